@@ -1,0 +1,3 @@
+module github.com/cni-guard/cni-guard
+
+go 1.26.0
