@@ -1,3 +1,16 @@
 module github.com/cni-guard/cni-guard
 
 go 1.26.0
+
+require (
+	github.com/containernetworking/cni v1.3.1
+	github.com/google/renameio/v2 v2.0.2
+	github.com/vishvananda/netlink v1.3.1
+	github.com/vishvananda/netns v0.0.5
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	golang.org/x/net v0.30.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
+)

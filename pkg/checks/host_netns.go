@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// HostNetns sees the node's own namespace where a pod's is expected. Plugins
+// that act on it take the node's lo down and delete its eth0
+// (cri-o/cri-o#2849, kubernetes/kubernetes#100648, containerd/containerd#5630).
+var HostNetns = &Check{
+	Name:     "host-netns",
+	Prevents: "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down and deletes its eth0.",
+	Remedy:   "Nothing was changed on the node. Delete the pod if it stays; find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max.",
+	When:     guard.Add | guard.Del | guard.Verify,
+	Default:  guard.Enforce,
+	Code:     codeInvalidNetns,
+	Needs:    []*Check{StaleNetns},
+	Probe:    probeHostNetns,
+}
+
+func probeHostNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
+	if t.Override {
+		return nil, nil
+	}
+	switch t.Netns.Kind {
+	case netstate.Unknown:
+		return nil, t.Netns.Err
+	case netstate.Node:
+		return []guard.Finding{{Object: object(t), Problem: "is the network namespace of the node itself"}}, nil
+	}
+	return nil, nil
+}

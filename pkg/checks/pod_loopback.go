@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// PodLoopback ensures that the pod's lo is up. To find it down on ADD is
+// routine: containerd runs the loopback plugin beside the chain, not before it.
+var PodLoopback = &Check{
+	Name:     "pod-loopback",
+	Prevents: "A pod's lo is down or has no address, so that its containers do not reach each other on localhost, and probes and sidecars fail.",
+	Remedy:   "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback); check that nothing in the pod takes lo down.",
+	When:     guard.Add | guard.Verify,
+	Default:  guard.Enforce,
+	Routine:  true,
+	Needs:    []*Check{StaleNetns, HostNetns, ForeignNetns},
+	Probe:    probePodLoopback,
+	Repair:   repairPodLoopback,
+}
+
+func probePodLoopback(_ context.Context, t *Target) ([]guard.Finding, error) {
+	want, err := podLoopbackAddrs(t)
+	if err != nil {
+		return nil, err
+	}
+	return probeLoopback(t.Pod, "pod", want...)
+}
+
+func repairPodLoopback(_ context.Context, t *Target) error {
+	want, err := podLoopbackAddrs(t)
+	if err != nil {
+		return err
+	}
+	return repairLoopback(t.Pod, want...)
+}
+
+// podLoopbackAddrs wants ::1 only where the pod has IPv6 and the kernel lets lo
+// have it (containernetworking/cni#531).
+func podLoopbackAddrs(t *Target) ([]netip.Prefix, error) {
+	want := []netip.Prefix{loopback4()}
+	if !hasIPv6(t.Want.Addrs) {
+		return want, nil
+	}
+	switch disabled, err := t.Pod.Sysctl("net/ipv6/conf/lo/disable_ipv6"); {
+	case errors.Is(err, fs.ErrNotExist): // a kernel without IPv6
+		return want, nil
+	case err != nil:
+		return nil, fmt.Errorf("tell whether lo may have ::1: %w", err)
+	case disabled != "0":
+		return want, nil
+	}
+	return append(want, loopback6()), nil
+}
+
+func hasIPv6(addrs []netip.Prefix) bool {
+	for _, a := range addrs {
+		if a.Addr().Is6() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"net/netip"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// A Check is a check of a Target.
+type Check = guard.Check[Target]
+
+// A Target is what checks may look at, and change where they repair.
+type Target struct {
+	IfName string          // the interface that the attachment has in the sandbox
+	Netns  *netstate.Netns // what CNI_NETNS turned out to be; nil where there is no pod
+	Pod    netstate.View   // the sandbox; nil where there is no pod, else never nil
+	Node   netstate.View   // the node's own namespace; never nil
+	Want   Interface       // what the result says of IfName; zero where it says nothing
+
+	// Recorded is the cookie of the namespace that ADD got in this boot; 0 where
+	// it is not known, which is no evidence.
+	Recorded uint64
+	// Cookie gives the cookie of the namespace that Netns holds; nil where there
+	// is no pod.
+	Cookie func() (uint64, error)
+
+	// Override says that the caller means the namespace that it names, though it
+	// is the node's (CNI_NETNS_OVERRIDE).
+	Override bool
+}
+
+// An Interface is what a CNI result says of an interface. The zero Interface
+// says nothing, and so does each zero field.
+type Interface struct {
+	MAC   string // as net.HardwareAddr prints it
+	Addrs []netip.Prefix
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package events keeps what the guard found in a bounded file of JSON lines, so
+// that it can be read when the journal has long rotated.
+package events
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limit is the size in bytes at which the file is put aside. One older file is
+// kept, so that the two together hold at most about twice as much.
+const Limit = 512 << 10
+
+const (
+	fileName = "events.jsonl"
+	oldName  = "events.jsonl.1"
+)
+
+// A File appends to the event file of a state folder. It opens the file for
+// each write: most calls of the plugin write nothing.
+type File struct{ Dir string }
+
+// Write appends a line, which must end in a newline, in one write(2), so that
+// lines of concurrent processes do not mix.
+func (f File) Write(line []byte) (int, error) {
+	file, err := f.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(f.Dir, 0o700); err == nil {
+			file, err = f.open()
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open event file: %w", err)
+	}
+	defer file.Close()
+	n, err := file.Write(line)
+	if err != nil {
+		return n, fmt.Errorf("write event: %w", err)
+	}
+	f.putAside(file)
+	return n, nil
+}
+
+func (f File) open() (*os.File, error) {
+	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+}
+
+// putAside renames a file that reached its limit. Of many processes that see it
+// full only the one that holds the lock of this very file renames it, and only
+// while the path still names it: so no younger file is lost to the race. Who
+// does not get the lock need not wait, for somebody else is at it.
+func (f File) putAside(file *os.File) {
+	path := filepath.Join(f.Dir, fileName)
+	info, err := file.Stat()
+	if err != nil || info.Size() < Limit {
+		return
+	}
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return
+	}
+	if now, err := os.Stat(path); err == nil && os.SameFile(now, info) {
+		_ = os.Rename(path, filepath.Join(f.Dir, oldName)) // tried again at the next event
+	}
+}

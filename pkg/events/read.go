@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// An Event is one line of the file. Raw is the line as it was written; fields
+// that a later version of the guard adds are in it.
+type Event struct {
+	Time    time.Time       `json:"time"`
+	Level   string          `json:"level"`
+	Message string          `json:"msg"`
+	Command string          `json:"command"`
+	Check   string          `json:"check"`
+	State   string          `json:"state"`
+	Pod     string          `json:"pod"`
+	Raw     json.RawMessage `json:"-"`
+}
+
+// Read gives the events of a state folder, oldest first. A folder or file that
+// is not there holds none. A line that does not parse is given as an error, and
+// reading goes on.
+func Read(dir string) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for _, name := range []string{oldName, fileName} {
+			if !readFile(filepath.Join(dir, name), yield) {
+				return
+			}
+		}
+	}
+}
+
+func readFile(path string, yield func(Event, error) bool) bool {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		return yield(Event{}, fmt.Errorf("read events: %w", err))
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, Limit)
+	for number := 1; lines.Scan(); number++ {
+		e := Event{Raw: append(json.RawMessage(nil), lines.Bytes()...)}
+		if err := json.Unmarshal(e.Raw, &e); err != nil {
+			err = fmt.Errorf("read events: %s, line %d: %w", path, number, err)
+			if !yield(Event{}, err) {
+				return false
+			}
+			continue
+		}
+		if !yield(e, nil) {
+			return false
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return yield(Event{}, fmt.Errorf("read events: %w", err))
+	}
+	return true
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guard
+
+import "context"
+
+// A Check is one way in which pod networking fails: how to see it, what it
+// costs, and what to do about it. It is data; a program lists its checks in one
+// ordered slice and hands that to Run. T is what the probes look at.
+type Check[T any] struct {
+	Name     string // kebab-case: config key, log field and docs anchor
+	Prevents string // the failure as the user meets it, one sentence
+	Remedy   string // what the operator does, imperative
+
+	When    Stage  // the stages that run the check; zero runs it never
+	Default Policy // where the settings name no policy; the zero Policy is invalid
+
+	// Code is the CNI error code of a refusal: 8 for the identity of a
+	// namespace, zero for 100, the first that the CNI spec leaves to plugins.
+	Code uint
+
+	// Routine marks a Repair that is part of normal life, such as bringing up a
+	// new sandbox's lo: it is reported but is no incident, hence not logged.
+	Routine bool
+
+	// Needs are checks that must not have a finding, or this one is skipped.
+	// They stand earlier in the slice.
+	Needs []*Check[T]
+
+	// Probe reports every occurrence of the failure. An error means that it
+	// could not tell.
+	Probe func(context.Context, *T) ([]Finding, error)
+
+	// Repair removes the failure; nil where only the operator can. Run probes
+	// again afterwards, so Repair need not verify its own work.
+	Repair func(context.Context, *T) error
+}
+
+// A Finding is one occurrence of the failure that a check describes.
+type Finding struct {
+	Object  string `json:"object"`  // what is wrong: "node/lo"
+	Problem string `json:"problem"` // how: "is down"
+}
+
+// String gives "object problem", a clause that can stand in a sentence.
+func (f Finding) String() string { return f.Object + " " + f.Problem }

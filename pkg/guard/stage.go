@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guard
+
+import "strings"
+
+// A Stage is a moment at which checks run. Stages combine with |.
+type Stage uint8
+
+const (
+	Add    Stage = 1 << iota // CNI ADD, after the other plugins
+	Del                      // CNI DEL, before the other plugins
+	Verify                   // CNI CHECK
+	Status                   // CNI STATUS
+	Node                     // by hand or by an agent, no pod involved
+)
+
+// MayRepair reports whether checks may change anything at this stage. CHECK
+// and STATUS only look: their callers expect an answer, not a change.
+func (s Stage) MayRepair() bool { return s&(Verify|Status) == 0 }
+
+// String names the stages as the documentation does: "ADD, DEL".
+func (s Stage) String() string {
+	var names []string
+	for _, stage := range []struct {
+		stage Stage
+		name  string
+	}{{Add, "ADD"}, {Del, "DEL"}, {Verify, "CHECK"}, {Status, "STATUS"}, {Node, "node"}} {
+		if s&stage.stage != 0 {
+			names = append(names, stage.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// A Fake is a model of a namespace: it keeps state, behaves as the kernel does
+// where checks depend on it, and prints itself. The zero Fake is an empty
+// namespace; Parse makes one from text.
+type Fake struct {
+	mu      sync.Mutex
+	links   []Link
+	addrs   map[string][]netip.Prefix
+	routes  []Route
+	sysctls map[string]string
+	fails   map[string]string // method name → error text
+}
+
+var _ View = (*Fake)(nil)
+
+// failure gives the error that the text form asks of a method.
+func (f *Fake) failure(method string) error {
+	if text, ok := f.fails[method]; ok {
+		return errors.New(text)
+	}
+	return nil
+}
+
+func (f *Fake) find(name string) (*Link, error) {
+	for i := range f.links {
+		if f.links[i].Name == name {
+			return &f.links[i], nil
+		}
+	}
+	return nil, fmt.Errorf("get link %s: %w", name, fs.ErrNotExist)
+}
+
+// Link implements View.
+func (f *Fake) Link(name string) (Link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("Link"); err != nil {
+		return Link{}, err
+	}
+	link, err := f.find(name)
+	if err != nil {
+		return Link{}, err
+	}
+	return *link, nil
+}
+
+// Links implements View.
+func (f *Fake) Links() ([]Link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.links), f.failure("Links")
+}
+
+// Addrs implements View.
+func (f *Fake) Addrs(name string) ([]netip.Prefix, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("Addrs"); err != nil {
+		return nil, err
+	}
+	if _, err := f.find(name); err != nil {
+		return nil, err
+	}
+	return slices.Clone(f.addrs[name]), nil
+}
+
+// Routes implements View.
+func (f *Fake) Routes() ([]Route, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.routes), f.failure("Routes")
+}
+
+// Sysctl implements View.
+func (f *Fake) Sysctl(name string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("Sysctl"); err != nil {
+		return "", err
+	}
+	value, ok := f.sysctls[name]
+	if !ok {
+		return "", fmt.Errorf("read sysctl %s: %w", name, fs.ErrNotExist)
+	}
+	return value, nil
+}
+
+// SetUp implements View.
+func (f *Fake) SetUp(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("SetUp"); err != nil {
+		return err
+	}
+	link, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	if name == "lo" && !link.Up {
+		f.addLoopbackAddrs()
+	}
+	link.Up = true
+	return nil
+}
+
+// addLoopbackAddrs does what the kernel does when lo comes up: inetdev_event
+// and addrconf's init_loopback give it its addresses.
+func (f *Fake) addLoopbackAddrs() {
+	f.addAddr("lo", netip.MustParsePrefix("127.0.0.1/8"))
+	if f.sysctls["net/ipv6/conf/lo/disable_ipv6"] == "0" {
+		f.addAddr("lo", netip.MustParsePrefix("::1/128"))
+	}
+}
+
+// AddAddr implements View.
+func (f *Fake) AddAddr(name string, addr netip.Prefix) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("AddAddr"); err != nil {
+		return err
+	}
+	if _, err := f.find(name); err != nil {
+		return err
+	}
+	f.addAddr(name, addr)
+	return nil
+}
+
+func (f *Fake) addAddr(name string, addr netip.Prefix) {
+	if f.addrs == nil {
+		f.addrs = make(map[string][]netip.Prefix)
+	}
+	if !slices.Contains(f.addrs[name], addr) {
+		f.addrs[name] = append(f.addrs[name], addr)
+	}
+}
+
+// SetSysctl implements View.
+func (f *Fake) SetSysctl(name, value string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("SetSysctl"); err != nil {
+		return err
+	}
+	if _, ok := f.sysctls[name]; !ok {
+		return fmt.Errorf("write sysctl %s: %w", name, fs.ErrNotExist)
+	}
+	f.sysctls[name] = value
+	return nil
+}

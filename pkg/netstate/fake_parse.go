@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Parse makes a Fake from text, one statement a line; empty lines and lines
+// that begin with # are left out:
+//
+//	link NAME index N [kind KIND] [mac MAC] [up]
+//	addr PREFIX dev NAME
+//	route PREFIX|default [via ADDR] [dev NAME] [proto N]
+//	sysctl PATH = VALUE
+//	fail METHOD = ERROR    (that method of View answers with the error)
+func Parse(text string) (*Fake, error) {
+	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}}
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := f.statement(line); err != nil {
+			return nil, fmt.Errorf("line %d: %q: %w", i+1, line, err)
+		}
+	}
+	return f, nil
+}
+
+func (f *Fake) statement(line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "link":
+		return f.parseLink(strings.Fields(rest))
+	case "addr":
+		return f.parseAddr(strings.Fields(rest))
+	case "route":
+		return f.parseRoute(strings.Fields(rest))
+	case "sysctl":
+		return assign(f.sysctls, rest)
+	case "fail":
+		return assign(f.fails, rest)
+	}
+	return fmt.Errorf("want link, addr, route, sysctl or fail")
+}
+
+// assign reads "KEY = VALUE".
+func assign(to map[string]string, text string) error {
+	key, value, ok := strings.Cut(text, "=")
+	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	if !ok || key == "" {
+		return fmt.Errorf("want KEY = VALUE")
+	}
+	to[key] = value
+	return nil
+}
+
+func (f *Fake) parseLink(words []string) (err error) {
+	if len(words) == 0 {
+		return fmt.Errorf("want a name")
+	}
+	link := Link{Name: words[0]}
+	if _, err := f.find(link.Name); err == nil {
+		return fmt.Errorf("link %s is there already", link.Name)
+	}
+	flags := words[1:]
+	if i := slices.Index(flags, "up"); i >= 0 {
+		link.Up = true
+		flags = slices.Delete(slices.Clone(flags), i, i+1)
+	}
+	for key, value := range pairs(flags, &err) {
+		switch key {
+		case "index":
+			link.Index, err = strconv.Atoi(value)
+		case "kind":
+			link.Kind = value
+		case "mac":
+			link.MAC, err = net.ParseMAC(value)
+		default:
+			err = fmt.Errorf("%s is no attribute of a link", key)
+		}
+	}
+	f.links = append(f.links, link)
+	return err
+}
+
+func (f *Fake) parseAddr(words []string) error {
+	if len(words) != 3 || words[1] != "dev" {
+		return fmt.Errorf("want PREFIX dev NAME")
+	}
+	addr, err := netip.ParsePrefix(words[0])
+	if err == nil {
+		_, err = f.find(words[2])
+	}
+	if err == nil {
+		f.addAddr(words[2], addr)
+	}
+	return err
+}
+
+func (f *Fake) parseRoute(words []string) (err error) {
+	if len(words) == 0 {
+		return fmt.Errorf("want a destination")
+	}
+	var r Route
+	if words[0] != "default" {
+		if r.Dst, err = netip.ParsePrefix(words[0]); err != nil {
+			return err
+		}
+	}
+	for key, value := range pairs(words[1:], &err) {
+		switch key {
+		case "via":
+			r.Gateway, err = netip.ParseAddr(value)
+		case "dev":
+			r.Link = value
+		case "proto":
+			r.Protocol, err = strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("%s is no attribute of a route", key)
+		}
+	}
+	f.routes = append(f.routes, r)
+	return err
+}
+
+// pairs walks over "KEY VALUE KEY VALUE" until *err is set, which it does
+// itself where a value is missing.
+func pairs(words []string, err *error) func(func(key, value string) bool) {
+	return func(yield func(key, value string) bool) {
+		for ; len(words) > 0 && *err == nil; words = words[2:] {
+			if len(words) == 1 {
+				*err = fmt.Errorf("%s has no value", words[0])
+				return
+			}
+			if !yield(words[0], words[1]) {
+				return
+			}
+		}
+	}
+}

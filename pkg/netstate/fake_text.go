@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// String prints the namespace in the form that Parse reads.
+func (f *Fake) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b strings.Builder
+	for _, l := range f.links {
+		b.WriteString(linkText(l))
+		for _, addr := range f.addrs[l.Name] {
+			fmt.Fprintf(&b, "addr %s dev %s\n", addr, l.Name)
+		}
+	}
+	for _, r := range f.routes {
+		b.WriteString(routeText(r))
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.sysctls)) {
+		fmt.Fprintf(&b, "sysctl %s = %s\n", name, f.sysctls[name])
+	}
+	for _, method := range slices.Sorted(maps.Keys(f.fails)) {
+		fmt.Fprintf(&b, "fail %s = %s\n", method, f.fails[method])
+	}
+	return b.String()
+}
+
+func linkText(l Link) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "link %s index %d", l.Name, l.Index)
+	if l.Kind != "" {
+		fmt.Fprintf(&b, " kind %s", l.Kind)
+	}
+	if l.MAC != nil {
+		fmt.Fprintf(&b, " mac %s", l.MAC)
+	}
+	if l.Up {
+		b.WriteString(" up")
+	}
+	return b.String() + "\n"
+}
+
+func routeText(r Route) string {
+	var b strings.Builder
+	b.WriteString("route default")
+	if r.Dst.IsValid() {
+		b.Reset()
+		fmt.Fprintf(&b, "route %s", r.Dst)
+	}
+	if r.Gateway.IsValid() {
+		fmt.Fprintf(&b, " via %s", r.Gateway)
+	}
+	if r.Link != "" {
+		fmt.Fprintf(&b, " dev %s", r.Link)
+	}
+	if r.Protocol != 0 {
+		fmt.Fprintf(&b, " proto %d", r.Protocol)
+	}
+	return b.String() + "\n"
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// patience bounds each answer of the kernel.
+const patience = time.Second
+
+// Live is a namespace of the running kernel. Its sockets were opened inside the
+// namespace, so that the calling thread never needs to go there.
+type Live struct {
+	links  *netlink.Handle
+	addrs  *nl.SocketHandle
+	enter  func(func() error) error
+	strict bool // the kernel filters address dumps by link
+}
+
+var _ View = (*Live)(nil)
+
+// OpenNode opens the namespace that this process is in.
+func OpenNode() (*Live, error) {
+	l := &Live{enter: func(f func() error) error { return f() }}
+	return l, l.open()
+}
+
+// View opens the namespace that n holds.
+func (n *Netns) View() (*Live, error) {
+	if n.file == nil {
+		return nil, fmt.Errorf("view %s: no namespace is open", n.Path)
+	}
+	l := &Live{enter: func(f func() error) error { return enter(int(n.file.Fd()), f) }}
+	return l, l.open()
+}
+
+// open makes the sockets, in one visit to the namespace.
+func (l *Live) open() error {
+	return l.enter(func() error {
+		handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return fmt.Errorf("open netlink socket: %w", err)
+		}
+		if err := handle.SetSocketTimeout(patience); err != nil {
+			handle.Close()
+			return fmt.Errorf("set netlink timeout: %w", err)
+		}
+		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+		if err != nil {
+			handle.Close()
+			return fmt.Errorf("open netlink socket: %w", err)
+		}
+		timeout := unix.NsecToTimeval(patience.Nanoseconds())
+		_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
+		// NETLINK_GET_STRICT_CHK: Linux 4.20.
+		l.strict = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) == nil
+		l.links, l.addrs = handle, &nl.SocketHandle{Socket: socket}
+		return nil
+	})
+}
+
+// Close closes the sockets.
+func (l *Live) Close() {
+	l.links.Close()
+	l.addrs.Close()
+}
+
+// settled repeats a dump that a change in the kernel interrupted: what came of
+// it may lack entries or have them twice.
+func settled[R any](dump func() (R, error)) (R, error) {
+	const attempts = 5
+	for i := 1; ; i++ {
+		r, err := dump()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) || i == attempts {
+			return r, err
+		}
+	}
+}
+
+// errnoMeaning makes the errors of netlink comparable with those of package fs.
+func errnoMeaning(err error) error {
+	var gone netlink.LinkNotFoundError
+	if errors.As(err, &gone) || errors.Is(err, unix.ENODEV) {
+		return fs.ErrNotExist
+	}
+	return err
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import "net/netip"
+
+// Unreadable is a View that answers everything with one error. It stands where
+// a namespace could not be opened, so that a probe gets an error, which makes
+// its answer an unknown, and never a nil View.
+type Unreadable struct{ Err error }
+
+var _ View = Unreadable{}
+
+// Link implements View.
+func (u Unreadable) Link(string) (Link, error) { return Link{}, u.Err }
+
+// Links implements View.
+func (u Unreadable) Links() ([]Link, error) { return nil, u.Err }
+
+// Addrs implements View.
+func (u Unreadable) Addrs(string) ([]netip.Prefix, error) { return nil, u.Err }
+
+// Routes implements View.
+func (u Unreadable) Routes() ([]Route, error) { return nil, u.Err }
+
+// Sysctl implements View.
+func (u Unreadable) Sysctl(string) (string, error) { return "", u.Err }
+
+// SetUp implements View.
+func (u Unreadable) SetUp(string) error { return u.Err }
+
+// AddAddr implements View.
+func (u Unreadable) AddAddr(string, netip.Prefix) error { return u.Err }
+
+// SetSysctl implements View.
+func (u Unreadable) SetSysctl(string, string) error { return u.Err }

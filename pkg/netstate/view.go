@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"net"
+	"net/netip"
+)
+
+// A View is one network namespace. The caller never switches threads. Errors
+// wrap fs.ErrNotExist where the link or sysctl asked for is not there, and
+// fs.ErrPermission where the kernel refuses; anything else is trouble in
+// asking. All methods may be called concurrently.
+type View interface {
+	// Link gives one link by name.
+	Link(name string) (Link, error)
+	// Links gives all links, in the order of their index. Its cost grows with
+	// the node; no check of the pod path may call it.
+	Links() ([]Link, error)
+	// Addrs gives the addresses of one link with their prefix lengths. On a
+	// kernel older than 4.20 the cost grows with the addresses of the namespace.
+	Addrs(link string) ([]netip.Prefix, error)
+	// Routes gives the main table of both families. Its cost grows with the
+	// table; no check of the pod path may call it.
+	Routes() ([]Route, error)
+	// Sysctl reads /proc/sys/NAME without the final newline. Elements are
+	// separated by slashes, so that a dot in an interface name stays a dot:
+	// "net/ipv4/conf/eth0.100/forwarding".
+	Sysctl(name string) (string, error)
+
+	// SetUp sets IFF_UP on a link; it is no error when the link is up.
+	SetUp(link string) error
+	// AddAddr adds an address to a link; it is no error when it is there.
+	AddAddr(link string, addr netip.Prefix) error
+	// SetSysctl writes /proc/sys/NAME, named as for Sysctl.
+	SetSysctl(name, value string) error
+}
+
+// A Link is a network interface.
+type Link struct {
+	Name  string
+	Index int              // 1 or more
+	Kind  string           // IFLA_INFO_KIND, such as "veth"; "" for lo and hardware
+	Up    bool             // IFF_UP: set up by the administrator, whatever the carrier
+	MAC   net.HardwareAddr // nil where the kind has none
+}
+
+// A Route is an entry of the main routing table.
+type Route struct {
+	Dst      netip.Prefix // the zero Prefix is the default route
+	Gateway  netip.Addr   // the zero Addr where the destination is on the link
+	Link     string       // "" for a blackhole, or a link that vanished meanwhile
+	Protocol int          // rtnetlink(7) rtm_protocol: 2 kernel, 12 bird, 80 Calico
+}

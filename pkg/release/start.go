@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package release
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Deadline bounds a release. kubelet gives a DEL two minutes.
+const Deadline = 60 * time.Second
+
+// A Request names the attachment to release and where its chain is found.
+type Request struct {
+	ContainerID, IfName, Network string
+
+	CacheDir string // the runtime's libcni cache
+	ConfDir  string // where the runtime looks for configurations; "": guardctl's defaults
+	BinDirs  string // CNI_PATH
+}
+
+// Start runs `guardctl release` and gives its outcome. Where there is none, the
+// outcome is one that released nothing, for the reason that it gives.
+func Start(ctx context.Context, r Request, stderr io.Writer) Outcome {
+	guardctl := find(r.BinDirs)
+	if guardctl == "" {
+		return Outcome{Reason: "guardctl is not installed beside cni-guard, so the pod's address stays allocated; install it there"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, guardctl, r.args()...)
+	cmd.WaitDelay = time.Second
+	var stdout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, stderr
+	runErr := cmd.Run()
+	var o Outcome
+	if err := json.Unmarshal(stdout.Bytes(), &o); err != nil {
+		return Outcome{Reason: fmt.Sprintf("%s gave no outcome: %v", guardctl, errors.Join(runErr, err))}
+	}
+	return o
+}
+
+func (r Request) args() []string {
+	args := []string{
+		"release", "-o", "json",
+		"--container-id=" + r.ContainerID, "--ifname=" + r.IfName, "--network=" + r.Network,
+		"--cache-dir=" + r.CacheDir, "--bin-dir=" + r.BinDirs,
+	}
+	if r.ConfDir != "" {
+		args = append(args, "--conf-dir="+r.ConfDir)
+	}
+	return args
+}
+
+// find looks for guardctl beside this program, then in the plugin folders.
+func find(binDirs string) string {
+	dirs := filepath.SplitList(binDirs)
+	if self, err := os.Executable(); err == nil {
+		dirs = append([]string{filepath.Dir(self)}, dirs...)
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, "guardctl")
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !strings.HasSuffix(dir, " (deleted)") {
+			return path
+		}
+	}
+	return ""
+}

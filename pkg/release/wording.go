@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package release
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+// The answers to a DEL that is given another namespace than the pod's. Their
+// wording decides what the runtime does, so it is a contract: go-cni takes an
+// error that contains "not found" (and, with an empty CNI_NETNS, "no such file
+// or directory") for a network that is gone, and completes the removal; it
+// searches msg and details alike. Any other error makes containerd try again.
+const (
+	// ReleasedWording takes the sentence of the finding.
+	ReleasedWording = "sandbox namespace not found (%s); released without it"
+	// HeldWording takes the sentence of the finding.
+	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full, to be tried again"
+)
+
+// codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
+const codeInvalidNetns = uint(types.ErrInvalidNetNS)
+
+// Answer words the error that stops the chain: the first wording where the
+// outcome is complete, so that the removal is completed; else the second, so
+// that it is tried again and no address is lost.
+func Answer(finding, advice string, o Outcome) *types.Error {
+	details := strings.Join(append(o.troubles(), advice), ". ")
+	if o.Complete {
+		return types.NewError(codeInvalidNetns, fmt.Sprintf(ReleasedWording, finding), details)
+	}
+	return types.NewError(codeInvalidNetns, fmt.Sprintf(HeldWording, Defuse(finding)), Defuse(details))
+}
+
+// troubles lists what was not released, and what was left over.
+func (o Outcome) troubles() []string {
+	var t []string
+	if o.Reason != "" {
+		t = append(t, "Not released: "+o.Reason)
+	}
+	for _, p := range o.Plugins {
+		if p.Result == Failed {
+			t = append(t, fmt.Sprintf("Plugin %s failed: %s", p.Type, p.Note))
+		}
+	}
+	for _, left := range o.Left {
+		t = append(t, "Left on the node: "+left)
+	}
+	return t
+}
+
+// Defuse takes the phrases that complete a removal out of words that are not
+// ours, such as another plugin's error, in whatever case they are written.
+func Defuse(text string) string {
+	for _, phrase := range []struct{ dangerous, harmless string }{
+		{"not found", "missing"},
+		{"no such file or directory", "file missing"},
+	} {
+		text = replaceFold(text, phrase.dangerous, phrase.harmless)
+	}
+	return text
+}
+
+// replaceFold replaces old, given in lower case, wherever it stands in text in
+// any case. Both phrases are ASCII, so that folding keeps offsets.
+func replaceFold(text, old, with string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(asciiLower(text), old)
+		if i < 0 {
+			return b.String() + text
+		}
+		b.WriteString(text[:i] + with)
+		text = text[i+len(old):]
+	}
+}
+
+// asciiLower keeps every offset, which strings.ToLower does not.
+func asciiLower(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
