@@ -68,6 +68,16 @@ func (l *Live) open() error {
 	})
 }
 
+// Cookie gives the cookie of the namespace, as Netns.Cookie does, from a socket
+// that is already open there.
+func (l *Live) Cookie() (uint64, error) {
+	cookie, err := unix.GetsockoptUint64(l.addrs.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		return 0, fmt.Errorf("get SO_NETNS_COOKIE: %w", err)
+	}
+	return cookie, nil
+}
+
 // Close closes the sockets.
 func (l *Live) Close() {
 	l.links.Close()

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/containernetworking/cni/pkg/skel"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// A call is what one ADD, DEL or CHECK works with: the configuration, the
+// sandbox that was opened once, and what is known of it.
+type call struct {
+	config
+	key    ledger.Key
+	ledger ledger.Ledger
+	target *checks.Target
+	bootID string
+	log    journal
+}
+
+// open opens the namespaces. What cannot be opened becomes a View that answers
+// with the error, so that the checks that need it cannot tell.
+func open(command string, c config, args *skel.CmdArgs) *call {
+	netns := netstate.OpenNetns(args.Netns)
+	k := &call{
+		config: c,
+		key:    ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName},
+		ledger: ledger.Ledger(c.StateDir),
+		log:    newJournal(command, c, args),
+		target: &checks.Target{IfName: args.IfName, Netns: netns, Override: overrides(args.NetnsOverride)},
+	}
+	k.target.Node = viewOr(netstate.OpenNode())
+	k.target.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
+	k.target.Cookie = netns.Cookie
+	if netns.Kind == netstate.Sandbox || netns.Kind == netstate.Node && k.target.Override {
+		pod, err := netns.View()
+		k.target.Pod = viewOr(pod, err)
+		if err == nil {
+			k.target.Cookie = pod.Cookie
+		}
+	}
+	return k
+}
+
+// close closes the sandbox. The sockets end with the process.
+func (k *call) close() { _ = k.target.Netns.Close() }
+
+func viewOr(v *netstate.Live, err error) netstate.View {
+	if err != nil {
+		return netstate.Unreadable{Err: err}
+	}
+	return v
+}
+
+// overrides reads CNI_NETNS_OVERRIDE as skel does.
+func overrides(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
+
+// recall takes over what ADD recorded, if it did so in this boot. The result
+// that the runtime kept says more of the interface than the record; runtimes
+// have none for configurations older than 0.4.0.
+func (k *call) recall() {
+	r, err := k.ledger.Get(k.key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // the pod is older than the guard, or than this boot
+	}
+	if err == nil {
+		k.bootID, err = netstate.BootID()
+	}
+	if err != nil {
+		k.log.trouble("cannot read what ADD recorded; only the result can tell whose sandbox this is", err)
+		return
+	}
+	if r.BootID != k.bootID {
+		return
+	}
+	k.target.Recorded = r.Cookie
+	if k.target.Want.MAC == "" {
+		k.target.Want = checks.Interface{MAC: r.MAC, Addrs: r.Addrs}
+	}
+}
+
+// pod gives "namespace/name" out of CNI_ARGS where Kubernetes called, or "".
+func pod(cniArgs string) string {
+	var namespace, name string
+	for pair := range strings.SplitSeq(cniArgs, ";") {
+		switch key, value, _ := strings.Cut(pair, "="); key {
+		case "K8S_POD_NAMESPACE":
+			namespace = value
+		case "K8S_POD_NAME":
+			name = value
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s", namespace, name)
+}

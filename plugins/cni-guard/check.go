@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"github.com/containernetworking/cni/pkg/skel"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// check looks at the sandbox and changes nothing. CRI-O calls it right after
+// every ADD.
+func (p *plugin) check(args *skel.CmdArgs) error {
+	c, err := parseConfig(args.StdinData)
+	if err != nil {
+		return err
+	}
+	want, err := wanted(c, args.IfName)
+	if err != nil {
+		return err
+	}
+	k := open("CHECK", c, args)
+	defer k.close()
+	k.target.Want = want
+	k.recall()
+	report := guard.Run(context.Background(), checks.Suite(), guard.Verify, c.Settings, k.target)
+	k.log.report(report)
+	return orNil(report.CNIError())
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// A config is the plugin's entry of the conflist with what the runtime adds.
+type config struct {
+	CNIVersion string
+	Network    string
+	PrevResult json.RawMessage // nil where there is none
+	Valid      json.RawMessage // GC: the attachments to keep; nil where none were given
+
+	Settings guard.Settings
+	StateDir string        // ledger and events
+	CacheDir string        // the runtime's libcni cache
+	ConfDir  string        // the runtime's conf dir; "": where guardctl looks by itself
+	HoldDown time.Duration // how long a finding stands before STATUS reports it
+}
+
+// defaultConfig is what {"type": "cni-guard"} alone means.
+func defaultConfig() config {
+	return config{
+		CNIVersion: "0.1.0", // what a configuration without a version means
+		StateDir:   "/run/cni-guard",
+		CacheDir:   "/var/lib/cni",
+		HoldDown:   30 * time.Second,
+	}
+}
+
+// ownKeys are the keys that an operator may write. To the spec's own keys and
+// those that runtimes add we say nothing: commonKeys.
+func ownKeys() []string {
+	return []string{"mode", "checks", "stateDir", "cacheDir", "confDir", "statusHoldDown"}
+}
+
+func commonKeys() []string {
+	return []string{"cniVersion", "name", "type", "prevResult", "capabilities", "runtimeConfig", "args", "dns"}
+}
+
+// parseConfig reads the configuration. On an error it still gives what could be
+// read, with defaults for the rest, for the verbs that must not fail.
+func parseConfig(stdin []byte) (config, *types.Error) {
+	c := defaultConfig()
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(stdin, &keys); err != nil {
+		return c, types.NewError(types.ErrDecodingFailure, "cni-guard: read configuration: "+err.Error(), "")
+	}
+	err := c.readKeys(keys)
+	if unknown := unknownKey(keys); err == nil && unknown != "" {
+		err = fmt.Errorf("key %q is unknown%s", unknown, guard.Suggest(unknown, ownKeys()))
+	}
+	if err != nil {
+		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+err.Error(),
+			`Mend the entry {"type": "cni-guard"} in the conflist of network "`+c.Network+`". Every key is in the README beside the plugin.`)
+	}
+	return c, nil
+}
+
+func (c *config) readKeys(keys map[string]json.RawMessage) error {
+	for _, field := range []struct {
+		key string
+		to  any
+	}{
+		{"name", &c.Network}, {"cniVersion", &c.CNIVersion},
+		{"stateDir", &c.StateDir}, {"cacheDir", &c.CacheDir}, {"confDir", &c.ConfDir},
+	} {
+		if raw := keys[field.key]; raw != nil {
+			if err := json.Unmarshal(raw, field.to); err != nil {
+				return fmt.Errorf("read %q: %w", field.key, err)
+			}
+		}
+	}
+	c.PrevResult = notNull(keys["prevResult"])
+	c.Valid = notNull(keys["cni.dev/valid-attachments"])
+	if c.Valid == nil { // the spelling of CNI 1.1.0's text; containernetworking/cni#1101
+		c.Valid = notNull(keys["cni.dev/attachments"])
+	}
+	var err error
+	if c.HoldDown, err = parseDuration(keys["statusHoldDown"], c.HoldDown); err != nil {
+		return fmt.Errorf(`read "statusHoldDown": %w`, err)
+	}
+	for key, dir := range map[string]string{"stateDir": c.StateDir, "cacheDir": c.CacheDir} {
+		if !strings.HasPrefix(dir, "/") {
+			return fmt.Errorf("read %q: %q is no absolute path", key, dir)
+		}
+	}
+	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names())
+	return err
+}
+
+// unknownKey gives the first key that nobody knows, or "". A key with a slash
+// belongs to whoever owns the domain before it.
+func unknownKey(keys map[string]json.RawMessage) string {
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !slices.Contains(ownKeys(), key) && !slices.Contains(commonKeys(), key) && !strings.Contains(key, "/") {
+			return key
+		}
+	}
+	return ""
+}
+
+func parseDuration(raw json.RawMessage, byDefault time.Duration) (time.Duration, error) {
+	if raw == nil {
+		return byDefault, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return byDefault, fmt.Errorf(`want a duration such as "30s": %w`, err)
+	}
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%s is negative", text)
+	}
+	return d, err
+}
+
+func notNull(raw json.RawMessage) json.RawMessage {
+	if bytes.Equal(raw, []byte("null")) {
+		return nil
+	}
+	return raw
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+// del lets the chain go on, unless the namespace is the node's or another
+// pod's: then it releases the sandbox without a namespace and stops the chain,
+// as the plugins that follow would act on what is not theirs.
+func (p *plugin) del(args *skel.CmdArgs) error {
+	c, configErr := parseConfig(args.StdinData)
+	k := open("DEL", c, args)
+	defer k.close()
+	if configErr != nil {
+		k.log.trouble("cannot read the configuration; DEL goes on with the defaults", configErr)
+	}
+	want, err := wanted(c, args.IfName)
+	if err != nil {
+		k.log.trouble("cannot read the result that the runtime kept", err)
+	}
+	k.target.Want = want
+	k.recall()
+
+	report := guard.Run(context.Background(), checks.Suite(), guard.Del, c.Settings, k.target)
+	k.log.report(report)
+	if refusal := notThePods(report); refusal != nil {
+		return k.releaseWithout(*refusal, args)
+	}
+	k.retire()
+	return nil
+}
+
+// notThePods gives the outcome that says that the namespace is not the pod's.
+// Whatever else is wrong with the node, a DEL does not fail for it.
+func notThePods(r guard.Report) *guard.Outcome {
+	for _, o := range r.Outcomes {
+		if o.Refuses() && o.Code == types.ErrInvalidNetNS {
+			return &o
+		}
+	}
+	return nil
+}
+
+// releaseWithout releases what the other plugins hold for the sandbox and words
+// the error that keeps them from its namespace.
+func (k *call) releaseWithout(refusal guard.Outcome, args *skel.CmdArgs) error {
+	outcome := release.Outcome{Reason: "the configuration could not be read, so the network is not known"}
+	if k.Network != "" {
+		outcome = release.Start(context.Background(), release.Request{
+			ContainerID: args.ContainerID,
+			IfName:      args.IfName,
+			Network:     k.Network,
+			CacheDir:    k.CacheDir,
+			ConfDir:     k.ConfDir,
+			BinDirs:     args.Path,
+		}, os.Stderr)
+	}
+	if outcome.Complete {
+		k.retire()
+	}
+	answer := release.Answer(refusal.Sentence(), refusal.Advice(), outcome)
+	k.log.answered(refusal, outcome, answer)
+	return answer
+}
+
+// retire keeps the record for a DEL that is repeated.
+func (k *call) retire() {
+	if err := k.ledger.Retire(k.key); err != nil {
+		k.log.trouble("cannot retire the record of the sandbox", err)
+	}
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+)
+
+// gc forgets the records of attachments that the runtime no longer knows. It
+// never fails: what it cannot do today the next one does.
+func (p *plugin) gc(args *skel.CmdArgs) error {
+	c, configErr := parseConfig(args.StdinData)
+	log := newJournal("GC", c, args)
+	if configErr != nil {
+		log.trouble("cannot read the configuration; GC goes on with the defaults", configErr)
+	}
+	l := ledger.Ledger(c.StateDir)
+	if c.Valid != nil {
+		var valid []types.GCAttachment
+		err := json.Unmarshal(c.Valid, &valid)
+		if err == nil {
+			_, err = l.Collect(c.Network, keys(c.Network, valid))
+		}
+		if err != nil {
+			log.trouble("cannot forget the records of attachments that are gone", err)
+		}
+	}
+	if err := l.Sweep(time.Now()); err != nil {
+		log.trouble("cannot sweep the ledger", err)
+	}
+	return nil
+}
+
+func keys(network string, attachments []types.GCAttachment) []ledger.Key {
+	keys := make([]ledger.Key, len(attachments))
+	for i, a := range attachments {
+		keys[i] = ledger.Key{Network: network, ContainerID: a.ContainerID, IfName: a.IfName}
+	}
+	return keys
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/events"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+// A journal writes one JSON line for each thing that an operator should hear of
+// to standard error, which runtimes put into their own journal, and to the
+// event file. It writes nothing when all is well.
+type journal struct{ log *slog.Logger }
+
+func newJournal(command string, c config, args *skel.CmdArgs) journal {
+	// Standard error first: a state folder that cannot be written must not
+	// keep the line from the journal.
+	to := io.MultiWriter(os.Stderr, events.File{Dir: c.StateDir})
+	log := slog.New(slog.NewJSONHandler(to, nil)).With("command", command)
+	for _, field := range []struct{ key, value string }{
+		{"network", c.Network}, {"containerID", args.ContainerID}, {"ifName", args.IfName},
+		{"netns", args.Netns}, {"pod", pod(args.Args)},
+	} {
+		if field.value != "" {
+			log = log.With(field.key, field.value)
+		}
+	}
+	return journal{log}
+}
+
+// report writes a line for each finding, repair or unknown of a run.
+func (j journal) report(r guard.Report) {
+	for _, o := range r.Noteworthy() {
+		j.outcome(o)
+	}
+}
+
+func (j journal) outcome(o guard.Outcome) {
+	log := j.log.With("check", o.Check, "state", o.State.String(), "policy", o.Policy.String())
+	if o.Err != nil {
+		log = log.With("error", o.Err.Error())
+	}
+	switch {
+	case o.State == guard.Unknown:
+		log.Warn(o.Check + ": could not tell")
+	case o.State == guard.Repaired:
+		log.Warn("repaired: "+o.Sentence(), "remedy", o.Remedy)
+	case o.Refuses():
+		log.Error(o.Sentence(), "remedy", o.Remedy)
+	default:
+		log.Warn(o.Sentence(), "remedy", o.Remedy)
+	}
+}
+
+// answered writes what became of a sandbox that was released without its
+// namespace, and what the runtime was told.
+func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *types.Error) {
+	state := "held"
+	if o.Complete {
+		state = "released"
+	}
+	j.log.Error(answer.Msg, "check", refusal.Check, "state", state, "details", answer.Details)
+}
+
+// trouble writes of something that costs protection, not pods.
+func (j journal) trouble(what string, err error) {
+	j.log.Warn(what, "state", guard.Unknown.String(), "error", err.Error())
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command cni-guard is a CNI plugin that stands last in a chain and keeps the
+// other plugins from acting on a namespace that is not the pod's. See the
+// README beside this file for its configuration.
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+	"github.com/containernetworking/cni/pkg/version"
+)
+
+// build is set by the linker: -X main.build=v1.2.3.
+var build = "devel"
+
+func main() {
+	p := new(plugin)
+	err := skel.PluginMainFuncsWithError(skel.CNIFuncs{
+		Add:    p.guarded(p.add),
+		Del:    p.guarded(p.del),
+		Check:  p.guarded(p.check),
+		Status: p.guarded(p.status),
+		GC:     p.guarded(p.gc),
+	}, version.All, about())
+	if err != nil && !p.called {
+		err = p.despiteConfig(err)
+	}
+	if err != nil {
+		_ = err.Print()
+		os.Exit(1)
+	}
+	_, _ = os.Stdout.Write(p.answer)
+}
+
+func about() string {
+	return "CNI plugin cni-guard " + build + ": guards the pod network of this node\n" +
+		"The container runtime calls it, as the last plugin of a conflist; by hand, use guardctl."
+}
+
+// A plugin is one call of the program.
+type plugin struct {
+	called bool   // a verb was reached
+	answer []byte // what goes to standard output on success
+}
+
+// guarded wraps a verb. A panic of ours must not fail a pod: the verb then
+// succeeds with what it had answered so far.
+func (p *plugin) guarded(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
+	return func(args *skel.CmdArgs) (err error) {
+		p.called = true
+		defer func() {
+			if cause := recover(); cause != nil {
+				fmt.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)
+				err = nil
+			}
+			// The namespace was judged, once; skel would open the path again, and
+			// print a second document where it does not like it.
+			args.NetnsOverride = "TRUE"
+		}()
+		return verb(args)
+	}
+}
+
+// despiteConfig answers a DEL or GC whose configuration skel could not read:
+// they must not fail for that (SPEC 1.1, "DEL", "GC"). The namespace is judged
+// all the same.
+func (p *plugin) despiteConfig(cause *types.Error) *types.Error {
+	unreadable := slices.Contains([]uint{types.ErrDecodingFailure, types.ErrInvalidNetworkConfig}, cause.Code)
+	if !unreadable {
+		return cause
+	}
+	switch os.Getenv("CNI_COMMAND") {
+	case "GC":
+		return nil
+	case "DEL":
+		return asCNIError(p.guarded(p.del)(argsFromEnv()))
+	}
+	return cause
+}
+
+// argsFromEnv gives the arguments that need no configuration. skel has
+// validated them before it looked at the configuration.
+func argsFromEnv() *skel.CmdArgs {
+	return &skel.CmdArgs{
+		ContainerID:   os.Getenv("CNI_CONTAINERID"),
+		Netns:         os.Getenv("CNI_NETNS"),
+		IfName:        os.Getenv("CNI_IFNAME"),
+		Args:          os.Getenv("CNI_ARGS"),
+		Path:          os.Getenv("CNI_PATH"),
+		NetnsOverride: os.Getenv("CNI_NETNS_OVERRIDE"),
+	}
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/containernetworking/cni/pkg/types"
+	current "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+)
+
+// wanted gives what a prevResult says of an interface in the sandbox; nothing
+// where there is no prevResult.
+func wanted(c config, ifName string) (checks.Interface, *types.Error) {
+	if c.PrevResult == nil {
+		return checks.Interface{}, nil
+	}
+	result, err := parseResult(c)
+	if err != nil {
+		return checks.Interface{}, types.NewError(types.ErrDecodingFailure,
+			"cni-guard: read prevResult: "+err.Error(), "The plugin before cni-guard in the conflist of network "+c.Network+" gave this result.")
+	}
+	return interfaceOf(result, ifName), nil
+}
+
+func parseResult(c config) (*current.Result, error) {
+	conf := types.PluginConf{CNIVersion: c.CNIVersion}
+	if err := json.Unmarshal(c.PrevResult, &conf.RawPrevResult); err != nil {
+		return nil, err
+	}
+	if err := version.ParsePrevResult(&conf); err != nil {
+		return nil, err
+	}
+	return current.NewResultFromResult(conf.PrevResult)
+}
+
+// interfaceOf picks the interface by name among those in a sandbox. An address
+// without an index belongs to it: older versions name no interfaces at all.
+func interfaceOf(r *current.Result, ifName string) checks.Interface {
+	var want checks.Interface
+	index := -1
+	for i, iface := range r.Interfaces {
+		if iface != nil && iface.Name == ifName && iface.Sandbox != "" {
+			want.MAC, index = iface.Mac, i
+			break
+		}
+	}
+	for _, ip := range r.IPs {
+		if ip != nil && (ip.Interface == nil || *ip.Interface == index) {
+			want.Addrs = append(want.Addrs, prefixOf(ip.Address))
+		}
+	}
+	return want
+}
+
+func prefixOf(n net.IPNet) netip.Prefix {
+	addr, _ := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), ones)
+}
+
+// emptyResult is the answer of a guard that stands first in the list: it says
+// nothing, in the version of the configuration.
+func emptyResult(cniVersion string) []byte {
+	return fmt.Appendf(nil, "{\"cniVersion\": %q}\n", cniVersion)
+}

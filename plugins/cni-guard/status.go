@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// status answers whether the node is fit for pods. The runtime asks every few
+// seconds and makes the node NotReady on an error, so a finding must have stood
+// for a while, and only its first sight is logged.
+func (p *plugin) status(args *skel.CmdArgs) error {
+	c, err := parseConfig(args.StdinData)
+	if err != nil {
+		return err
+	}
+	log := newJournal("STATUS", c, args)
+	target := &checks.Target{Node: viewOr(netstate.OpenNode())}
+	report := guard.Run(context.Background(), checks.Suite(), guard.Status, c.Settings, target)
+	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}
+	for i := range report.Outcomes {
+		o := &report.Outcomes[i]
+		first, stands, err := held.see(o.Check, o.State == guard.Failed, time.Now())
+		if err != nil {
+			log.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
+		}
+		if first {
+			log.outcome(*o)
+		}
+		if o.Refuses() && !stands {
+			o.Policy = guard.Warn
+		}
+	}
+	return orNil(report.CNIError())
+}
