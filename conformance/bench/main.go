@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench compares the start-to-exit time of the guard's plugins with
+// that of reference plugins. All run interleaved, in one private node, so that
+// whatever else the machine does hits all alike; only the ratios mean anything.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 300, "how often each program runs with each verb")
+	guardDir := flag.String("guard", os.Getenv("CNI_GUARD_BIN"), "folder of cni-guard and loopback")
+	refDir := flag.String("ref", os.Getenv("CNI_PLUGIN_BIN"), "folder of the reference plugins")
+	empty := flag.String("empty", "", "an empty Go program")
+	flag.Parse()
+	if err := run(*rounds, *guardDir, *refDir, *empty); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds int, guardDir, refDir, empty string) error {
+	if os.Getenv("CNI_GUARD_NODE") != "private" {
+		return fmt.Errorf("not in a private node: run `make bench`, or this under scripts/in-node")
+	}
+	pod, err := makePod()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("/run", "cni-guard-bench-") // a tmpfs, as the state folder of a node is
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+
+	subjects, err := subjects(dir, pod, guardDir, refDir, empty)
+	if err != nil {
+		return err
+	}
+	for _, records := range []int{0, 1000} {
+		if err := fillLedger(filepath.Join(dir, "state"), records); err != nil {
+			return err
+		}
+		times, err := measure(rounds, subjects)
+		if err != nil {
+			return err
+		}
+		print(os.Stdout, records, rounds, times)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// medians gives the median time of each subject and verb.
+type medians map[string]map[string]time.Duration
+
+// measure runs all subjects in turn, round after round.
+func measure(rounds int, subjects []subject) (medians, error) {
+	const warmUp = 5
+	all := map[string]map[string][]time.Duration{}
+	for round := range rounds + warmUp {
+		for _, verb := range verbs() {
+			for _, s := range subjects {
+				took, err := s.call(verb)
+				if err != nil {
+					return nil, err
+				}
+				if round < warmUp {
+					continue
+				}
+				if all[s.name] == nil {
+					all[s.name] = map[string][]time.Duration{}
+				}
+				all[s.name][verb] = append(all[s.name][verb], took)
+			}
+		}
+	}
+	m := medians{}
+	for name, byVerb := range all {
+		m[name] = map[string]time.Duration{}
+		for verb, times := range byVerb {
+			slices.Sort(times)
+			m[name][verb] = times[len(times)/2]
+		}
+	}
+	return m, nil
+}
+
+// print writes the ratios, and the medians that they are of.
+func print(w io.Writer, records, rounds int, m medians) {
+	fmt.Fprintf(w, "\nwith %d other records, medians of %d interleaved runs\n\n", records, rounds)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "ratio\tADD\tCHECK\tDEL\tbudget\t")
+	for _, r := range []struct{ ours, theirs, budget string }{
+		{"cni-guard", "reference tuning", "1.35 (ADD, DEL)"},
+		{"our loopback", "reference loopback", "1.10"},
+		{"cni-guard", "reference portmap", ""},
+		{"cni-guard", "empty Go program", ""},
+		{"reference tuning", "empty Go program", ""},
+	} {
+		fmt.Fprintf(t, "%s / %s\t", r.ours, r.theirs)
+		for _, verb := range verbs() {
+			fmt.Fprintf(t, "%.2f\t", float64(m[r.ours][verb])/float64(m[r.theirs][verb]))
+		}
+		fmt.Fprintf(t, "%s\t\n", r.budget)
+	}
+	for _, name := range []string{"empty Go program", "reference loopback", "our loopback", "reference tuning", "reference portmap", "cni-guard"} {
+		fmt.Fprintf(t, "%s, ms\t", name)
+		for _, verb := range verbs() {
+			fmt.Fprintf(t, "%.2f\t", float64(m[name][verb].Microseconds())/1000)
+		}
+		fmt.Fprintln(t, "\t")
+	}
+	t.Flush()
+}
+
+// fillLedger writes the records of other pods, each as long as a real one.
+func fillLedger(stateDir string, records int) error {
+	live := filepath.Join(stateDir, "live")
+	if err := os.MkdirAll(live, 0o700); err != nil {
+		return fmt.Errorf("fill ledger: %w", err)
+	}
+	for i := range records {
+		id := fmt.Sprintf("%064d", i)
+		record := fmt.Sprintf(`{"network":"bench","containerID":%q,"ifName":"eth0","bootID":"other","cookie":%d,"netns":"/run/netns/cni-%d"}`, id, i, i)
+		if err := os.WriteFile(filepath.Join(live, "bench:"+id+":eth0"), []byte(record), 0o600); err != nil {
+			return fmt.Errorf("fill ledger: %w", err)
+		}
+	}
+	return nil
+}

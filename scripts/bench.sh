@@ -1,0 +1,20 @@
+#!/bin/sh
+# bench.sh [FLAGS]: compares start-to-exit times with the reference plugins',
+# then runs the benchmarks inside the process; their output is for benchstat.
+set -eu
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
+scripts/deps.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+scripts/build.sh "$work/guard"
+scripts/plugins.sh "$work/ref"
+CGO_ENABLED=0 go build -C conformance -trimpath -ldflags "-s -w" -o "$work/" ./bench ./bench/empty
+
+scripts/in-node "$work/bench" -guard "$work/guard" -ref "$work/ref" -empty "$work/empty" "$@"
+size=$(stat -c %s "$work/guard/cni-guard")
+echo "cni-guard is $((size / 1024)) KiB; the budget is 4096 KiB"
+echo
+go test -exec "$PWD/scripts/in-node" -run '^$' -bench . -benchmem ./pkg/...

@@ -1,0 +1,23 @@
+#!/bin/sh
+# deps.sh: sees to the Debian packages that the tests and the demo need. It
+# installs what is missing when it runs as root, and names it when not.
+set -eu
+
+missing=
+need() { # need PROGRAM PACKAGE
+	PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing="$missing $2"
+}
+need ip iproute2
+need iptables iptables
+need unshare util-linux
+need mount mount
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+	echo "Debian packages are missing. As root: apt-get install$missing" >&2
+	exit 1
+fi
+echo "installing Debian packages:$missing" >&2
+apt-get update -qq >&2
+# shellcheck disable=SC2086 # a list of packages
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
