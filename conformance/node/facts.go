@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// Facts are what harm to a namespace shows in, seen from outside it.
+type Facts struct {
+	LoUp    bool   `json:"loUp"`
+	HasEth0 bool   `json:"hasEth0"`
+	MAC     string `json:"mac,omitempty"` // of eth0
+}
+
+// Look gives the facts of the namespace.
+func Look(path string) (Facts, error) {
+	var f Facts
+	err := withHandle(path, func(h *netlink.Handle) error {
+		lo, err := h.LinkByName("lo")
+		if err != nil {
+			return fmt.Errorf("get lo: %w", err)
+		}
+		f.LoUp = lo.Attrs().Flags&net.FlagUp != 0
+		eth0, err := h.LinkByName("eth0")
+		if errors.As(err, new(netlink.LinkNotFoundError)) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("get eth0: %w", err)
+		}
+		f.HasEth0, f.MAC = true, eth0.Attrs().HardwareAddr.String()
+		return nil
+	})
+	if err != nil {
+		return f, fmt.Errorf("look at %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// withHandle lends a netlink handle of the namespace. Its sockets were opened
+// there, so that nobody has to go there.
+func withHandle(path string, use func(*netlink.Handle) error) error {
+	ns, err := netns.GetFromPath(path)
+	if err != nil {
+		return fmt.Errorf("open namespace: %w", err)
+	}
+	defer ns.Close()
+	h, err := netlink.NewHandleAt(ns)
+	if err != nil {
+		return fmt.Errorf("open netlink: %w", err)
+	}
+	defer h.Close()
+	return use(h)
+}
