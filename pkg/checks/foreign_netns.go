@@ -33,11 +33,11 @@ var ForeignNetns = &Check{
 // and address, is the pod's own after all: one that was checkpointed and
 // restored. Where no cookie is known, only another MAC is evidence.
 func probeForeignNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
-	if t.Override || t.Netns.Kind == netstate.Missing || t.Netns.Kind == netstate.NotNetns {
-		return nil, nil
-	}
-	if t.Netns.Kind == netstate.Unknown {
+	switch {
+	case t.Netns.Kind == netstate.Unknown:
 		return nil, t.Netns.Err
+	case t.Netns.Kind != netstate.Sandbox:
+		return nil, nil // nobody's sandbox: what the checks before this one are for
 	}
 	replaced, err := replacedSinceAdd(t)
 	if err != nil {

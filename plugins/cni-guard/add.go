@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -15,7 +16,7 @@ import (
 )
 
 // add judges the sandbox, looks after it, records it, and hands on the result
-// of the plugins before it, byte for byte.
+// of the plugins before it, as it came in.
 func (p *plugin) add(args *skel.CmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
@@ -27,7 +28,7 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 	}
 	// Known from here on, so that not even a panic of ours costs a pod.
 	suite := checks.Suite()
-	p.answer = c.PrevResult
+	p.answer = append(slices.Clone(c.PrevResult), '\n')
 	head := c.PrevResult == nil
 	if head {
 		suite, p.answer = checks.HeadSuite(), emptyResult(c.CNIVersion)

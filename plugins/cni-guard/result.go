@@ -52,8 +52,11 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 		}
 	}
 	for _, ip := range r.IPs {
-		if ip != nil && (ip.Interface == nil || *ip.Interface == index) {
-			want.Addrs = append(want.Addrs, prefixOf(ip.Address))
+		if ip == nil || ip.Interface != nil && *ip.Interface != index {
+			continue
+		}
+		if addr := prefixOf(ip.Address); addr.IsValid() { // a result may give none at all
+			want.Addrs = append(want.Addrs, addr)
 		}
 	}
 	return want
