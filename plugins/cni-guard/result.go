@@ -29,7 +29,14 @@ func wanted(c config, ifName string) (checks.Interface, *types.Error) {
 	return interfaceOf(result, ifName), nil
 }
 
-func parseResult(c config) (*current.Result, error) {
+// parseResult converts the result to the newest form. The library panics on a
+// null among the addresses, which is an error like any other here.
+func parseResult(c config) (result *current.Result, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("convert result: %v", cause)
+		}
+	}()
 	conf := types.PluginConf{CNIVersion: c.CNIVersion}
 	if err := json.Unmarshal(c.PrevResult, &conf.RawPrevResult); err != nil {
 		return nil, err

@@ -39,12 +39,14 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 				"Something but the kernel gave lo this address before the pod started; the sandbox may not be a new one.")
 		}
 	}
-	p.version = conf.CNIVersion
-	p.result = conf.PrevResult
-	if p.result == nil {
-		p.result = result(conf.CNIVersion, args.Netns, addrs)
+	answer := conf.PrevResult
+	if answer == nil {
+		answer = result(conf.CNIVersion, args.Netns, addrs)
 	}
-	return nil
+	if answer, err = answer.GetAsVersion(conf.CNIVersion); err != nil {
+		return fmt.Errorf("loopback: convert result: %w", err)
+	}
+	return answer.PrintTo(&p.answer)
 }
 
 // codeRefused is the first of the codes that the CNI spec leaves to plugins.

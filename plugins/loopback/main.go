@@ -6,6 +6,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"strings"
 
@@ -30,22 +32,25 @@ func main() {
 		_ = err.Print()
 		os.Exit(1)
 	}
-	if p.result != nil {
-		_ = types.PrintResult(p.result, p.version)
-	}
+	_, _ = os.Stdout.Write(p.answer.Bytes())
 }
 
 // A plugin is one call of the program.
 type plugin struct {
-	result  types.Result // what goes to standard output on success
-	version string
+	answer bytes.Buffer // what goes to standard output on success
 }
 
-// judged tells skel that the namespace was judged. It would open the path a
-// second time after the verb, and print an error behind a result.
+// judged tells skel that the namespace was judged: it would open the path a
+// second time after the verb, and print an error behind a result. It makes an
+// error of a panic: the library has some for results with null in them.
 func judged(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
-	return func(args *skel.CmdArgs) error {
-		defer func() { args.NetnsOverride = "TRUE" }()
+	return func(args *skel.CmdArgs) (err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				err = types.NewError(types.ErrInternal, fmt.Sprintf("loopback: bug: panic: %v", cause), "")
+			}
+			args.NetnsOverride = "TRUE"
+		}()
 		return verb(args)
 	}
 }
