@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checktest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// replaying marks, in the environment, the process that runs one fixture.
+const replaying = "CNI_GUARD_REPLAY"
+
+// prelude makes the node and the sandbox that the setup starts from.
+const prelude = `
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -p /run/netns /run/lock
+ip link set lo up
+ip netns add pod
+ip -n pod link set lo up
+`
+
+// inNode runs this very test once more, as a process in namespaces of its own:
+// whatever a setup breaks, no other fixture sees it.
+func inNode(t *testing.T) {
+	PrivateNode(t)
+	t.Parallel()
+	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	cmd := exec.Command(os.Args[0], "-test.run="+pattern, "-test.v")
+	cmd.Env = append(os.Environ(), replaying+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Fatalf("the process that replays the fixture did not run it:\n%s", out)
+	}
+}
+
+// onKernel runs the check on the node and the sandbox of this process, which
+// setup breaks first.
+func (f *fixture) onKernel(c *checks.Check) error {
+	stage, err := f.stageFor(c)
+	if err != nil {
+		return err
+	}
+	if f.target.cookieErr != "" || f.target.netns == "unreadable" {
+		return errors.New("a setup, and a target that only the fake can have")
+	}
+	if err := shell(prelude); err != nil {
+		return fmt.Errorf("prepare the node: %w", err)
+	}
+	recorded, err := cookieOf(netnsPath)
+	if err != nil {
+		return fmt.Errorf("prepare the node: %w", err)
+	}
+	if err := shell(f.setup, "NETNS="+netnsPath); err != nil {
+		return fmt.Errorf("run setup: %w", err)
+	}
+	t, err := f.open(stage, recorded)
+	if err != nil {
+		return err
+	}
+	if err := f.look(c, stage, t); err != nil {
+		return err
+	}
+	return f.mend(c, stage, t)
+}
+
+// open opens the target as it is after setup, and tells whether that is what
+// the target section says.
+func (f *fixture) open(stage guard.Stage, recorded uint64) (*checks.Target, error) {
+	said := judgements()[f.target.netns]
+	netns := netstate.OpenNetns(said.Path)
+	if netns.Kind != said.Kind || netns.What != said.What {
+		return nil, fmt.Errorf("setup makes %s a %v %q, the target says %v %q", said.Path, netns.Kind, netns.What, said.Kind, said.What)
+	}
+	node, err := netstate.OpenNode()
+	if err != nil {
+		return nil, err
+	}
+	t := f.target.build(stage, netns, node, func() netstate.View {
+		pod, err := netns.View()
+		if err != nil {
+			return netstate.Unreadable{Err: err}
+		}
+		return pod
+	})
+	if t.Netns == nil || f.target.recorded == "none" {
+		return t, nil
+	}
+	t.Cookie, t.Recorded = netns.Cookie, recorded
+	now, err := netns.Cookie()
+	if err == nil && (now == recorded) != (f.target.recorded == "same") {
+		return nil, fmt.Errorf("setup makes the cookie of %s %d, it was %d, the target says %s", said.Path, now, recorded, f.target.recorded)
+	}
+	return t, nil
+}
+
+func cookieOf(path string) (uint64, error) {
+	netns := netstate.OpenNetns(path)
+	defer netns.Close()
+	return netns.Cookie()
+}
+
+// shell runs commands by sh; the error has what they printed.
+func shell(commands string, env ...string) error {
+	cmd := exec.Command("sh", "-euc", commands)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checktest
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// netnsPath is where the sandbox is pinned, on the fake as on the kernel.
+const netnsPath = "/run/netns/pod"
+
+// A target is a parsed target section.
+type target struct {
+	netns     string // a name in judgements
+	ifName    string
+	want      checks.Interface
+	recorded  string // same, other or none
+	cookieErr string
+	override  bool
+}
+
+// judgements gives what OpenNetns makes of the words of a fixture. That the
+// kernel agrees is what the replays prove.
+func judgements() map[string]netstate.Netns {
+	is := func(what string) netstate.Netns {
+		return netstate.Netns{Path: netnsPath, Kind: netstate.NotNetns, What: what}
+	}
+	return map[string]netstate.Netns{
+		"sandbox":    {Path: netnsPath, Kind: netstate.Sandbox},
+		"node":       {Path: netnsPath, Kind: netstate.Node},
+		"none":       {Kind: netstate.Missing},
+		"missing":    {Path: netnsPath, Kind: netstate.Missing},
+		"unmounted":  is("is an empty file: the mount that pinned the namespace there is gone"),
+		"file":       is("is an ordinary file"),
+		"proc":       is("is another file of procfs"),
+		"directory":  is("is a directory"),
+		"fifo":       is("is a FIFO"),
+		"device":     is("is a device"),
+		"loop":       is("is a loop of symbolic links"),
+		"othertype":  is("is a namespace of another type"),
+		"unreadable": {Path: netnsPath, Kind: netstate.Unknown, Err: errors.New("open namespace: permission denied")},
+	}
+}
+
+func parseTarget(t target, text string) (target, error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		if err := t.set(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+			return t, fmt.Errorf("%q: %w", line, err)
+		}
+	}
+	return t, nil
+}
+
+func (t *target) set(key, value string) (err error) {
+	switch key {
+	case "netns":
+		t.netns = value
+		if _, ok := judgements()[value]; !ok {
+			return errors.New("there is no such kind of namespace")
+		}
+	case "ifname":
+		t.ifName = value
+	case "mac":
+		t.want.MAC = value
+	case "addr":
+		var addr netip.Prefix
+		addr, err = netip.ParsePrefix(value)
+		t.want.Addrs = append(t.want.Addrs, addr)
+	case "recorded":
+		t.recorded = value
+		if !slices.Contains([]string{"same", "other", "none"}, value) {
+			return errors.New("want same, other or none")
+		}
+	case "cookie":
+		t.cookieErr = value
+	case "override":
+		t.override = value == "true"
+		if value != "true" && value != "false" {
+			return errors.New("want true or false")
+		}
+	default:
+		return guardAgainstTypo(key)
+	}
+	return err
+}
+
+func guardAgainstTypo(key string) error {
+	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override"}
+	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
+}
+
+// build gives what the check looks at. As in the plugin, the views of a pod are
+// there wherever a pod is, and answer with an error where no sandbox is open.
+func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
+	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Override: t.override}
+	if stage&(guard.Status|guard.Node) != 0 {
+		return built
+	}
+	built.Netns = netns
+	built.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
+	if netns.Kind == netstate.Sandbox || netns.Kind == netstate.Node && t.override {
+		built.Pod = pod()
+	}
+	return built
+}
