@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // enter calls f on a thread that is in the namespace of the descriptor. The
@@ -17,18 +18,29 @@ func enter(fd int, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		var err error
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic in namespace: %v", p)
-			}
-			done <- err
-		}()
-		if err = netns.Set(netns.NsHandle(fd)); err != nil {
-			err = fmt.Errorf("enter namespace: %w", err)
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread cannot be thrown away. The runtime would park it
+			// where it is, and /proc/self/ns/net would show the pod's namespace,
+			// and keep it, until the process ends. While it is locked here, the
+			// next goroutine gets another.
+			defer runtime.UnlockOSThread()
+			done <- enter(fd, f)
 			return
 		}
-		err = f()
+		done <- enterThread(fd, f)
 	}()
 	return <-done
+}
+
+// enterThread moves the thread that it runs on, for good, and calls f.
+func enterThread(fd int, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in namespace: %v", p)
+		}
+	}()
+	if err := netns.Set(netns.NsHandle(fd)); err != nil {
+		return fmt.Errorf("enter namespace: %w", err)
+	}
+	return f()
 }
