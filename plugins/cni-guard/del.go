@@ -11,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -34,8 +35,9 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	report := guard.Run(context.Background(), checks.Suite(), guard.Del, c.Settings, k.target)
 	k.log.report(report)
 	if refusal := notThePods(report); refusal != nil {
-		return k.releaseWithout(*refusal, args)
+		return k.releaseAndStop(*refusal, args)
 	}
+	k.helpOthers(args)
 	k.retire()
 	return nil
 }
@@ -51,19 +53,12 @@ func notThePods(r guard.Report) *guard.Outcome {
 	return nil
 }
 
-// releaseWithout releases what the other plugins hold for the sandbox and words
+// releaseAndStop releases what the other plugins hold for the sandbox and words
 // the error that keeps them from its namespace.
-func (k *call) releaseWithout(refusal guard.Outcome, args *skel.CmdArgs) error {
+func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
 	outcome := release.Outcome{Reason: "the configuration could not be read, so the network is not known"}
 	if k.Network != "" {
-		outcome = release.Start(context.Background(), release.Request{
-			ContainerID: args.ContainerID,
-			IfName:      args.IfName,
-			Network:     k.Network,
-			CacheDir:    k.CacheDir,
-			ConfDir:     k.ConfDir,
-			BinDirs:     args.Path,
-		}, os.Stderr)
+		outcome = release.Start(context.Background(), k.request(args), os.Stderr)
 	}
 	if outcome.Complete {
 		k.retire()
@@ -71,6 +66,30 @@ func (k *call) releaseWithout(refusal guard.Outcome, args *skel.CmdArgs) error {
 	answer := release.Answer(refusal.Sentence(), refusal.Advice(), outcome)
 	k.log.answered(refusal, outcome, answer)
 	return answer
+}
+
+// helpOthers releases a sandbox that has no namespace any more where a plugin of
+// the chain needs one for its DEL. The chain goes on all the same: it may fail
+// there, but nothing is lost by then.
+func (k *call) helpOthers(args *skel.CmdArgs) {
+	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
+	request := k.request(args)
+	if !gone || k.Settings.Audit || !request.HelpNeeded() {
+		return
+	}
+	k.log.helped(release.Start(context.Background(), request, os.Stderr))
+}
+
+// request names the sandbox to guardctl.
+func (k *call) request(args *skel.CmdArgs) release.Request {
+	return release.Request{
+		ContainerID: args.ContainerID,
+		IfName:      args.IfName,
+		Network:     k.Network,
+		CacheDir:    k.CacheDir,
+		ConfDir:     k.ConfDir,
+		BinDirs:     args.Path,
+	}
 }
 
 // retire keeps the record for a DEL that is repeated.

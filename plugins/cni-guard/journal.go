@@ -63,11 +63,20 @@ func (j journal) outcome(o guard.Outcome) {
 // answered writes what became of a sandbox that was released without its
 // namespace, and what the runtime was told.
 func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *types.Error) {
-	state := "held"
+	j.log.Error(answer.Msg, "check", refusal.Check, "state", stateOf(o), "details", answer.Details)
+}
+
+// helped writes of a sandbox without a namespace that was released because a
+// plugin of its chain cannot do that.
+func (j journal) helped(o release.Outcome) {
+	j.log.Warn("released a sandbox that is gone, for a plugin of its chain that needs the namespace", "state", stateOf(o), "outcome", o)
+}
+
+func stateOf(o release.Outcome) string {
 	if o.Complete {
-		state = "released"
+		return "released"
 	}
-	j.log.Error(answer.Msg, "check", refusal.Check, "state", state, "details", answer.Details)
+	return "held"
 }
 
 // trouble writes of something that costs protection, not pods.
