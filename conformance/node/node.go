@@ -22,6 +22,8 @@ var ErrNotPrivate = errors.New("not a private node: run through scripts/in-node,
 // A Node is a network namespace that stands for a machine's own.
 type Node struct {
 	Path string // of the namespace, valid while the node lives
+
+	lan netns.NsHandle // where the far end of eth0 is; eth0 goes with it
 }
 
 // New puts the calling goroutine into a fresh node, for good: its thread is
@@ -38,23 +40,26 @@ func New() (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make node: %w", err)
 	}
-	defer lan.Close()
+	n := &Node{Path: threadNetns(), lan: lan}
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("make node: unshare network: %w", err)
+		return nil, errors.Join(fmt.Errorf("make node: unshare network: %w", err), n.Close())
 	}
 	if err := plugIn(lan); err != nil {
-		return nil, fmt.Errorf("make node: %w", err)
+		return nil, errors.Join(fmt.Errorf("make node: %w", err), n.Close())
 	}
-	return &Node{Path: threadNetns()}, nil
+	return n, nil
 }
+
+// Close lets go of the network that eth0 is plugged into, and thus of eth0.
+func (n *Node) Close() error { return n.lan.Close() }
 
 // threadNetns names the namespace of the calling thread for all threads.
 func threadNetns() string {
 	return fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
 }
 
-// plugIn gives the calling thread's namespace its lo and eth0. The far end of
-// eth0 stays up in the namespace lan, which lives as long as that end.
+// plugIn gives the calling thread's namespace its lo and eth0, with the far end
+// up in the namespace lan.
 func plugIn(lan netns.NsHandle) error {
 	eth0 := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: "port", PeerNamespace: netlink.NsFd(int(lan))}
 	eth0.Name = "eth0"

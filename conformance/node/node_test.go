@@ -21,6 +21,7 @@ func mustNew(t *testing.T) *node.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = n.Close() })
 	return n
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"testing"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/rig"
+)
+
+// A pod may be older than the guard, or its record lost. Without the guard it is
+// lost as any other: TestProcessIDReusedByNode and TestProcessIDReusedByAnotherPod
+// show the harm.
+func TestPodOlderThanGuard(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		age  func(s *stage) // makes the subject such a pod
+		with setting
+	}{
+		{"no record", (*stage).forgetRecord, guarded},
+		{"guard added later", (*stage).addGuard, guardless},
+	} {
+		t.Run(c.name+"/node", func(t *testing.T) {
+			s := newStage(t, c.with)
+			p := s.hold()
+			c.age(s)
+			if err := p.End(); err != nil {
+				t.Fatal(err)
+			}
+			s.lost()
+			s.reuse(p.PID)
+			before := s.snapshot(s.Node.Path)
+			s.wantReleased(s.remove())
+			s.wantSame(s.Node.Path, before)
+		})
+		t.Run(c.name+"/another pod", func(t *testing.T) {
+			s := newStage(t, c.with)
+			neighbour := s.neighbour()
+			p := s.hold()
+			c.age(s)
+			if err := p.End(); err != nil {
+				t.Fatal(err)
+			}
+			s.lost()
+			s.reuseWithin(neighbour, p.PID)
+			before := s.snapshot(neighbour)
+			s.wantReleased(s.remove())
+			s.wantSame(neighbour, before)
+		})
+		t.Run(c.name+"/its own", func(t *testing.T) {
+			s := newStage(t, c.with)
+			s.hold()
+			c.age(s)
+			s.wantReleased(s.remove())
+		})
+	}
+}
+
+// guardless has our programs installed and no guard in the chain yet.
+func guardless(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+	return r.Installed(version, plugins...)
+}
+
+// addGuard puts the guard into the conflist of a running node.
+func (s *stage) addGuard() {
+	s.Helper()
+	if err := s.runtime.Configure("1.0.0", s.usualWithGuard()...); err != nil {
+		s.Fatal(err)
+	}
+}
