@@ -5,6 +5,7 @@ package netstate
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ func (n *Netns) Cookie() (uint64, error) {
 	if n.file == nil {
 		return 0, fmt.Errorf("read cookie of %s: no namespace is open", n.Path)
 	}
+	defer runtime.KeepAlive(n.file) // or a collection may close it under the visit
 	return cookieOf(int(n.file.Fd()))
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -39,7 +40,10 @@ func (n *Netns) View() (*Live, error) {
 	if n.file == nil {
 		return nil, fmt.Errorf("view %s: no namespace is open", n.Path)
 	}
-	l := &Live{enter: func(f func() error) error { return enter(int(n.file.Fd()), f) }}
+	l := &Live{enter: func(f func() error) error {
+		defer runtime.KeepAlive(n.file) // or a collection may close it under the visit
+		return enter(int(n.file.Fd()), f)
+	}}
 	return l, l.open()
 }
 
@@ -71,6 +75,7 @@ func (l *Live) open() error {
 // Cookie gives the cookie of the namespace, as Netns.Cookie does, from a socket
 // that is already open there.
 func (l *Live) Cookie() (uint64, error) {
+	defer runtime.KeepAlive(l)
 	cookie, err := unix.GetsockoptUint64(l.addrs.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil {
 		return 0, fmt.Errorf("get SO_NETNS_COOKIE: %w", err)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate_test
+
+import (
+	"regexp"
+	"runtime"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+func cookie(t testing.TB, path string) uint64 {
+	t.Helper()
+	n := netstate.OpenNetns(path)
+	defer n.Close()
+	cookie, err := n.Cookie()
+	must(t, err)
+	return cookie
+}
+
+func TestCookie(t *testing.T) {
+	a, b := checktest.Sandbox(t, "a"), checktest.Sandbox(t, "b")
+	checktest.Shell(t, "touch /run/again; mount --bind /run/netns/a /run/again")
+	t.Cleanup(func() { checktest.Shell(t, "umount /run/again; rm /run/again") })
+
+	of := cookie(t, a)
+	if of == 0 {
+		t.Error("a cookie is 0, which stands for none")
+	}
+	if again := cookie(t, a); again != of {
+		t.Errorf("one namespace has cookies %d and %d", of, again)
+	}
+	if again := cookie(t, "/run/again"); again != of {
+		t.Errorf("by another path one namespace has cookies %d and %d", of, again)
+	}
+	if other := cookie(t, b); other == of {
+		t.Errorf("two namespaces have cookie %d", of)
+	}
+	if node := cookie(t, "/proc/self/ns/net"); node == of {
+		t.Errorf("the node and a sandbox have cookie %d", of)
+	}
+	n := netstate.OpenNetns(a)
+	t.Cleanup(func() { _ = n.Close() })
+	if seen, err := view(t, n).Cookie(); err != nil || seen != of {
+		t.Errorf("the view has cookie %d, error %v, want %d", seen, err, of)
+	}
+}
+
+// The kernel gives a new namespace the inode number of one that has just gone.
+// That is why no inode number is ever written down.
+func TestCookieIsNeverReused(t *testing.T) {
+	checktest.PrivateNode(t)
+	seen := map[uint64]bool{}
+	for range 20 {
+		checktest.Shell(t, "ip netns add again")
+		c := cookie(t, "/run/netns/again")
+		checktest.Shell(t, "ip netns delete again")
+		if seen[c] {
+			t.Errorf("cookie %d came twice", c)
+		}
+		seen[c] = true
+	}
+}
+
+func TestBootID(t *testing.T) {
+	id, err := netstate.BootID()
+	must(t, err)
+	if !regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(id) {
+		t.Errorf("boot id is %q", id)
+	}
+}
+
+// A caller that is done with the namespace as soon as it has the cookie must
+// not have it closed under the visit, by a collection of garbage.
+func TestCookieKeepsNamespaceOpen(t *testing.T) {
+	pin := checktest.Sandbox(t, "garbage")
+	want := cookie(t, pin)
+	everywhere(func() {
+		for range 20 {
+			n := netstate.OpenNetns(pin)
+			runtime.GC()
+			if got, err := n.Cookie(); err != nil || got != want {
+				t.Errorf("cookie %d, error %v, want %d", got, err, want)
+			}
+		}
+	})
+}
