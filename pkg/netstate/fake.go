@@ -60,7 +60,10 @@ func (f *Fake) Link(name string) (Link, error) {
 func (f *Fake) Links() ([]Link, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.links), f.failure("Links")
+	if err := f.failure("Links"); err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(slices.Values(f.links), byIndex), nil
 }
 
 // Addrs implements View.
@@ -80,7 +83,10 @@ func (f *Fake) Addrs(name string) ([]netip.Prefix, error) {
 func (f *Fake) Routes() ([]Route, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.routes), f.failure("Routes")
+	if err := f.failure("Routes"); err != nil {
+		return nil, err
+	}
+	return slices.Clone(f.routes), nil
 }
 
 // Sysctl implements View.

@@ -24,7 +24,7 @@ func (l *Live) Addrs(name string) ([]netip.Prefix, error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		found, err := settled(func() ([]netip.Prefix, error) { return l.dumpAddrs(family, link.Index) })
 		if err != nil {
-			return nil, fmt.Errorf("list addresses of %s: %w", name, err)
+			return nil, fmt.Errorf("list addresses of %s: %w", name, errnoMeaning(err))
 		}
 		addrs = append(addrs, found...)
 	}

@@ -3,8 +3,10 @@
 package netstate
 
 import (
+	"cmp"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 )
@@ -28,6 +30,7 @@ func (l *Live) Links() ([]Link, error) {
 	for i, link := range found {
 		links[i] = fromNetlink(link)
 	}
+	slices.SortFunc(links, byIndex) // kernels before 6.9 give them by index modulo 256
 	return links, nil
 }
 
@@ -42,6 +45,8 @@ func (l *Live) SetUp(name string) error {
 	}
 	return nil
 }
+
+func byIndex(a, b Link) int { return cmp.Compare(a.Index, b.Index) }
 
 func fromNetlink(link netlink.Link) Link {
 	a := link.Attrs()

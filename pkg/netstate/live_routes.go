@@ -43,9 +43,10 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 		return netip.Prefix{}
 	}
 	addr, _ := netip.AddrFromSlice(n.IP)
+	addr = addr.Unmap() // a mapped 0.0.0.0 does not count as unspecified
 	ones, _ := n.Mask.Size()
 	if ones == 0 && addr.IsUnspecified() {
 		return netip.Prefix{}
 	}
-	return netip.PrefixFrom(addr.Unmap(), ones)
+	return netip.PrefixFrom(addr, ones)
 }
