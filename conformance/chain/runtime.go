@@ -8,10 +8,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 )
@@ -23,6 +25,7 @@ type Runtime struct {
 
 	loopback *libcni.NetworkConfigList
 	cni      *libcni.CNIConfig
+	exec     *recorder
 	dir      string
 }
 
@@ -30,9 +33,11 @@ type Runtime struct {
 const Name = "pods"
 
 // NewRuntime makes a runtime that finds plugins in the folders, in their order,
-// keeps its cache in dir/cache, and whose conf dir is dir/conf.
-func NewRuntime(dir string, binDirs []string, version string, plugins ...Plugin) (*Runtime, error) {
-	r := &Runtime{dir: dir, cni: libcni.NewCNIConfigWithCacheDir(binDirs, filepath.Join(dir, "cache"), nil)}
+// keeps its cache in dir/cache, and whose conf dir is dir/conf. What plugins
+// write to standard error goes to the journal.
+func NewRuntime(dir string, binDirs []string, journal io.Writer, version string, plugins ...Plugin) (*Runtime, error) {
+	exec := &recorder{RawExec: invoke.RawExec{Stderr: journal}}
+	r := &Runtime{dir: dir, exec: exec, cni: libcni.NewCNIConfigWithCacheDir(binDirs, filepath.Join(dir, "cache"), exec)}
 	var err error
 	// containerd has this version of the network compiled in.
 	if r.loopback, err = parse("cni-loopback", "0.3.1", Plugin{"type": "loopback"}); err != nil {

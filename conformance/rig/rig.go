@@ -106,7 +106,7 @@ func (r *Rig) InstalledIn(dir, version string, plugins ...chain.Plugin) *chain.R
 
 func (r *Rig) runtime(binDirs []string, version string, plugins ...chain.Plugin) *chain.Runtime {
 	r.t.Helper()
-	runtime, err := chain.NewRuntime(r.Dir, binDirs, version, plugins...)
+	runtime, err := chain.NewRuntime(r.Dir, binDirs, r.t.Output(), version, plugins...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
