@@ -58,3 +58,17 @@ func withHandle(path string, use func(*netlink.Handle) error) error {
 	defer h.Close()
 	return use(h)
 }
+
+// SetLoDown takes lo of the namespace down, as what harms a pod does.
+func SetLoDown(path string) error {
+	return withHandle(path, func(h *netlink.Handle) error {
+		lo, err := h.LinkByName("lo")
+		if err != nil {
+			return fmt.Errorf("set lo down: %w", err)
+		}
+		if err := h.LinkSetDown(lo); err != nil {
+			return fmt.Errorf("set lo down: %w", err)
+		}
+		return nil
+	})
+}
