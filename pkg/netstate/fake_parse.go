@@ -45,7 +45,7 @@ func (f *Fake) statement(line string) error {
 	case "sysctl":
 		return assign(f.sysctls, rest)
 	case "fail":
-		return assign(f.fails, rest)
+		return f.parseFail(rest)
 	}
 	return fmt.Errorf("want link, addr, route, sysctl or fail")
 }
@@ -59,6 +59,16 @@ func assign(to map[string]string, text string) error {
 	}
 	to[key] = value
 	return nil
+}
+
+// parseFail refuses a method that View has not: its error would never come.
+func (f *Fake) parseFail(text string) error {
+	method, _, _ := strings.Cut(text, "=")
+	switch method = strings.TrimSpace(method); method {
+	case "", "Link", "Links", "Addrs", "Routes", "Sysctl", "SetUp", "AddAddr", "SetSysctl":
+		return assign(f.fails, text)
+	}
+	return fmt.Errorf("%s is no method of View", method)
 }
 
 func (f *Fake) parseLink(words []string) (err error) {

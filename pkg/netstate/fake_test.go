@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate_test
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+const everything = `link lo index 1 up
+addr 127.0.0.1/8 dev lo
+addr ::1/128 dev lo
+link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07
+route default via 10.244.1.1 dev eth0 proto 3
+route 10.245.0.0/26 via 10.244.1.2 dev eth0 proto 80
+route 10.246.0.0/16
+sysctl net/ipv4/conf/eth0.100/forwarding = 1
+sysctl net/ipv4/ip_forward = 0
+fail Routes = no buffer space
+`
+
+func parse(t testing.TB, text string) *netstate.Fake {
+	t.Helper()
+	f, err := netstate.Parse(text)
+	must(t, err)
+	return f
+}
+
+func TestFakePrintsWhatItParsed(t *testing.T) {
+	if got := parse(t, everything).String(); got != everything {
+		t.Errorf("the fake prints\n%s\nof\n%s", got, everything)
+	}
+	spaced := "\n# a comment\n\n  link   lo  up  index 1  \n\tsysctl a/b=c d \n"
+	if got, want := parse(t, spaced).String(), "link lo index 1 up\nsysctl a/b = c d\n"; got != want {
+		t.Errorf("the fake prints\n%s\nwant\n%s", got, want)
+	}
+	var zero netstate.Fake
+	if zero.String() != "" {
+		t.Errorf("the zero Fake prints %q", zero.String())
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"lnk lo":                          "want link, addr, route, sysctl or fail",
+		"link":                            "want a name",
+		"link lo\nlink lo":                "line 2",
+		"link lo index":                   "index has no value",
+		"link lo index one":               "invalid syntax",
+		"link lo mac 0a":                  "invalid MAC",
+		"link lo colour red":              "colour is no attribute of a link",
+		"addr 127.0.0.1/8 dev lo":         "get link lo",
+		"link lo\naddr 127.0.0.1 dev lo":  "127.0.0.1",
+		"link lo\naddr 127.0.0.1/8 on lo": "want PREFIX dev NAME",
+		"link lo\naddr 127.0.0.1/8":       "want PREFIX dev NAME",
+		"route":                           "want a destination",
+		"route 10.0.0.0":                  "10.0.0.0",
+		"route default via 10":            "10",
+		"route default proto boot":        "invalid syntax",
+		"route default metric 1":          "metric is no attribute of a route",
+		"sysctl net/ipv4/ip_forward":      "want KEY = VALUE",
+		"sysctl = 1":                      "want KEY = VALUE",
+		"fail Link":                       "want KEY = VALUE",
+		"fail Lnik = trouble":             "Lnik is no method of View",
+	} {
+		if f, err := netstate.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) = %v, error %v, want one with %q", text, f, err, want)
+		}
+	}
+}
+
+func TestFakeAnswers(t *testing.T) {
+	f := parse(t, strings.ReplaceAll(everything, "fail Routes", "# fail Routes"))
+	link, err := f.Link("eth0")
+	if err != nil || link.Index != 2 || link.Kind != "veth" || link.Up || link.MAC.String() != "0a:58:0a:f4:01:07" {
+		t.Errorf("eth0 is %+v, error %v", link, err)
+	}
+	if addrs, err := f.Addrs("lo"); err != nil || !slices.Equal(addrs, prefixes("127.0.0.1/8", "::1/128")) {
+		t.Errorf("addresses of lo are %v, error %v", addrs, err)
+	}
+	routes, err := f.Routes()
+	if err != nil || len(routes) != 3 || routes[0].Dst.IsValid() || routes[1].Gateway != netip.MustParseAddr("10.244.1.2") || routes[1].Protocol != 80 || routes[2].Link != "" {
+		t.Errorf("routes are %+v, error %v", routes, err)
+	}
+	if value, err := f.Sysctl("net/ipv4/conf/eth0.100/forwarding"); err != nil || value != "1" {
+		t.Errorf("the sysctl is %q, error %v", value, err)
+	}
+	links, err := parse(t, "link b index 7\nlink lo index 1").Links()
+	if err != nil || len(links) != 2 || links[0].Name != "lo" {
+		t.Errorf("links are %+v, error %v, want them by index", links, err)
+	}
+}
+
+func TestFakeChanges(t *testing.T) {
+	f := parse(t, "link lo index 1\nlink eth0 index 2\nsysctl net/ipv6/conf/lo/disable_ipv6 = 0\n")
+	must(t, f.SetUp("eth0"))
+	must(t, f.SetUp("lo"))
+	must(t, f.AddAddr("eth0", prefixes("10.0.0.1/8")[0]))
+	must(t, f.AddAddr("eth0", prefixes("10.0.0.1/8")[0])) // is there
+	must(t, f.SetSysctl("net/ipv6/conf/lo/disable_ipv6", "1"))
+	want := `link lo index 1 up
+addr 127.0.0.1/8 dev lo
+addr ::1/128 dev lo
+link eth0 index 2 up
+addr 10.0.0.1/8 dev eth0
+sysctl net/ipv6/conf/lo/disable_ipv6 = 1
+`
+	if got := f.String(); got != want {
+		t.Errorf("the fake is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// methods calls each method of a View; those of a link or sysctl for that name.
+func methods(v netstate.View, name string) map[string]error {
+	_, link := v.Link(name)
+	_, links := v.Links()
+	_, addrs := v.Addrs(name)
+	_, routes := v.Routes()
+	_, sysctl := v.Sysctl(name)
+	return map[string]error{
+		"Link": link, "Links": links, "Addrs": addrs, "Routes": routes, "Sysctl": sysctl,
+		"SetUp":     v.SetUp(name),
+		"AddAddr":   v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
+		"SetSysctl": v.SetSysctl(name, "1"),
+	}
+}
+
+func TestFakeFailsOnRequest(t *testing.T) {
+	for method := range methods(&netstate.Fake{}, "") {
+		f := parse(t, "link lo index 1\nsysctl lo = 0\nfail "+method+" = trouble\n")
+		for called, err := range methods(f, "lo") {
+			if called == method && (err == nil || err.Error() != "trouble") || called != method && err != nil {
+				t.Errorf("fail %s: %s gives error %v", method, called, err)
+			}
+		}
+	}
+}
+
+func TestFakeLacks(t *testing.T) {
+	for method, err := range methods(&netstate.Fake{}, "eth9") {
+		if lists := method == "Links" || method == "Routes"; lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of an empty namespace gives error %v", method, err)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	trouble := errors.New("trouble")
+	for method, err := range methods(netstate.Unreadable{Err: trouble}, "lo") {
+		if !errors.Is(err, trouble) {
+			t.Errorf("%s gives error %v", method, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(everything)
+	f.Add("link a kind up up\nroute ::/0 via fe80::1%eth0")
+	f.Add("sysctl a b = c = d\nfail Link =")
+	f.Fuzz(func(t *testing.T, text string) {
+		fake, err := netstate.Parse(text)
+		if err != nil {
+			return
+		}
+		once := fake.String()
+		again, err := netstate.Parse(once)
+		if err != nil {
+			t.Fatalf("what the fake prints does not parse: %v\n%s", err, once)
+		}
+		if twice := again.String(); twice != once {
+			t.Errorf("the fake prints\n%s\nand then\n%s", once, twice)
+		}
+	})
+}
