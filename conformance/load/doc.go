@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package load runs the guard many times at once, and kills it wherever it
+// happens to be. Its tests are all it has.
+package load
