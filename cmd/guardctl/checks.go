@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// An entry is a check as the catalogue shows it.
+type entry struct {
+	Name     string       `json:"name"`
+	Prevents string       `json:"prevents"`
+	Seen     string       `json:"seen"`
+	Remedy   string       `json:"remedy"`
+	When     string       `json:"when"`
+	Default  guard.Policy `json:"default"`
+	Repairs  bool         `json:"repairs"`
+	Code     uint         `json:"code"` // of the CNI error when it refuses
+}
+
+func entryOf(c *checks.Check) entry {
+	code := c.Code
+	if code == 0 {
+		code = guard.CodeCheck
+	}
+	return entry{
+		Name: c.Name, Prevents: c.Prevents, Seen: seen()[c.Name], Remedy: c.Remedy,
+		When: c.When.String(), Default: c.Default, Repairs: c.Repair != nil, Code: code,
+	}
+}
+
+func catalogue() []entry {
+	var entries []entry
+	for _, c := range checks.Suite() {
+		entries = append(entries, entryOf(c))
+	}
+	return entries
+}
+
+func checksCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "checks",
+		Short: "List all checks, in the order in which they run",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "text", "json", "markdown")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch output.value {
+		case "json":
+			return printJSON(cmd.OutOrStdout(), catalogue())
+		case "markdown":
+			return writeMarkdown(cmd.OutOrStdout(), catalogue())
+		}
+		return printCatalogue(cmd.OutOrStdout(), catalogue())
+	}
+	return cmd
+}
+
+func printCatalogue(w io.Writer, entries []entry) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS")
+	for _, e := range entries {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, yesNo(e.Repairs))
+	}
+	fmt.Fprintln(t, "\nguardctl explain NAME says what each prevents, and what to do.")
+	return t.Flush()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

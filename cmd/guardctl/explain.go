@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+func explainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "explain CHECK",
+		Short:             "Say what a check prevents, how it sees it, and what to do",
+		Example:           "  guardctl explain host-netns",
+		ValidArgsFunction: cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp),
+		Args:              cobra.ExactArgs(1),
+	}
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := find(args[0])
+		if err != nil {
+			return err
+		}
+		if output.json() {
+			return printJSON(cmd.OutOrStdout(), entryOf(c))
+		}
+		return printExplanation(cmd.OutOrStdout(), entryOf(c))
+	}
+	return cmd
+}
+
+// find gives a check by name.
+func find(name string) (*checks.Check, error) {
+	for _, c := range checks.Suite() {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return nil, &exitError{
+		code: cannotTell,
+		err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, checks.Names())),
+		hint: "guardctl checks lists them all",
+	}
+}
+
+func printExplanation(w io.Writer, e entry) error {
+	repairs := "It repairs nothing."
+	if e.Repairs {
+		repairs = "It repairs what it finds, on ADD and DEL."
+	}
+	_, err := fmt.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n", e.Name,
+		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),
+		wrap(fmt.Sprintf("It runs on %s; by default it is set to %s, and it refuses with code %d. %s", e.When, e.Default, e.Code, repairs)))
+	return err
+}
+
+// wrap breaks a paragraph into lines for a terminal, indented by two.
+func wrap(text string) string {
+	const width = 78
+	var b strings.Builder
+	line := " "
+	for _, word := range strings.Fields(text) {
+		if len(line)+1+len(word) > width {
+			b.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + word
+	}
+	return b.String() + line
+}

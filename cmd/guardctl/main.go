@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command guardctl is the operator's side of cni-guard: it explains what the
+// plugin does, shows what it saw, and releases sandboxes that are lost.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// build is set by the linker: -X main.build=v1.2.3.
+var build = "devel"
+
+func main() {
+	err := root().Execute()
+	if err == nil {
+		return
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		exit = &exitError{code: cannotTell, err: err} // a wrong flag or argument
+	}
+	if exit.err != nil {
+		fmt.Fprintln(os.Stderr, "guardctl: error:", exit.err)
+	}
+	if exit.hint != "" {
+		fmt.Fprintln(os.Stderr, "guardctl: hint:", exit.hint)
+	}
+	os.Exit(exit.code)
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "guardctl",
+		Short: "Explain, inspect and repair what cni-guard guards",
+		Long: "guardctl explains what cni-guard does on this node, shows what it saw, and\n" +
+			"releases sandboxes that are lost.\n\n" +
+			"It exits with 0 when all is well, 1 on findings, and 2 when it could not tell.",
+		SilenceErrors: true, // main prints them
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), versionCommand())
+	return cmd
+}

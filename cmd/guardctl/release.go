@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+func releaseCommand() *cobra.Command {
+	var a chain.Attachment
+	var binDirs string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "release --container-id ID --ifname NAME --network NAME",
+		Short: "Release what a lost sandbox still holds",
+		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace: they\n" +
+			"give back its addresses and remove what they keep on the node, and cannot touch a\n" +
+			"namespace. The runtime's own cache is left for the runtime.\n\n" +
+			"Use it only for a sandbox whose processes are gone: its addresses may be given to\n" +
+			"another pod right after. The plugin calls it for a DEL that it refuses.",
+		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run",
+		Args:    cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&a.ContainerID, "container-id", "", "the sandbox, as the runtime names it")
+	flags.StringVar(&a.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
+	flags.StringVar(&a.Network, "network", "", "the name in the conflist")
+	flags.StringVar(&a.CacheDir, "cache-dir", "/var/lib/cni", "the cache of the runtime's libcni")
+	flags.StringSliceVar(&a.ConfDirs, "conf-dir", confDirs(), "where to look for the conflist when the cache has no entry")
+	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
+	flags.BoolVar(&dryRun, "dry-run", false, "only say which plugins would be called")
+	output := outputFlag(cmd, "text", "json")
+	for _, name := range []string{"container-id", "network"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag was added above
+		}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.BinDirs = filepath.SplitList(binDirs)
+		return runRelease(cmd, a, dryRun, output)
+	}
+	return cmd
+}
+
+// confDirs are where runtimes look for configurations: upstream's, k3s's, RKE2's
+// and microk8s's.
+func confDirs() []string {
+	return []string{
+		"/etc/cni/net.d",
+		"/var/lib/rancher/k3s/agent/etc/cni/net.d",
+		"/var/lib/rancher/rke2/agent/etc/cni/net.d",
+		"/var/snap/microk8s/current/args/cni-network",
+	}
+}
+
+// defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it.
+func defaultBinDirs() string {
+	if path := os.Getenv("CNI_PATH"); path != "" {
+		return path
+	}
+	return "/opt/cni/bin"
+}
+
+func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *format) error {
+	// libcni hands our environment on to the plugins, and this one would tell
+	// them that the node's namespace is meant.
+	if err := os.Unsetenv("CNI_NETNS_OVERRIDE"); err != nil {
+		return fmt.Errorf("clean environment: %w", err)
+	}
+	c, err := chain.Find(a)
+	if err != nil {
+		return cannotRelease(cmd, err, output)
+	}
+	var o release.Outcome
+	if dryRun {
+		o = c.Plan()
+	} else {
+		// Before the plugin that started us loses its patience.
+		ctx, cancel := context.WithTimeout(cmd.Context(), release.Deadline-10*time.Second)
+		defer cancel()
+		o = c.Release(ctx)
+	}
+	if output.json() {
+		err = printJSON(cmd.OutOrStdout(), o)
+	} else {
+		err = printOutcome(cmd.OutOrStdout(), a, o)
+	}
+	if err == nil && !o.Complete && !dryRun {
+		err = &exitError{code: findings}
+	}
+	return err
+}
+
+// cannotRelease says why there was nothing to try; in JSON as an outcome, for
+// the plugin to quote.
+func cannotRelease(cmd *cobra.Command, cause error, output *format) error {
+	exit := &exitError{code: cannotTell}
+	if output.json() {
+		exit.err = printJSON(cmd.OutOrStdout(), release.Outcome{
+			Plugins: []release.Plugin{},
+			Reason:  cause.Error() + `; set "cacheDir" and "confDir" of cni-guard to the runtime's folders`,
+		})
+		return exit
+	}
+	exit.err = cause
+	if errors.Is(cause, chain.ErrNone) {
+		exit.hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
+	}
+	return exit
+}
+
+func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
+	verdict := "released in full"
+	switch {
+	case o.DryRun:
+		verdict = "dry run, nothing was called"
+	case !o.Complete:
+		verdict = "NOT released in full; mend what failed and run this again"
+	}
+	if _, err := fmt.Fprintf(w, "%s of container %s in network %s: %s\nchain from %s\n", a.IfName, a.ContainerID, a.Network, verdict, o.Source); err != nil {
+		return err
+	}
+	for _, p := range o.Plugins {
+		note := ""
+		if p.Note != "" {
+			note = ": " + p.Note
+		}
+		fmt.Fprintf(w, "  %-9s %s%s\n", p.Result, p.Type, note)
+	}
+	for _, left := range o.Left {
+		fmt.Fprintf(w, "  left      %s\n", left)
+	}
+	return nil
+}
