@@ -56,6 +56,9 @@ func parseSetting(raw json.RawMessage) (Setting, error) {
 		return s, fmt.Errorf(`want an object such as {"policy": "warn"}: %w`, err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if string(keys[key]) == "null" { // which Unmarshal takes for "leave it as it is"
+			return s, fmt.Errorf("%q: want a value, not null", key)
+		}
 		var err error
 		switch key {
 		case "policy":

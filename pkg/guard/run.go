@@ -99,7 +99,7 @@ func bounded[R any](ctx context.Context, verb string, f func(context.Context) (R
 	defer cancel()
 	answers := make(chan answer, 1)
 	go func() {
-		var a answer
+		a := answer{err: fmt.Errorf("%s ended without an answer", verb)} // runtime.Goexit
 		defer func() {
 			if p := recover(); p != nil {
 				a.err = fmt.Errorf("%s panicked: %v", verb, p)
