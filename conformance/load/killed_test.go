@@ -4,38 +4,40 @@ package load
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 )
 
-// kills is how many instants of a call are tried, spread over its usual length
-// and half as much again.
-const kills = 100
+// stops gives the numbers of the stops to be killed at: of the two that a system
+// call has, one, and none of those at which the Go runtime still starts up. The
+// runtime stops more or less often each time, so the last are beyond the end.
+func stops(all int) (numbers []int) {
+	for n := all / 2; n <= all+all/8; n += 2 {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
 
 // The node's power fails, or the runtime's deadline does: the guard is killed
 // somewhere in ADD. Its record is there, whole, or it is not there.
 func TestKilledInADD(t *testing.T) {
 	l := newLedger(t)
 	netns := l.sandbox("cni-subject")
-	whole := 0
-	length := l.length("ADD", "measured", netns)
-	for i := range kills {
-		id := fmt.Sprintf("killed-%02d", i)
-		l.kill("ADD", id, netns, length*time.Duration(3*i)/(2*kills))
-		if slices.Contains(l.records("live"), id) {
-			whole++
-		}
-		if err := l.command("ADD", id, netns).Run(); err != nil {
-			t.Errorf("ADD after one that was killed: %v", err)
-		}
+	instants := stops(l.kill(0, "ADD", "measured", netns))
+	for _, n := range instants {
+		l.kill(n, "ADD", fmt.Sprintf("killed-%04d", n), netns)
 	}
-	t.Logf("an ADD takes %s; of %d killed, %d had left their record", length, kills, whole)
-	if whole == 0 || whole == kills {
+	whole := len(l.records("live")) - 1 // fails the test for one that is not
+	t.Logf("of %d killed, %d had left their record", len(instants), whole)
+	if whole == 0 || whole == len(instants) {
 		t.Error("the instants are not spread around the writing of the record")
 	}
-	if n := len(l.records("live")); n != kills+1 {
-		t.Errorf("%d records; want %d", n, kills+1)
+	first := fmt.Sprintf("killed-%04d", instants[0])
+	l.kill(0, "ADD", first, netns) // what they left must not be in the way
+	if !slices.Contains(l.records("live"), first) {
+		t.Error("an ADD after one that was killed left no record")
 	}
 }
 
@@ -43,53 +45,46 @@ func TestKilledInADD(t *testing.T) {
 func TestKilledInDEL(t *testing.T) {
 	l := newLedger(t)
 	netns := l.sandbox("cni-subject")
-	moved := 0
-	if err := l.command("ADD", "measured", netns).Run(); err != nil {
-		t.Fatal(err)
-	}
-	length := l.length("DEL", "measured", netns)
-	for i := range kills {
-		id := fmt.Sprintf("killed-%02d", i)
+	l.kill(0, "ADD", "measured", netns)
+	instants := stops(l.kill(0, "DEL", "measured", netns))
+	var ids []string
+	for _, n := range instants {
+		id := fmt.Sprintf("killed-%04d", n)
+		ids = append(ids, id)
 		if err := l.command("ADD", id, netns).Run(); err != nil {
 			t.Fatal(err)
 		}
-		l.kill("DEL", id, netns, length*time.Duration(3*i)/(2*kills))
-		live, gone := slices.Contains(l.records("live"), id), slices.Contains(l.records("gone"), id)
-		if live == gone {
-			t.Errorf("record of %s: live %t, gone %t; want one of the two", id, live, gone)
-		}
-		if gone {
-			moved++
+		l.kill(n, "DEL", id, netns)
+	}
+	live, gone := l.records("live"), l.records("gone")
+	for _, id := range ids {
+		if slices.Contains(live, id) == slices.Contains(gone, id) {
+			t.Errorf("the record of %s is in both folders or in none", id)
 		}
 	}
-	t.Logf("a DEL takes %s; of %d killed, %d had moved their record", length, kills, moved)
-	if moved == 0 || moved == kills {
+	moved := len(gone) - 1
+	t.Logf("of %d killed, %d had moved their record", len(instants), moved)
+	if moved == 0 || moved == len(instants) {
 		t.Error("the instants are not spread around the moving of the record")
 	}
 }
 
-// length measures calls that nobody kills, and gives the longest.
-func (l *ledger) length(verb, id, netns string) time.Duration {
+// kill kills a call at its stop number n; 0 lets it end. It gives how many
+// stops the call had.
+func (l *ledger) kill(n int, verb, id, netns string) int {
 	l.t.Helper()
-	var longest time.Duration
-	for range 5 {
-		began := time.Now()
-		if err := l.command(verb, id, netns).Run(); err != nil {
-			l.t.Fatalf("%s: %v", verb, err)
-		}
-		longest = max(longest, time.Since(began))
-	}
-	return longest
-}
-
-// kill starts a call and kills it after a while, or finds it ended.
-func (l *ledger) kill(verb, id, netns string, after time.Duration) {
-	l.t.Helper()
-	cmd := l.command(verb, id, netns)
-	if err := cmd.Start(); err != nil {
+	path := filepath.Join(filepath.Dir(l.state), "stdin")
+	if err := os.WriteFile(path, l.conf, 0o600); err != nil {
 		l.t.Fatal(err)
 	}
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait() // killed or ended: what it left behind is what counts
-	timer.Stop()
+	stdin, err := os.Open(path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer stdin.Close()
+	stops, err := runUntil(n, l.command(verb, id, netns), stdin)
+	if err != nil {
+		l.t.Fatalf("%s of %s: %v", verb, id, err)
+	}
+	return stops
 }
