@@ -42,7 +42,9 @@ func root() *cobra.Command {
 			"It exits with 0 when all is well, 1 on findings, and 2 when it could not tell.",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		// With a command of its own the root refuses an unknown one.
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), versionCommand())
 	return cmd

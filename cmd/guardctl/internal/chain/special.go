@@ -3,6 +3,9 @@
 package chain
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/containernetworking/cni/libcni"
 
 	"github.com/cni-guard/cni-guard/pkg/release"
@@ -33,6 +36,9 @@ func specials() map[string]special {
 		},
 	}
 }
+
+// Specials gives the types of plugins that are released in a way of their own.
+func Specials() []string { return slices.Sorted(maps.Keys(specials())) }
 
 // releaseIPAM calls the plugin's IPAM plugin as the plugin would: it is given the
 // whole configuration of its caller.

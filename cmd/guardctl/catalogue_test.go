@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+func TestEveryCheckSaysHowItIsSeen(t *testing.T) {
+	if got, want := slices.Sorted(maps.Keys(seen())), slices.Sorted(slices.Values(checks.Names())); !slices.Equal(got, want) {
+		t.Errorf("seen.go tells of %q, the suite has %q", got, want)
+	}
+}
+
+func TestDocumentationIsCurrent(t *testing.T) {
+	const path = "../../docs/checks.md"
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := writeMarkdown(&want, catalogue()); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is stale; run: make generate", path)
+	}
+}
+
+// The plugin asks for a release where a plugin of the chain needs the namespace;
+// guardctl must know the same ones.
+func TestPluginAndGuardctlKnowTheSameSpecials(t *testing.T) {
+	if got, want := chain.Specials(), release.NeedNamespace(); !slices.Equal(got, want) {
+		t.Errorf("guardctl handles %q, pkg/release names %q", got, want)
+	}
+}
