@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks_test
+
+import (
+	"errors"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// The rules of what a check says of itself. Those of what it does are below,
+// and its fixtures in testdata.
+func TestSuiteMetadata(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	var before []*checks.Check
+	for _, c := range checks.Suite() {
+		t.Run(c.Name, func(t *testing.T) {
+			if !name.MatchString(c.Name) {
+				t.Error("the name is not in kebab-case; it is a key of the configuration and an anchor of the documentation")
+			}
+			if slices.ContainsFunc(before, func(b *checks.Check) bool { return b.Name == c.Name }) {
+				t.Error("the name is taken by an earlier check")
+			}
+			if !oneSentence(c.Prevents) {
+				t.Errorf("Prevents is not one sentence that begins with a capital and ends in a period: %q", c.Prevents)
+			}
+			if !imperative(c.Remedy) {
+				t.Errorf("Remedy does not tell the operator what to do: %q", c.Remedy)
+			}
+			if c.Default < guard.Off || c.Default > guard.Enforce {
+				t.Error("Default is no policy; a forgotten one refuses nothing")
+			}
+			if c.When == 0 || c.When > guard.Add|guard.Del|guard.Verify|guard.Status|guard.Node {
+				t.Errorf("When is %d; the check would never run, or at no known stage", c.When)
+			}
+			if c.Probe == nil {
+				t.Error("there is no Probe")
+			}
+			if c.Code != 0 && c.Code != 7 && c.Code != 8 && c.Code != 11 {
+				t.Errorf("Code %d is none of those that the design gives to checks; zero stands for 100", c.Code)
+			}
+			if c.Routine && c.Repair == nil {
+				t.Error("Routine is said of a repair, and there is none")
+			}
+			for _, need := range c.Needs {
+				if !slices.Contains(before, need) {
+					t.Errorf("it needs %s, which does not stand earlier in the suite", need.Name)
+					continue
+				}
+				for _, further := range need.Needs { // a check that was skipped has no finding
+					if !slices.Contains(c.Needs, further) {
+						t.Errorf("it needs %s, which needs %s; name that as well", need.Name, further.Name)
+					}
+				}
+			}
+		})
+		before = append(before, c)
+	}
+}
+
+// oneSentence allows a colon and a semicolon within.
+func oneSentence(s string) bool {
+	return regexp.MustCompile(`^[A-Z][^\n]*[^.\s]\.$`).MatchString(s) && !regexp.MustCompile(`[.!?]\s`).MatchString(s)
+}
+
+// imperative: a remedy may first say what was not done, and then must say what
+// to do. That is as near to grammar as a test gets.
+func imperative(s string) bool {
+	verbs := []string{"Let", "Bring", "Delete", "Install", "Compare", "Set", "Add", "Remove", "Check", "Find", "Allow", "Keep", "Mark", "Run", "Stop", "Raise", "Give", "Put", "Tell"}
+	return strings.HasSuffix(s, ".") && slices.ContainsFunc(regexp.MustCompile(`(?:^|\. )(\w+) `).FindAllStringSubmatch(s, -1), func(m []string) bool {
+		return slices.Contains(verbs, m[1])
+	})
+}
+
+// The rules must be able to fail.
+func TestSuiteRulesCanFail(t *testing.T) {
+	for _, s := range []string{"", "no capital.", "No period", "Two. Sentences.", "Two lines\nof it.", "Ellipsis..", "A gap ."} {
+		if oneSentence(s) {
+			t.Errorf("%q passes for one sentence", s)
+		}
+	}
+	for _, s := range []string{"", "The node is broken.", "Bring it back", "Nothing was done. The node is broken."} {
+		if imperative(s) {
+			t.Errorf("%q passes for a remedy", s)
+		}
+	}
+}
+
+func TestSuiteLists(t *testing.T) {
+	var names []string
+	for _, c := range checks.Suite() {
+		names = append(names, c.Name)
+	}
+	if !slices.Equal(checks.Names(), names) {
+		t.Errorf("Names gives %q, want %q", checks.Names(), names)
+	}
+	for _, c := range checks.HeadSuite() {
+		if !slices.Contains(checks.Suite(), c) {
+			t.Errorf("%s is of the head suite only, so that its name is no key of the configuration", c.Name)
+		}
+		for _, need := range c.Needs {
+			if !slices.Contains(checks.HeadSuite(), need) {
+				t.Errorf("%s of the head suite needs %s, which does not run there", c.Name, need.Name)
+			}
+		}
+		if c.When&guard.Add == 0 {
+			t.Errorf("%s of the head suite does not run at ADD", c.Name)
+		}
+	}
+}
+
+// dark is a world of which nothing can be read.
+func dark() *checks.Target {
+	trouble := errors.New("the lamp is out")
+	view := netstate.Unreadable{Err: trouble}
+	return &checks.Target{
+		IfName:   "eth0",
+		Netns:    &netstate.Netns{Path: "/run/netns/pod", Err: trouble},
+		Pod:      view,
+		Node:     view,
+		Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}},
+		Recorded: 1,
+		Cookie:   func() (uint64, error) { return 0, trouble },
+	}
+}
+
+// What cannot be read has not passed, at whatever stage.
+func TestSuiteInTheDark(t *testing.T) {
+	for _, c := range checks.Suite() {
+		for _, stage := range stages(c) {
+			t.Run(c.Name+"/"+stage.String(), func(t *testing.T) {
+				o := alone(t, c, stage, dark())
+				if o.State != guard.Unknown && o.State != guard.Failed {
+					t.Errorf("the check has %v in a world of which nothing can be read", o.State)
+				}
+				if o.Err != nil && strings.Contains(o.Err.Error(), "panicked") {
+					t.Error(o.Err)
+				}
+				if o.Refuses() {
+					t.Errorf("a pod is refused for what could not be read: %v", o.Findings)
+				}
+			})
+		}
+	}
+}
+
+// Where all is well, one thing that cannot be read is no finding.
+func TestSuiteInTwilight(t *testing.T) {
+	const healthy = `
+link lo index 1 up
+addr 127.0.0.1/8 dev lo
+addr ::1/128 dev lo
+link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07 up
+addr 10.244.1.7/24 dev eth0
+addr fd00:10:244::7/64 dev eth0
+sysctl net/ipv6/conf/lo/disable_ipv6 = 0
+`
+	for _, method := range []string{"", "Link", "Links", "Addrs", "Routes", "Sysctl"} {
+		text := healthy
+		if method != "" {
+			text += "fail " + method + " = the lamp is out\n"
+		}
+		view, err := netstate.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range checks.Suite() {
+			for _, recorded := range []uint64{0, 7} {
+				o := alone(t, c, c.When&-c.When, &checks.Target{
+					IfName:   "eth0",
+					Netns:    &netstate.Netns{Path: "/run/netns/pod", Kind: netstate.Sandbox},
+					Pod:      view,
+					Node:     view,
+					Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("fd00:10:244::7/64")}},
+					Recorded: recorded,
+					Cookie:   func() (uint64, error) { return 7, nil },
+				})
+				if o.State == guard.Failed || method == "" && o.State != guard.Passed {
+					t.Errorf("%s has %v where %q cannot be read: %v, error %v", c.Name, o.State, method, o.Findings, o.Err)
+				}
+			}
+		}
+	}
+}
+
+// Without a pod there is nothing of a pod to look at.
+func TestSuiteWithoutPod(t *testing.T) {
+	for _, c := range checks.Suite() {
+		for _, stage := range stages(c) {
+			if stage&(guard.Status|guard.Node) == 0 {
+				continue
+			}
+			t.Run(c.Name+"/"+stage.String(), func(t *testing.T) {
+				fake, err := netstate.Parse("link lo index 1 up\naddr 127.0.0.1/8 dev lo\n")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o := alone(t, c, stage, &checks.Target{Node: fake}); o.State != guard.Passed {
+					t.Errorf("the check has %v, error %v, on a healthy node without a pod", o.State, o.Err)
+				}
+				unreadable := netstate.Unreadable{Err: errors.New("the lamp is out")}
+				o := alone(t, c, stage, &checks.Target{Node: unreadable})
+				if o.State != guard.Unknown || strings.Contains(o.Err.Error(), "panicked") {
+					t.Errorf("the check has %v, error %v, on a node that cannot be read", o.State, o.Err)
+				}
+			})
+		}
+	}
+}
+
+// A repair without anything to read gives an error, and does not panic.
+func TestSuiteRepairsInTheDark(t *testing.T) {
+	for _, c := range checks.Suite() {
+		if c.Repair == nil {
+			continue
+		}
+		if err := c.Repair(t.Context(), dark()); err == nil {
+			t.Errorf("%s says that it repaired what it cannot reach", c.Name)
+		}
+	}
+}
+
+// stages gives the stages of a check one by one.
+func stages(c *checks.Check) []guard.Stage {
+	var all []guard.Stage
+	for _, s := range []guard.Stage{guard.Add, guard.Del, guard.Verify, guard.Status, guard.Node} {
+		if c.When&s != 0 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// alone runs the check by the engine, but not those that it needs.
+func alone(t *testing.T, c *checks.Check, stage guard.Stage, target *checks.Target) guard.Outcome {
+	t.Helper()
+	check := *c
+	check.Needs = nil
+	return guard.Run(t.Context(), []*checks.Check{&check}, stage, guard.Settings{}, target).Outcomes[0]
+}
