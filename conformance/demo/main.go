@@ -62,14 +62,14 @@ func runShow(files []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeTable(os.Stdout, without, with); err != nil {
+	if err := errors.Join(writeTable(os.Stdout, without, with), writeAnswers(os.Stdout, without, with)); err != nil {
 		return fmt.Errorf("show: %w", err)
 	}
 	sentence, err := verdict(without, with)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nThe runtime was told\nwithout: %s\nwith:    %s\n\n%s\n", without.Answer, with.Answer, sentence)
+	fmt.Printf("\n%s\n", sentence)
 	return nil
 }
 

@@ -26,7 +26,7 @@ type outcome struct {
 func (o outcome) harms() []string {
 	var harms []string
 	if !o.After.LoUp {
-		harms = append(harms, "the node's lo is down, so it no longer reaches itself")
+		harms = append(harms, "the node no longer reaches itself (its lo is down)")
 	}
 	if o.After.HasEth0 != o.Before.HasEth0 || o.After.MAC != o.Before.MAC {
 		harms = append(harms, "the node's eth0 is gone")

@@ -51,9 +51,20 @@ func address(o outcome) string {
 
 func removal(o outcome) string {
 	if o.Complete {
-		return fmt.Sprintf("complete at attempt %d", o.Attempts)
+		return fmt.Sprintf("complete, tried %d×", o.Attempts)
 	}
-	return fmt.Sprintf("FAILED %d times of %d", o.Attempts, o.Attempts)
+	return fmt.Sprintf("NEVER COMPLETE, tried %d×", o.Attempts)
 }
 
 func took(o outcome) string { return o.Took.Round(time.Millisecond).String() }
+
+// writeAnswers shows what the runtime heard of its plugins.
+func writeAnswers(to io.Writer, without, with outcome) error {
+	_, err := fmt.Fprintf(to, `
+The runtime was told
+  without: %s
+  with:    %s
+containerd takes an error that says "not found" for a sandbox that is gone, and is done.
+`, without.Answer, with.Answer)
+	return err
+}

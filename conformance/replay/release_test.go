@@ -40,9 +40,11 @@ func withoutGuardctl(r *rig.Rig, version string, plugins ...chain.Plugin) *chain
 }
 
 // A failed ADD leaves no note in the runtime's cache. The conf dir then says what
-// is to be released.
+// is to be released: the address, that is. portmap and firewall are not in this
+// chain, as what they need to know was in the note.
 func TestReleaseWithoutCacheEntry(t *testing.T) {
-	s := newStage(t, guarded)
+	r := rig.New(t)
+	s := withChain(t, r, guarded, "1.0.0", chain.PTP(r.HostLocal()))
 	p := s.hold()
 	if err := os.RemoveAll(filepath.Join(s.Dir, "cache", "results")); err != nil {
 		t.Fatal(err)
