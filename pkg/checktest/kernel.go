@@ -35,7 +35,8 @@ func inNode(t *testing.T) {
 	t.Parallel()
 	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
 	cmd := exec.Command(os.Args[0], "-test.run="+pattern, "-test.v")
-	cmd.Env = append(os.Environ(), replaying+"=1")
+	// The race detector would have each process sleep a second before it ends.
+	cmd.Env = append(os.Environ(), replaying+"=1", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
