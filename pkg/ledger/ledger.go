@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -91,10 +92,11 @@ func (l Ledger) path(folder string, k Key) string {
 
 // fileName joins the key with colons, which none of its parts may contain
 // (SPEC 1.1, section "Parameters"). A name that would be longer than a file
-// name can be is cut, and a hash of the whole appended.
+// name can be is cut, and a hash of the whole appended. No name leads out of the
+// folder, though a caller that checked nothing gave it.
 func (k Key) fileName() string {
 	const limit = 200 // NAME_MAX is 255; renameio adds a prefix and a number
-	name := k.Network + ":" + k.ContainerID + ":" + k.IfName
+	name := strings.ReplaceAll(k.Network+":"+k.ContainerID+":"+k.IfName, "/", "%")
 	if len(name) <= limit {
 		return name
 	}

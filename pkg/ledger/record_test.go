@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A record that is damaged is an error, and none of those that mean "none".
+func TestGetDamaged(t *testing.T) {
+	whole, err := json.Marshal(record(key("a1")))
+	must(t, err)
+	for name, data := range map[string]string{
+		"empty":           "",
+		"garbage":         "\x00\xff\x00",
+		"truncated":       string(whole[:len(whole)/2]),
+		"trailing":        string(whole) + "{",
+		"null":            "null",
+		"array":           "[]",
+		"no boot":         `{"network":"pods","containerID":"a1","ifName":"eth0"}`,
+		"no key":          `{"bootID":"b"}`,
+		"other types":     `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","cookie":"7"}`,
+		"negative cookie": `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","cookie":-7}`,
+		"bad address":     `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","addrs":["10.0.0"]}`,
+		"bad time":        `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","added":"yesterday"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := Ledger(memory(t))
+			must(t, l.makeFolders())
+			must(t, os.WriteFile(filepath.Join(string(l), live, "pods:a1:eth0"), []byte(data), 0o600))
+			r, err := l.Get(key("a1"))
+			if err == nil || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Get = %+v, error %v, want one that says that it is damaged", r, err)
+			}
+			must(t, l.Put(record(key("a1")))) // ADD puts a whole one in its place
+			if _, err := l.Get(key("a1")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A record that a later version wrote is still one.
+func TestGetOfLaterVersion(t *testing.T) {
+	l := Ledger(memory(t))
+	must(t, l.makeFolders())
+	const text = `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","cookie":7,"colour":{"of":"later"}}`
+	must(t, os.WriteFile(filepath.Join(string(l), live, "pods:a1:eth0"), []byte(text), 0o600))
+	if r, err := l.Get(key("a1")); err != nil || r.Cookie != 7 {
+		t.Errorf("Get = %+v, error %v", r, err)
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	whole, err := json.Marshal(record(key("a1")))
+	must(f, err)
+	f.Add(whole)
+	f.Add(whole[:30])
+	f.Add([]byte(`{"network":"a","containerID":"b","ifName":"c","bootID":"d","addrs":["::ffff:1.2.3.4/96",""]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := parseRecord(data)
+		if err != nil {
+			return
+		}
+		if r.Network == "" || r.ContainerID == "" || r.IfName == "" || r.BootID == "" {
+			t.Errorf("a record that identifies nothing is accepted: %+v", r)
+		}
+		again, err := json.Marshal(r)
+		if err != nil {
+			t.Fatalf("a record that was read cannot be written: %v", err)
+		}
+		if second, err := parseRecord(again); err != nil || second.Key != r.Key || second.Cookie != r.Cookie {
+			t.Errorf("written and read again %+v is %+v, error %v", r, second, err)
+		}
+	})
+}
