@@ -3,6 +3,8 @@
 package matrix
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +81,7 @@ func (p *pass) collectNothing() {
 	p.wantCalls("GC", count(p.rel.statusAndGC))
 	p.wantCalls("DEL", 0)
 	p.wantLease(true)
+	p.wantRecords("live")
 }
 
 func (p *pass) remove() {
@@ -91,15 +94,35 @@ func (p *pass) remove() {
 	p.wantCalls("DEL", 2)
 	p.wantLease(false)
 	p.wantNoRules()
+	p.wantRecords("gone") // for a DEL that is repeated
 }
 
-// collectRest: a GC that names nothing finds nothing.
+// collectRest: a GC that names nothing finds nothing but the guard's record.
 func (p *pass) collectRest() {
 	p.Helper()
 	if err := p.runtime.GC(p.Context()); err != nil {
 		p.Error("GC of nothing:", err)
 	}
 	p.wantCalls("GC", 2*count(p.rel.statusAndGC))
+	if p.rel.statusAndGC {
+		p.wantRecords()
+	}
+}
+
+// wantRecords asserts in which folders of the guard the pod is on record.
+func (p *pass) wantRecords(folders ...string) {
+	p.Helper()
+	files, err := filepath.Glob(filepath.Join(p.Dir, "state", "*", chain.Name+":"+p.pod.ID+":eth0"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	var found []string
+	for _, f := range files {
+		found = append(found, filepath.Base(filepath.Dir(f)))
+	}
+	if !slices.Equal(found, folders) {
+		p.Errorf("the pod is on record in %v; want %v", found, folders)
+	}
 }
 
 func count(called bool) int {

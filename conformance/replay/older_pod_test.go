@@ -57,6 +57,34 @@ func TestPodOlderThanGuard(t *testing.T) {
 	}
 }
 
+// Nothing at all is known of the pod: no record, and in this version of the spec
+// no result on DEL. The node is still recognised.
+func TestUnknownPod(t *testing.T) {
+	lose := func(t *testing.T, with setting) *stage {
+		r := rig.New(t)
+		s := withChain(t, r, with, "0.3.1", chain.PTP(r.HostLocal()), chain.Portmap())
+		if err := s.pin().PointAt(s.Node.Path); err != nil {
+			t.Fatal(err)
+		}
+		s.lost()
+		return s
+	}
+	t.Run("bare", func(t *testing.T) {
+		s := lose(t, bare)
+		s.wantStuck(s.remove())
+		if s.look(s.Node.Path).LoUp {
+			t.Error("the node's lo is up; the reference loopback should have taken it down")
+		}
+	})
+	t.Run("guarded", func(t *testing.T) {
+		s := lose(t, guarded)
+		s.forgetRecord()
+		before := s.snapshot(s.Node.Path)
+		s.wantReleased(s.remove())
+		s.wantSame(s.Node.Path, before)
+	})
+}
+
 // guardless has our programs installed and no guard in the chain yet.
 func guardless(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	return r.Installed(version, plugins...)

@@ -13,6 +13,16 @@ func (s *stage) recordPath() string {
 	return filepath.Join(s.Dir, "state", "live", "pods:"+s.pod.ID+":eth0")
 }
 
+// records gives the files of the subject's records, of both folders.
+func (s *stage) records() []string {
+	s.Helper()
+	files, err := filepath.Glob(filepath.Join(s.Dir, "state", "*", filepath.Base(s.recordPath())))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return files
+}
+
 // forgetRecord makes the subject a pod that the guard never saw.
 func (s *stage) forgetRecord() {
 	s.Helper()
