@@ -4,9 +4,11 @@ package events
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -49,23 +51,29 @@ func readFile(path string, yield func(Event, error) bool) bool {
 		return yield(Event{}, fmt.Errorf("read events: %w", err))
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, Limit)
-	for number := 1; lines.Scan(); number++ {
-		e := Event{Raw: append(json.RawMessage(nil), lines.Bytes()...)}
-		if err := json.Unmarshal(e.Raw, &e); err != nil {
-			err = fmt.Errorf("read events: %s, line %d: %w", path, number, err)
-			if !yield(Event{}, err) {
-				return false
-			}
-			continue
+	lines := bufio.NewReader(file)
+	for number := 1; ; number++ {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			return true
 		}
-		if !yield(e, nil) {
+		if err != nil && !errors.Is(err, io.EOF) {
+			return yield(Event{}, fmt.Errorf("read events: %w", err))
+		}
+		e, err := parse(line)
+		if err != nil {
+			err = fmt.Errorf("read events: %s, line %d: %w", path, number, err)
+		}
+		if !yield(e, err) {
 			return false
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return yield(Event{}, fmt.Errorf("read events: %w", err))
+}
+
+func parse(line []byte) (Event, error) {
+	e := Event{Raw: bytes.TrimSuffix(line, []byte("\n"))}
+	if err := json.Unmarshal(e.Raw, &e); err != nil {
+		return Event{}, err
 	}
-	return true
+	return e, nil
 }
