@@ -42,11 +42,28 @@ func Start(ctx context.Context, r Request, stderr io.Writer) Outcome {
 	var stdout bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, stderr
 	runErr := cmd.Run()
-	var o Outcome
-	if err := json.Unmarshal(stdout.Bytes(), &o); err != nil {
+	o, err := parseOutcome(stdout.Bytes(), runErr)
+	if err != nil {
 		return Outcome{Reason: fmt.Sprintf("%s gave no outcome: %v", guardctl, errors.Join(runErr, err))}
 	}
 	return o
+}
+
+// parseOutcome believes a failed guardctl that not all was released, and no more:
+// to complete a removal by mistake is to lose an address.
+func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
+	var o Outcome
+	if err := json.Unmarshal(stdout, &o); err != nil {
+		return o, fmt.Errorf("parse outcome: %w", err)
+	}
+	var exit *exec.ExitError
+	switch {
+	case o.Complete && errors.As(runErr, &exit):
+		return o, errors.New("it says that all was released, and failed")
+	case !o.Complete && o.Reason == "" && len(o.Plugins) == 0:
+		return o, errors.New("it says nothing")
+	}
+	return o, nil
 }
 
 func (r Request) args() []string {
