@@ -80,13 +80,15 @@ func TestReuseLeadsToAnotherPod(t *testing.T) {
 	if err := pod.End(); err != nil {
 		t.Fatal(err)
 	}
-	err := node.Within(neighbour.Path(), func() error {
-		mustReuse(t, pod.PID)
-		return nil
+	var other *node.Process
+	err := node.Within(neighbour.Path(), func() (err error) {
+		other, err = node.Reuse(pod.PID)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = other.End() })
 	if !same(t, pod.Path(), neighbour.Path()) {
 		t.Error("the process that reuses the ID is not in the other pod's namespace")
 	}
