@@ -48,23 +48,24 @@ func (p *Process) End() error {
 	return nil
 }
 
-// reuse forks until a child has the wanted ID, prints whether it has, and stays
-// until the child ends. A shell does it, as it has one thread and forks at once:
-// between the write and the fork of a Go program, the runtime may start a thread
-// that takes the ID. ns_last_pid: proc_sys_kernel(5).
+// reuse forks a child that has the wanted ID, prints whether it has, and stays
+// until the child ends. The Go program that started it is stopped meanwhile:
+// should one of its threads start between the write and the fork, it would take
+// the ID, and keep it. ns_last_pid: proc_sys_kernel(5).
 const reuse = `
-for try in 1 2 3 4 5 6 7 8 9 10; do
-	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
-	sleep infinity >/dev/null &
-	if [ $! = "$1" ]; then
-		echo reused
-		wait
-		exit
-	fi
-	kill $!
+trap 'kill -CONT $PPID' EXIT
+kill -STOP $PPID
+until [ "$(cut -d " " -f 3 /proc/$PPID/task/*/stat | sort -u)" = T ]; do :; done
+echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+sleep infinity >/dev/null &
+kill -CONT $PPID
+if [ $! = "$1" ]; then
+	echo reused
 	wait
-done
-echo missed`
+else
+	echo missed
+	kill $!
+fi`
 
 // Reuse starts a process that has the ID of one that ended. It lives in the
 // namespace of the calling thread: the node's, or that of Within.
