@@ -57,8 +57,8 @@ func (t target) remember(built *checks.Target) {
 		return
 	}
 	built.Cookie = func() (uint64, error) {
-		if t.cookieErr != "" {
-			return 0, errors.New(t.cookieErr)
+		if t.noCookie != "" {
+			return 0, errors.New(t.noCookie)
 		}
 		return cookieNow, nil
 	}

@@ -54,7 +54,7 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	if err != nil {
 		return err
 	}
-	if f.target.cookieErr != "" || f.target.netns == "unreadable" {
+	if f.target.noCookie != "" || f.target.netns == "unreadable" {
 		return errors.New("a setup, and a target that only the fake can have")
 	}
 	if err := shell(prelude); err != nil {

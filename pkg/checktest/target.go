@@ -19,12 +19,12 @@ const netnsPath = "/run/netns/pod"
 
 // A target is a parsed target section.
 type target struct {
-	netns     string // a name in judgements
-	ifName    string
-	want      checks.Interface
-	recorded  string // same, other or none
-	cookieErr string
-	override  bool
+	netns    string // a name in judgements
+	ifName   string
+	want     checks.Interface
+	recorded string // same, other or none
+	noCookie string // why the cookie cannot be read; "" where it can
+	override bool
 }
 
 // judgements gives what OpenNetns makes of the words of a fixture. That the
@@ -85,7 +85,7 @@ func (t *target) set(key, value string) (err error) {
 			return errors.New("want same, other or none")
 		}
 	case "cookie":
-		t.cookieErr = value
+		t.noCookie = value
 	case "override":
 		t.override = value == "true"
 		if value != "true" && value != "false" {

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkg_test
+
+import (
+	"go/ast"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func readFile(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	return string(b), err
+}
+
+// mayImport says which of our packages a package of pkg/ may import, tests
+// aside. One that is not listed may import none.
+func mayImport() map[string][]string {
+	return map[string][]string{
+		"pkg/checks":    {"pkg/guard", "pkg/netstate"},
+		"pkg/checktest": {"pkg/checks", "pkg/guard", "pkg/netstate"},
+		"pkg/tunnel":    {"pkg/netstate"},
+	}
+}
+
+func importRules() []rule {
+	return []rule{
+		{
+			name:       "imports point one way",
+			reason:     "plugins, cmd → checks → guard, netstate: each package can be read, tested and trusted without those above it",
+			violations: imports(againstTheGrain),
+			planted: map[string]string{
+				"pkg/guard/x.go":    importing(module + "/pkg/netstate"),
+				"pkg/netstate/x.go": importing(module + "/pkg/guard"),
+				"pkg/ledger/x.go":   importing(module + "/pkg/events"),
+				"pkg/events/x.go":   importing(module + "/pkg/guard"),
+				"pkg/checks/x.go":   importing(module + "/pkg/ledger"),
+				"pkg/new/x.go":      importing(module + "/pkg/guard"),
+				"pkg/checks/y.go":   importing(module + "/plugins/cni-guard/x"),
+				"pkg/release/x.go":  importing(module + "/cmd/guardctl/x"),
+				"pkg/checks/z.go":   importing(module + "/pkg/checktest"),
+				"plugins/x/x.go":    importing(module + "/cmd/guardctl/x"),
+				"plugins/x/y.go":    importing(module + "/pkg/checktest"),
+				"cmd/x/x.go":        importing(module + "/plugins/x"),
+			},
+			sound: map[string]string{
+				"pkg/checks/x.go":            importing(module + "/pkg/guard"),
+				"pkg/checks/x_test.go":       importing(module + "/pkg/checktest"),
+				"pkg/netstate/x_test.go":     importing(module + "/pkg/checktest"),
+				"plugins/cni-guard/x.go":     importing(module + "/pkg/ledger"),
+				"cmd/guardctl/x.go":          importing(module + "/cmd/guardctl/internal/chain"),
+				"cmd/guardctl/internal/x.go": importing(module + "/pkg/release"),
+			},
+		},
+		{
+			name:   "netlink and namespaces in netstate only",
+			reason: "one place enters namespaces and throws the thread away; one place knows EINTR and dumps that were interrupted",
+			violations: imports(func(s source, path string) string {
+				if s.isTest() || s.in("pkg/netstate") {
+					return ""
+				}
+				for _, banned := range []string{"github.com/vishvananda/", "github.com/containernetworking/plugins/pkg/ns", "github.com/containernetworking/cni/pkg/ns", "github.com/mdlayher/", "github.com/jsimonetti/"} {
+					if strings.HasPrefix(path, banned) {
+						return "imports " + path
+					}
+				}
+				return ""
+			}),
+			planted: map[string]string{
+				"pkg/checks/x.go": importing("github.com/vishvananda/netlink"),
+				"plugins/x/x.go":  importing("github.com/vishvananda/netns"),
+				"cmd/x/x.go":      importing("github.com/containernetworking/plugins/pkg/ns"),
+				"pkg/tunnel/x.go": importing("github.com/vishvananda/netlink/nl"),
+				"plugins/x/y.go":  importing("github.com/containernetworking/cni/pkg/ns"),
+			},
+			sound: map[string]string{
+				"pkg/netstate/x.go":    importing("github.com/vishvananda/netlink"),
+				"pkg/checks/x_test.go": importing("github.com/vishvananda/netlink"),
+			},
+		},
+		{
+			name:   "no setns but in netstate",
+			reason: "the state of a thread is the classic bug of this field; see pkg/netstate/enter.go",
+			violations: func(s source) []violation {
+				if s.in("pkg/netstate") {
+					return nil
+				}
+				return find(s, func(n ast.Node) string {
+					if name := selector(n); slices.Contains([]string{"unix.Setns", "unix.Unshare", "syscall.Unshare", "unix.SYS_SETNS", "syscall.SYS_SETNS"}, name) {
+						return "uses " + name
+					}
+					return ""
+				})
+			},
+			planted: map[string]string{
+				"pkg/checks/x.go": "package x\nimport \"golang.org/x/sys/unix\"\nvar _ = unix.Setns(3, 0)",
+				"plugins/x/x.go":  "package x\nimport \"syscall\"\nvar _ = syscall.Unshare(0)",
+				"cmd/x/x_test.go": "package x\nimport \"golang.org/x/sys/unix\"\nvar _ = unix.SYS_SETNS",
+			},
+			sound: map[string]string{"pkg/netstate/x.go": "package x\nimport \"golang.org/x/sys/unix\"\nvar _ = unix.Setns(3, 0)"},
+		},
+		{
+			name:   "os/exec in release only",
+			reason: "nothing on the path of a pod starts a program, but a DEL that must release without the namespace",
+			violations: imports(func(s source, path string) string {
+				if path != "os/exec" || s.isTest() || s.in("pkg/checktest") || s.path == "pkg/release/start.go" {
+					return ""
+				}
+				return "imports os/exec"
+			}),
+			planted: map[string]string{
+				"pkg/checks/x.go":        importing("os/exec"),
+				"pkg/release/x.go":       importing("os/exec"),
+				"plugins/cni-guard/x.go": importing("os/exec"),
+			},
+			sound: map[string]string{
+				"pkg/release/start.go": importing("os/exec"),
+				"pkg/ledger/x_test.go": importing("os/exec"),
+			},
+		},
+	}
+}
+
+func importing(path string) string { return "package x\n\nimport _ " + strconv.Quote(path) + "\n" }
+
+// imports gives the violations of a rule over single imports.
+func imports(is func(s source, path string) string) func(source) []violation {
+	return func(s source) []violation {
+		return find(s, func(n ast.Node) string {
+			spec, ok := n.(*ast.ImportSpec)
+			if !ok {
+				return ""
+			}
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err.Error()
+			}
+			return is(s, path)
+		})
+	}
+}
+
+func againstTheGrain(s source, path string) string {
+	ours, ok := strings.CutPrefix(path, module+"/")
+	if !ok || s.isTest() {
+		return ""
+	}
+	top, _, _ := strings.Cut(s.path, "/")
+	theirs, _, _ := strings.Cut(ours, "/")
+	switch {
+	case ours == "pkg/checktest":
+		return "imports pkg/checktest, which is for tests"
+	case top == "pkg" && !slices.Contains(mayImport()[s.dir()], ours):
+		return "imports " + ours + "; if that is to be, say so in mayImport"
+	case top != "pkg" && theirs != "pkg" && theirs != top:
+		return "imports " + ours
+	}
+	return ""
+}
