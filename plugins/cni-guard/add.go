@@ -18,11 +18,7 @@ import (
 // add judges the sandbox, looks after it, records it, and hands on the result
 // of the plugins before it, as it came in.
 func (p *plugin) add(args *skel.CmdArgs) error {
-	c, err := parseConfig(args.StdinData)
-	if err != nil {
-		return err
-	}
-	want, err := wanted(c, args.IfName)
+	c, want, err := readAll(args)
 	if err != nil {
 		return err
 	}
@@ -34,9 +30,8 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 		suite, p.answer = checks.HeadSuite(), emptyResult(c.CNIVersion)
 	}
 
-	k := open("ADD", c, args)
+	k := open("ADD", c, want, args)
 	defer k.close()
-	k.target.Want = want
 	report := guard.Run(context.Background(), suite, guard.Add, c.Settings, k.target)
 	if !head && k.target.Netns.Kind == netstate.Sandbox {
 		k.record(args)

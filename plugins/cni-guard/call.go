@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
@@ -26,16 +27,27 @@ type call struct {
 	log    journal
 }
 
+// readAll reads the configuration and the result in it, for the verbs that fail
+// where either does not parse.
+func readAll(args *skel.CmdArgs) (config, checks.Interface, *types.Error) {
+	c, err := parseConfig(args.StdinData)
+	if err != nil {
+		return c, checks.Interface{}, err
+	}
+	want, err := wanted(c, args.IfName)
+	return c, want, err
+}
+
 // open opens the namespaces. What cannot be opened becomes a View that answers
 // with the error, so that the checks that need it cannot tell.
-func open(command string, c config, args *skel.CmdArgs) *call {
+func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *call {
 	netns := netstate.OpenNetns(args.Netns)
 	k := &call{
 		config: c,
 		key:    ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName},
 		ledger: ledger.Ledger(c.StateDir),
 		log:    newJournal(command, c, args),
-		target: &checks.Target{IfName: args.IfName, Netns: netns, Override: overrides(args.NetnsOverride)},
+		target: &checks.Target{IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride)},
 	}
 	k.target.Node = viewOr(netstate.OpenNode())
 	k.target.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}

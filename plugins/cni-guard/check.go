@@ -14,17 +14,12 @@ import (
 // check looks at the sandbox and changes nothing. CRI-O calls it right after
 // every ADD.
 func (p *plugin) check(args *skel.CmdArgs) error {
-	c, err := parseConfig(args.StdinData)
+	c, want, err := readAll(args)
 	if err != nil {
 		return err
 	}
-	want, err := wanted(c, args.IfName)
-	if err != nil {
-		return err
-	}
-	k := open("CHECK", c, args)
+	k := open("CHECK", c, want, args)
 	defer k.close()
-	k.target.Want = want
 	k.recall()
 	report := guard.Run(context.Background(), checks.Suite(), guard.Verify, c.Settings, k.target)
 	k.log.report(report)

@@ -20,16 +20,15 @@ import (
 // as the plugins that follow would act on what is not theirs.
 func (p *plugin) del(args *skel.CmdArgs) error {
 	c, configErr := parseConfig(args.StdinData)
-	k := open("DEL", c, args)
+	want, resultErr := wanted(c, args.IfName)
+	k := open("DEL", c, want, args)
 	defer k.close()
 	if configErr != nil {
 		k.log.trouble("cannot read the configuration; DEL goes on with the defaults", configErr)
 	}
-	want, err := wanted(c, args.IfName)
-	if err != nil {
-		k.log.trouble("cannot read the result that the runtime kept", err)
+	if resultErr != nil {
+		k.log.trouble("cannot read the result that the runtime kept", resultErr)
 	}
-	k.target.Want = want
 	k.recall()
 
 	report := guard.Run(context.Background(), checks.Suite(), guard.Del, c.Settings, k.target)
