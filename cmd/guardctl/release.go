@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,6 +46,7 @@ func releaseCommand() *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.BinDirs = filepath.SplitList(binDirs)
+		a.Args = inheritedArgs(a)
 		return runRelease(cmd, a, dryRun, output)
 	}
 	return cmd
@@ -72,6 +71,19 @@ func defaultBinDirs() string {
 	return "/opt/cni/bin"
 }
 
+// inheritedArgs gives CNI_ARGS where the environment is that of a call for this
+// very attachment, as it is when the plugin starts us.
+func inheritedArgs(a chain.Attachment) string {
+	if os.Getenv("CNI_CONTAINERID") != a.ContainerID || os.Getenv("CNI_IFNAME") != a.IfName {
+		return ""
+	}
+	return os.Getenv("CNI_ARGS")
+}
+
+// patience is less than that of the plugin that started us, by what it takes to
+// give up on plugins that hang and to print what became of the others.
+const patience = release.Deadline - 15*time.Second
+
 func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *format) error {
 	// libcni hands our environment on to the plugins, and this one would tell
 	// them that the node's namespace is meant.
@@ -86,8 +98,7 @@ func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *for
 	if dryRun {
 		o = c.Plan()
 	} else {
-		// Before the plugin that started us loses its patience.
-		ctx, cancel := context.WithTimeout(cmd.Context(), release.Deadline-10*time.Second)
+		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 		defer cancel()
 		o = c.Release(ctx)
 	}
@@ -100,46 +111,4 @@ func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *for
 		err = &exitError{code: findings}
 	}
 	return err
-}
-
-// cannotRelease says why there was nothing to try; in JSON as an outcome, for
-// the plugin to quote.
-func cannotRelease(cmd *cobra.Command, cause error, output *format) error {
-	exit := &exitError{code: cannotTell}
-	if output.json() {
-		exit.err = printJSON(cmd.OutOrStdout(), release.Outcome{
-			Plugins: []release.Plugin{},
-			Reason:  cause.Error() + `; set "cacheDir" and "confDir" of cni-guard to the runtime's folders`,
-		})
-		return exit
-	}
-	exit.err = cause
-	if errors.Is(cause, chain.ErrNone) {
-		exit.hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
-	}
-	return exit
-}
-
-func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
-	verdict := "released in full"
-	switch {
-	case o.DryRun:
-		verdict = "dry run, nothing was called"
-	case !o.Complete:
-		verdict = "NOT released in full; mend what failed and run this again"
-	}
-	if _, err := fmt.Fprintf(w, "%s of container %s in network %s: %s\nchain from %s\n", a.IfName, a.ContainerID, a.Network, verdict, o.Source); err != nil {
-		return err
-	}
-	for _, p := range o.Plugins {
-		note := ""
-		if p.Note != "" {
-			note = ": " + p.Note
-		}
-		fmt.Fprintf(w, "  %-9s %s%s\n", p.Result, p.Type, note)
-	}
-	for _, left := range o.Left {
-		fmt.Fprintf(w, "  left      %s\n", left)
-	}
-	return nil
 }

@@ -11,16 +11,9 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+	current "github.com/containernetworking/cni/pkg/types/100"
 )
-
-// An Attachment names what to release, and where its chain may be found.
-type Attachment struct {
-	ContainerID, IfName, Network string
-
-	CacheDir string   // the runtime's libcni cache
-	ConfDirs []string // searched in turn where the cache has no entry
-	BinDirs  []string // where the plugins are
-}
 
 // A Chain is what an attachment was made with.
 type Chain struct {
@@ -29,7 +22,9 @@ type Chain struct {
 	attachment Attachment
 	list       *libcni.NetworkConfigList
 	runtime    *libcni.RuntimeConf
-	entry      []byte // the cache entry; nil where there is none
+	remembered bool            // runtime is what ADD was given
+	result     types.Result    // what ADD answered, in the list's version; nil where it is not known
+	answer     *current.Result // the same in the newest version
 }
 
 // ErrNone means that neither the cache nor a conf dir names the chain.
@@ -39,77 +34,106 @@ var ErrNone = errors.New("no chain is known")
 // network in the conf dirs: an ADD that failed leaves no cache entry, and may
 // have left an address.
 func Find(a Attachment) (*Chain, error) {
+	if err := a.validate(); err != nil {
+		return nil, err
+	}
 	c := &Chain{
 		attachment: a,
 		Source:     filepath.Join(a.CacheDir, "results", strings.Join([]string{a.Network, a.ContainerID, a.IfName}, "-")),
-		runtime:    &libcni.RuntimeConf{ContainerID: a.ContainerID, IfName: a.IfName},
+		runtime:    &libcni.RuntimeConf{ContainerID: a.ContainerID, IfName: a.IfName, Args: pairs(a.Args)},
 	}
-	var err error
-	if c.entry, err = os.ReadFile(c.Source); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// libcni takes an entry that cannot be read for one that is not there.
+	if _, err := os.ReadFile(c.Source); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read cache entry: %w", err)
 	}
-	if c.fromCache() {
-		return c, nil
-	}
+	err := c.fromCache()
 	for _, dir := range a.ConfDirs {
-		if c.fromConfDir(dir) {
-			return c, nil
+		if err == nil && c.list == nil {
+			err = c.fromConfDir(dir)
 		}
 	}
-	return nil, fmt.Errorf("%w: neither %s nor a configuration of network %s in %s is there",
-		ErrNone, c.Source, a.Network, strings.Join(a.ConfDirs, ", "))
+	switch {
+	case err != nil:
+		return nil, err
+	case c.list == nil:
+		return nil, fmt.Errorf("%w: neither %s nor a configuration of network %s in %s is there",
+			ErrNone, c.Source, a.Network, strings.Join(a.ConfDirs, ", "))
+	}
+	c.recallResult()
+	return c, nil
 }
 
 // fromCache takes the configuration that libcni kept at ADD, with the arguments
-// of that call. Entries of very old runtimes hold a result only.
-func (c *Chain) fromCache() bool {
-	cni := libcni.NewCNIConfigWithCacheDir(nil, c.attachment.CacheDir, nil)
+// of that call. Entries of very old runtimes hold a result only. The entry lacks
+// the plugins that libcni took from the network's own folder.
+func (c *Chain) fromCache() error {
 	network := &libcni.NetworkConfigList{Name: c.attachment.Network}
-	config, runtime, err := cni.GetNetworkListCachedConfig(network, c.runtime)
+	config, runtime, err := c.cache().GetNetworkListCachedConfig(network, c.runtime)
 	if err != nil || len(config) == 0 {
-		return false
+		return nil
 	}
-	if c.list, err = parse(config); err != nil {
-		return false
+	list, err := parse(config)
+	if err != nil {
+		return nil
 	}
-	c.runtime = runtime
-	return true
+	for _, dir := range c.attachment.ConfDirs {
+		if found, err := addDropIns(list, dir); err != nil {
+			return err
+		} else if found {
+			break
+		}
+	}
+	if len(list.Plugins) > 0 {
+		c.list, c.runtime, c.remembered = list, runtime, true
+	}
+	return nil
 }
 
 // fromConfDir takes the first file that configures the network. A file that
 // does not parse is somebody else's trouble.
-func (c *Chain) fromConfDir(dir string) bool {
+func (c *Chain) fromConfDir(dir string) error {
 	files, err := libcni.ConfFiles(dir, []string{".conf", ".conflist", ".json"})
 	if err != nil {
-		return false
+		return nil
 	}
 	for _, file := range files {
-		list, err := load(file)
-		if err == nil && list.Name == c.attachment.Network {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		list, err := parse(data)
+		if err != nil || list.Name != c.attachment.Network {
+			continue
+		}
+		if _, err := addDropIns(list, dir); err != nil {
+			return err
+		}
+		if len(list.Plugins) > 0 {
 			c.list, c.Source = list, file
-			return true
+			return nil
 		}
 	}
-	return false
+	return nil
 }
 
-// load reads a list with its drop-in plugins, or a single configuration.
-func load(file string) (*libcni.NetworkConfigList, error) {
-	if filepath.Ext(file) == ".conflist" {
-		return libcni.NetworkConfFromFile(file)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	return parse(data)
+func (c *Chain) cache() *libcni.CNIConfig {
+	return libcni.NewCNIConfigWithCacheDir(nil, c.attachment.CacheDir, nil)
 }
 
-// parse reads a list or a single configuration.
-func parse(data []byte) (*libcni.NetworkConfigList, error) {
-	single, err := libcni.NetworkPluginConfFromBytes(data)
-	if err != nil { // a list has no type
-		return libcni.NetworkConfFromBytes(data)
+// recallResult takes what ADD answered out of the cache. Without a result that
+// makes sense DEL goes on, as it does in libcni, which however panics on a null
+// among the addresses.
+func (c *Chain) recallResult() {
+	defer func() {
+		if recover() != nil {
+			c.result, c.answer = nil, nil
+		}
+	}()
+	result, err := c.cache().GetNetworkListCachedResult(c.list, c.runtime)
+	if err != nil || result == nil {
+		return
 	}
-	return libcni.ConfListFromConf(single)
+	if c.answer, err = current.NewResultFromResult(result); err == nil {
+		c.result = result
+	}
 }

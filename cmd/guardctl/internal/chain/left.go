@@ -8,76 +8,80 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/libcni"
-	current "github.com/containernetworking/cni/pkg/types/100"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // left lists what no DEL without a namespace cleans, as clauses for people.
 func (c *Chain) left() []string {
-	result := c.result()
-	if result == nil {
-		return nil
-	}
 	var left []string
-	if rules := c.masquerade(result); rules != "" {
-		left = append(left, rules)
+	for _, p := range c.others() {
+		left = append(left, c.leftBy(p)...)
 	}
-	return append(left, hostInterfaces(result)...)
+	return append(left, c.hostInterfaces()...)
 }
 
-// result gives what ADD answered, or nil where it is not known.
-func (c *Chain) result() *current.Result {
-	if c.entry == nil {
-		return nil
+// leftBy lists what one plugin leaves (containernetworking/plugins v1.9.1). bridge
+// and ptp read the address that a masquerade rule is for in the namespace, and
+// bridge looks after macspoofchk only where there is one. portmap and firewall
+// need not the namespace but what the runtime's cache says.
+func (c *Chain) leftBy(p *libcni.PluginConfig) []string {
+	var conf struct {
+		IPMasq      bool `json:"ipMasq"`
+		MACSpoofChk bool `json:"macspoofchk"`
 	}
-	cni := libcni.NewCNIConfigWithCacheDir(nil, c.attachment.CacheDir, nil)
-	cached, err := cni.GetNetworkListCachedResult(c.list, c.runtime)
-	if err != nil || cached == nil {
-		return nil
+	_ = json.Unmarshal(p.Bytes, &conf) // an odd value is one that does not ask for rules
+	var left []string
+	name := p.Network.Type
+	if conf.IPMasq {
+		left = append(left, fmt.Sprintf("the masquerade rules of plugin %s for %s (they name container %s)", name, c.addresses(), c.attachment.ContainerID))
 	}
-	result, err := current.NewResultFromResult(cached)
-	if err != nil {
-		return nil
+	switch {
+	case name == "bridge" && conf.MACSpoofChk:
+		left = append(left, "the nftables rules of macspoofchk for container "+c.attachment.ContainerID)
+	case name == "host-device":
+		left = append(left, "no device of host-device yet, which the kernel gives back when the namespace ends")
+	case name == "portmap" && !c.remembered:
+		left = append(left, "the rules of plugin portmap if the pod has host ports, which only the runtime's cache tells")
+	case name == "firewall" && c.answer == nil:
+		left = append(left, "the rules of plugin firewall for the pod's address, which only the runtime's cache tells")
 	}
-	return result
+	return left
 }
 
-// masquerade names the rules of ipMasq: ptp and bridge read the address that
-// they are for in the namespace (containernetworking/plugins v1.9.1).
-func (c *Chain) masquerade(result *current.Result) string {
-	for _, p := range c.list.Plugins {
-		var conf struct {
-			IPMasq bool `json:"ipMasq"`
-		}
-		if json.Unmarshal(p.Bytes, &conf) != nil || !conf.IPMasq {
-			continue
-		}
-		var addrs []string
-		for _, ip := range result.IPs {
+// addresses gives the pod's addresses as ADD answered them.
+func (c *Chain) addresses() string {
+	if c.answer == nil {
+		return "an address that is not known"
+	}
+	var addrs []string
+	for _, ip := range c.answer.IPs {
+		if ip != nil {
 			addrs = append(addrs, ip.Address.IP.String())
 		}
-		return fmt.Sprintf("the masquerade rules of plugin %s for %s (they name container %s)",
-			p.Network.Type, strings.Join(addrs, ", "), c.attachment.ContainerID)
 	}
-	return ""
+	return strings.Join(addrs, ", ")
 }
 
 // hostInterfaces names the pod's interfaces on the node that are still there.
 // They go when the sandbox ends; one that stays has a sandbox that did not.
-func hostInterfaces(result *current.Result) []string {
+func (c *Chain) hostInterfaces() []string {
+	if c.answer == nil {
+		return nil
+	}
 	node, err := netstate.OpenNode()
 	if err != nil {
 		return nil
 	}
 	defer node.Close()
 	var left []string
-	for _, iface := range result.Interfaces {
-		if iface.Sandbox != "" {
+	for _, iface := range c.answer.Interfaces {
+		if iface == nil || iface.Sandbox != "" {
 			continue
 		}
 		link, err := node.Link(iface.Name)
-		if err == nil && link.Kind == "veth" && strings.EqualFold(link.MAC.String(), iface.Mac) {
+		same := iface.Mac == "" || strings.EqualFold(link.MAC.String(), iface.Mac)
+		if err == nil && link.Kind == "veth" && same {
 			left = append(left, "interface "+iface.Name+", whose peer is in a namespace that still lives")
 		}
 	}
