@@ -11,7 +11,7 @@ in_node=$PWD/scripts/in-node
 if ! "$in_node" true; then
 	echo "This kernel allows no private node here (user namespaces are off?); tests that need one skip." >&2
 	[ "${REQUIRE_ALL:-}" != 1 ] || exit 1
-	in_node=env
+	in_node="env"
 fi
 
 work=$(mktemp -d)

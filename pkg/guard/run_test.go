@@ -73,9 +73,13 @@ func TestProbe(t *testing.T) {
 		"findings and an error": {func(context.Context, *world) ([]guard.Finding, error) {
 			return make([]guard.Finding, 1), errTrouble
 		}, guard.Unknown, "trouble"},
-		"panic":       {func(context.Context, *world) ([]guard.Finding, error) { panic("oh") }, guard.Unknown, "probe panicked: oh"},
-		"panic(nil)":  {func(context.Context, *world) ([]guard.Finding, error) { panic(nil) }, guard.Unknown, "probe panicked"}, //nolint:govet // on purpose
-		"nil pointer": {func(context.Context, *world) ([]guard.Finding, error) { var none *world; none.probes++; return nil, nil }, guard.Unknown, "probe panicked"},
+		"panic":      {func(context.Context, *world) ([]guard.Finding, error) { panic("oh") }, guard.Unknown, "probe panicked: oh"},
+		"panic(nil)": {func(context.Context, *world) ([]guard.Finding, error) { panic(nil) }, guard.Unknown, "probe panicked"}, //nolint:govet // on purpose
+		"nil pointer": {func(context.Context, *world) ([]guard.Finding, error) {
+			var none *world
+			none.probes++
+			return nil, nil
+		}, guard.Unknown, "probe panicked"},
 		"goroutine ends": {func(context.Context, *world) ([]guard.Finding, error) {
 			runtime.Goexit()
 			return nil, nil
