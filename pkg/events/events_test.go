@@ -5,7 +5,9 @@ package events_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,6 +175,32 @@ func TestLateRotationSparesYoungFile(t *testing.T) {
 		if len(messages) != 17 || messages[0] != "full" || len(errs) > 0 {
 			t.Fatalf("events are %q, errors %v, want all 17", messages, errs)
 		}
+	}
+}
+
+// Between the look at the path and the rename another process may do the same;
+// so only who holds the lock of the full file may put it aside.
+func TestRotationHeedsLock(t *testing.T) {
+	dir := t.TempDir()
+	f := events.File{Dir: dir}
+	must(t, os.WriteFile(filepath.Join(dir, young), line("full", events.Limit), 0o600))
+	other, err := os.Open(filepath.Join(dir, young))
+	must(t, err)
+	defer other.Close()
+	must(t, syscall.Flock(int(other.Fd()), syscall.LOCK_EX))
+	_, err = f.Write(line("while locked", 0))
+	must(t, err)
+	if _, err := os.Stat(filepath.Join(dir, old)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file was put aside under the lock of another: %v", err)
+	}
+	must(t, syscall.Flock(int(other.Fd()), syscall.LOCK_UN))
+	_, err = f.Write(line("afterwards", 0))
+	must(t, err)
+	if messages, errs := read(t, dir); strings.Join(messages, " ") != "full while locked afterwards" || len(errs) > 0 {
+		t.Errorf("events are %q, errors %v", messages, errs)
+	}
+	if size(t, filepath.Join(dir, old)) < events.Limit {
+		t.Error("the file was not put aside once the lock was free")
 	}
 }
 

@@ -72,9 +72,9 @@ func TestBootID(t *testing.T) {
 	}
 }
 
-// A caller that is done with the namespace as soon as it has the cookie must
-// not have it closed under the visit, by a collection of garbage.
-func TestCookieKeepsNamespaceOpen(t *testing.T) {
+// A caller that is done with the namespace as soon as it has its answer must not
+// have it closed under the visit, by a collection of garbage.
+func TestVisitKeepsNamespaceOpen(t *testing.T) {
 	pin := checktest.Sandbox(t, "garbage")
 	want := cookie(t, pin)
 	everywhere(func() {
@@ -83,6 +83,14 @@ func TestCookieKeepsNamespaceOpen(t *testing.T) {
 			runtime.GC()
 			if got, err := n.Cookie(); err != nil || got != want {
 				t.Errorf("cookie %d, error %v, want %d", got, err, want)
+			}
+			v, err := netstate.OpenNetns(pin).View()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := v.Sysctl("net/ipv4/ip_forward"); err != nil {
+				t.Error(err)
 			}
 		}
 	})
