@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -63,14 +64,25 @@ func checksCommand() *cobra.Command {
 	return cmd
 }
 
+// printCatalogue prints a line for each check and, below it, what it prevents.
 func printCatalogue(w io.Writer, entries []entry) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table strings.Builder
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS")
 	for _, e := range entries {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, yesNo(e.Repairs))
 	}
-	fmt.Fprintln(t, "\nguardctl explain NAME says what each prevents, and what to do.")
-	return t.Flush()
+	_ = t.Flush() // to a Builder, which takes everything
+	var b strings.Builder
+	for i, line := range strings.SplitAfter(table.String(), "\n") {
+		b.WriteString(line)
+		if 0 < i && i <= len(entries) { // the first line is the heading
+			b.WriteString(wrap(entries[i-1].Prevents) + "\n")
+		}
+	}
+	b.WriteString("\nguardctl explain NAME says how it is seen, and what to do.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func yesNo(b bool) string {

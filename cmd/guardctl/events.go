@@ -5,8 +5,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ func eventsCommand() *cobra.Command {
 		panic(err) // the flag was added above
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if since < 0 {
+			return fmt.Errorf("--since %s is negative", since)
+		}
 		if check != "" {
 			if _, err := find(check); err != nil {
 				return err
@@ -86,7 +91,7 @@ func printEvents(w io.Writer, shown []events.Event) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "TIME\tVERB\tSTATE\tPOD\tWHAT")
 	for _, e := range shown {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, e.State, orDash(e.Pod), e.Message)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, e.State, orDash(oneLine(e.Pod)), oneLine(e.Message))
 	}
 	return t.Flush()
 }
@@ -99,6 +104,16 @@ func printRawEvents(w io.Writer, shown []events.Event) error {
 		}
 	}
 	return nil
+}
+
+// oneLine keeps what others wrote from moving the table, or the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func orDash(s string) string {

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
 // A format is the value of --output, one of those that a command offers.
@@ -34,7 +32,7 @@ func outputFlag(cmd *cobra.Command, valid ...string) *format {
 // Set takes one of the valid formats.
 func (f *format) Set(value string) error {
 	if !slices.Contains(f.valid, value) {
-		return fmt.Errorf("unknown format%s", guard.Suggest(value, f.valid))
+		return fmt.Errorf("unknown format; valid are %s", strings.Join(f.valid, ", "))
 	}
 	f.value = value
 	return nil
