@@ -4,10 +4,7 @@ package netstate_test
 
 import (
 	"fmt"
-	"runtime"
 	"testing"
-
-	"github.com/vishvananda/netns"
 
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -52,24 +49,9 @@ func BenchmarkView(b *testing.B) {
 	}
 }
 
-// The price of throwing the thread away, beside that of going back, which this
-// package does not do: a way back that fails leaves a thread in a pod.
 func BenchmarkEnter(b *testing.B) {
 	n := sandbox(b, "bench")
-	b.Run("way=thrown-away", func(b *testing.B) {
-		for b.Loop() {
-			must(b, n.Enter(func() error { return nil }))
-		}
-	})
-	b.Run("way=restored", func(b *testing.B) {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		own, err := netns.Get()
-		must(b, err)
-		defer own.Close()
-		for b.Loop() {
-			must(b, netns.Set(netns.NsHandle(n.Descriptor())))
-			must(b, netns.Set(own))
-		}
-	})
+	for b.Loop() {
+		must(b, n.Enter(func() error { return nil }))
+	}
 }

@@ -71,10 +71,9 @@ func TestEnterLeavesNoThreadBehind(t *testing.T) {
 	})
 }
 
-// The main thread is never thrown away, so it must never enter: /proc/self is
-// it, and whoever looks at the process sees its namespace. The scheduler gives
-// it the work where there is no other, as in a process that has just begun.
-func TestEnterSparesMainThread(t *testing.T) {
+// The scheduler gives the work to the main thread where there is no other, as in
+// a process that has just begun. /proc/self is that thread: it must be home again.
+func TestEnterBringsMainThreadBack(t *testing.T) {
 	pin := checktest.Sandbox(t, "main")
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", mainThreadHelper+"="+pin)
@@ -83,17 +82,41 @@ func TestEnterSparesMainThread(t *testing.T) {
 	}
 }
 
-const mainThreadHelper = "CNI_GUARD_MAIN_THREAD"
+// Without procfs, as in a chroot, there is neither a way back nor a look at one's
+// own namespace: threads are thrown away, and cookies tell node from sandbox.
+func TestWithoutProcfs(t *testing.T) {
+	pin := checktest.Sandbox(t, "chrooted")
+	self, err := os.Executable()
+	must(t, err)
+	cmd := exec.Command("unshare", "--mount", "sh", "-euc", `
+		touch /run/node
+		mount --bind /proc/self/ns/net /run/node
+		mount -t tmpfs none /proc
+		exec "$0"`, self)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", noProcfsHelper+"="+pin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
 
+const (
+	mainThreadHelper = "CNI_GUARD_MAIN_THREAD"
+	noProcfsHelper   = "CNI_GUARD_NO_PROCFS"
+)
+
+// TestMain is the process that two tests start.
 func TestMain(m *testing.M) {
 	if pin := os.Getenv(mainThreadHelper); pin != "" {
 		helpMainThread(pin)
 		return
 	}
+	if pin := os.Getenv(noProcfsHelper); pin != "" {
+		helpNoProcfs(pin)
+		return
+	}
 	os.Exit(m.Run())
 }
 
-// helpMainThread is the process that TestEnterSparesMainThread starts.
 func helpMainThread(pin string) {
 	before, _ := os.Readlink("/proc/self/ns/net")
 	for range 100 {
@@ -103,6 +126,24 @@ func helpMainThread(pin string) {
 	}
 	if now, _ := os.Readlink("/proc/self/ns/net"); now != before {
 		log.Fatalf("the main thread is in %s, was in %s", now, before)
+	}
+}
+
+func helpNoProcfs(pin string) {
+	for range 20 {
+		if n := netstate.OpenNetns(pin); n.Kind != netstate.Sandbox {
+			log.Fatalf("a sandbox is of kind %v, error %v", n.Kind, n.Err)
+		}
+		if n := netstate.OpenNetns("/run/node"); n.Kind != netstate.Node {
+			log.Fatalf("the node is of kind %v, error %v", n.Kind, n.Err)
+		}
+	}
+	pod, err := netstate.OpenNetns(pin).View()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if lo, err := pod.Link("lo"); err != nil || lo.Up {
+		log.Fatalf("lo of a new sandbox: %+v, %v", lo, err)
 	}
 }
 
