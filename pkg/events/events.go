@@ -40,16 +40,29 @@ func (f File) Write(line []byte) (int, error) {
 		return 0, fmt.Errorf("open event file: %w", err)
 	}
 	defer file.Close()
-	n, err := file.Write(line)
-	if err != nil {
-		return n, fmt.Errorf("write event: %w", err)
+	if _, err := file.Write(append(endTorn(file), line...)); err != nil {
+		return 0, fmt.Errorf("write event: %w", err)
 	}
 	f.putAside(file)
-	return n, nil
+	return len(line), nil
+}
+
+// endTorn gives what must stand before the next line: a newline where a full
+// disk tore the last one, which would take this one with it.
+func endTorn(file *os.File) []byte {
+	last := make([]byte, 1)
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return nil
+	}
+	if _, err := file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return nil
+	}
+	return []byte("\n")
 }
 
 func (f File) open() (*os.File, error) {
-	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 }
 
 // putAside renames a file that reached its limit. Of many processes that see it

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -206,7 +207,7 @@ func TestRotationHeedsLock(t *testing.T) {
 
 func TestReadDamaged(t *testing.T) {
 	dir := t.TempDir()
-	text := "\n" + // nothing
+	text := "\n" + // nothing, which is left out
 		"\x00\xff\n" + // garbage
 		`{"msg":"torn","time"` + string(line("appended", 0)) +
 		`{"msg":7}` + "\n" + // another type
@@ -218,8 +219,8 @@ func TestReadDamaged(t *testing.T) {
 	if got := strings.Join(messages, " "); got != "whole young" {
 		t.Errorf("events are %q", got)
 	}
-	if len(errs) != 5 || !strings.Contains(errs[1].Error(), old+", line 2: ") {
-		t.Errorf("errors are %v, want one for each of five lines, by its number", errs)
+	if len(errs) != 4 || !strings.Contains(errs[0].Error(), old+", line 2: ") {
+		t.Errorf("errors are %v, want one for each of four lines, by its number", errs)
 	}
 }
 
@@ -311,6 +312,22 @@ func TestWriteFull(t *testing.T) {
 	messages, _ := read(t, dir) // the last line may be torn
 	if len(messages) < 15 {
 		t.Errorf("only %d events are left", len(messages))
+	}
+}
+
+// A line that a full disk tore is lost; the one after it is not.
+func TestWriteAfterTornLine(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, young), []byte(`{"msg":"torn`), 0o600))
+	for _, text := range []string{"first", "second"} {
+		n, err := events.File{Dir: dir}.Write(line(text, 0))
+		must(t, err)
+		if want := len(line(text, 0)); n != want {
+			t.Errorf("Write = %d, want the %d bytes that it was given", n, want)
+		}
+	}
+	if messages, _ := read(t, dir); !slices.Equal(messages, []string{"first", "second"}) {
+		t.Errorf("events after a torn line: %q", messages)
 	}
 }
 

@@ -60,6 +60,9 @@ func readFile(path string, yield func(Event, error) bool) bool {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return yield(Event{}, fmt.Errorf("read events: %w", err))
 		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue // two processes ended one torn line
+		}
 		e, err := parse(line)
 		if err != nil {
 			err = fmt.Errorf("read events: %s, line %d: %w", path, number, err)

@@ -37,11 +37,16 @@ func (r Report) CNIError() *types.Error {
 
 // Sentence says what is wrong: "host-loopback: node/lo is down".
 func (o Outcome) Sentence() string {
-	clauses := make([]string, len(o.Findings))
-	for i, f := range o.Findings {
-		clauses[i] = f.String()
+	return o.Check + ": " + clauses(o.Findings)
+}
+
+// clauses joins findings to a part of a sentence.
+func clauses(findings []Finding) string {
+	all := make([]string, len(findings))
+	for i, f := range findings {
+		all[i] = f.String()
 	}
-	return o.Check + ": " + strings.Join(clauses, ", ")
+	return strings.Join(all, ", ")
 }
 
 // Advice says what to do: the remedy, why a repair did not work, and where to

@@ -66,9 +66,13 @@ func (r runner[T]) run(ctx context.Context, o *Outcome, mayRepair bool) {
 		return struct{}{}, r.check.Repair(ctx, r.target)
 	})
 	r.probe(ctx, o)
-	if o.State == Passed {
+	switch o.State {
+	case Passed:
 		o.State, o.Findings = Repaired, before
-	} else if repairErr != nil {
+	case Unknown:
+		o.Err = fmt.Errorf("tell whether the repair worked (before it: %s): %w", clauses(before), o.Err)
+	}
+	if o.State != Repaired && repairErr != nil {
 		o.Err = errors.Join(o.Err, fmt.Errorf("repair %s: %w", r.check.Name, repairErr))
 	}
 }

@@ -191,6 +191,9 @@ func TestRepairThenUnknown(t *testing.T) {
 	if o.State != guard.Unknown || !errors.Is(o.Err, errTrouble) {
 		t.Errorf("state %v, error %v", o.State, o.Err)
 	}
+	if !strings.Contains(o.Err.Error(), "world is broken") {
+		t.Errorf("error %v does not say what was found before the repair", o.Err)
+	}
 }
 
 // Who may repair, and who may refuse.

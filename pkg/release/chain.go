@@ -27,18 +27,17 @@ func (r Request) HelpNeeded() bool {
 	var cached struct {
 		Config []byte `json:"config"`
 	}
+	type plugin struct {
+		Type string `json:"type"`
+	}
 	var list struct {
-		Plugins []struct {
-			Type string `json:"type"`
-		} `json:"plugins"`
+		Plugins []plugin `json:"plugins"`
+		plugin           // a single configuration
 	}
 	if json.Unmarshal(data, &cached) != nil || json.Unmarshal(cached.Config, &list) != nil {
 		return false
 	}
-	for _, p := range list.Plugins {
-		if slices.Contains(NeedNamespace(), p.Type) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(append(list.Plugins, list.plugin), func(p plugin) bool {
+		return slices.Contains(NeedNamespace(), p.Type)
+	})
 }
