@@ -22,7 +22,7 @@ func Settled[R any](dump func() (R, error)) (R, error) { return settled(dump) }
 // ForgetStrict makes the kernel answer as it does before Linux 4.20.
 func (l *Live) ForgetStrict() error {
 	l.strict = false
-	return unix.SetsockoptInt(l.addrs.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 0)
+	return unix.SetsockoptInt(l.socket.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 0)
 }
 
 // Strict reports whether the kernel filters address dumps.

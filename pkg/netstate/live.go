@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -21,10 +22,12 @@ const patience = time.Second
 // Live is a namespace of the running kernel. Its sockets were opened inside the
 // namespace, so that the calling thread never needs to go there.
 type Live struct {
-	links  *netlink.Handle
-	addrs  *nl.SocketHandle
 	enter  func(func() error) error
-	strict bool // the kernel filters address dumps by link
+	socket *nl.SocketHandle // for what is asked on every call of a plugin
+	strict bool             // the kernel filters address dumps by link
+
+	mu      sync.Mutex
+	library *netlink.Handle // for everything else; nil until it is needed
 }
 
 var _ View = (*Live)(nil)
@@ -32,7 +35,7 @@ var _ View = (*Live)(nil)
 // OpenNode opens the namespace that this process is in.
 func OpenNode() (*Live, error) {
 	l := &Live{enter: func(f func() error) error { return f() }}
-	return l, l.open()
+	return l, l.enter(l.open)
 }
 
 // View opens the namespace that n holds.
@@ -44,39 +47,52 @@ func (n *Netns) View() (*Live, error) {
 		defer runtime.KeepAlive(n.file) // or a collection may close it under the visit
 		return enter(int(n.file.Fd()), f)
 	}}
-	return l, l.open()
+	return l, l.enter(l.open)
 }
 
-// open makes the sockets, in one visit to the namespace.
+// open makes the socket; it runs in the namespace.
 func (l *Live) open() error {
-	return l.enter(func() error {
-		handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
+	socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("open netlink socket: %w", err)
+	}
+	timeout := unix.NsecToTimeval(patience.Nanoseconds())
+	_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
+	// NETLINK_GET_STRICT_CHK: Linux 4.20.
+	l.strict = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) == nil
+	l.socket = &nl.SocketHandle{Socket: socket}
+	return nil
+}
+
+// handle opens the library's handle, which has a socket of its own, in a visit to
+// the namespace. Most calls of a plugin change nothing and never need it.
+func (l *Live) handle() (*netlink.Handle, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.library != nil {
+		return l.library, nil
+	}
+	err := l.enter(func() (err error) {
+		if l.library, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 			return fmt.Errorf("open netlink socket: %w", err)
 		}
-		if err := handle.SetSocketTimeout(patience); err != nil {
-			handle.Close()
-			return fmt.Errorf("set netlink timeout: %w", err)
-		}
-		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
-		if err != nil {
-			handle.Close()
-			return fmt.Errorf("open netlink socket: %w", err)
-		}
-		timeout := unix.NsecToTimeval(patience.Nanoseconds())
-		_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
-		// NETLINK_GET_STRICT_CHK: Linux 4.20.
-		l.strict = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) == nil
-		l.links, l.addrs = handle, &nl.SocketHandle{Socket: socket}
-		return nil
+		return l.library.SetSocketTimeout(patience)
 	})
+	return l.library, err
+}
+
+// request makes a request that goes through the socket.
+func (l *Live) request(kind, flags int) *nl.NetlinkRequest {
+	r := nl.NewNetlinkRequest(kind, flags)
+	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.socket}
+	return r
 }
 
 // Cookie gives the cookie of the namespace, as Netns.Cookie does, from a socket
 // that is already open there.
 func (l *Live) Cookie() (uint64, error) {
 	defer runtime.KeepAlive(l)
-	cookie, err := unix.GetsockoptUint64(l.addrs.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	cookie, err := unix.GetsockoptUint64(l.socket.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil {
 		return 0, fmt.Errorf("get SO_NETNS_COOKIE: %w", err)
 	}
@@ -85,8 +101,12 @@ func (l *Live) Cookie() (uint64, error) {
 
 // Close closes the sockets.
 func (l *Live) Close() {
-	l.links.Close()
-	l.addrs.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.socket.Close()
+	if l.library != nil {
+		l.library.Close()
+	}
 }
 
 // settled repeats a dump that a change in the kernel interrupted: what came of

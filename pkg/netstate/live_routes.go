@@ -12,8 +12,12 @@ import (
 
 // Routes implements View.
 func (l *Live) Routes() ([]Route, error) {
+	h, err := l.handle()
+	if err != nil {
+		return nil, fmt.Errorf("list routes: %w", err)
+	}
 	found, err := settled(func() ([]netlink.Route, error) {
-		return l.links.RouteList(nil, netlink.FAMILY_ALL)
+		return h.RouteList(nil, netlink.FAMILY_ALL)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)

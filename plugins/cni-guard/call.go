@@ -46,7 +46,7 @@ func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *
 		config: c,
 		key:    ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName},
 		ledger: ledger.Ledger(c.StateDir),
-		log:    newJournal(command, c, args),
+		log:    journal{command, c, args},
 		target: &checks.Target{IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride)},
 	}
 	k.target.Node = viewOr(netstate.OpenNode())

@@ -18,22 +18,27 @@ import (
 // A journal writes one JSON line for each thing that an operator should hear of
 // to standard error, which runtimes put into their own journal, and to the
 // event file. It writes nothing when all is well.
-type journal struct{ log *slog.Logger }
+type journal struct {
+	command string
+	config  config
+	args    *skel.CmdArgs
+}
 
-func newJournal(command string, c config, args *skel.CmdArgs) journal {
+// logger makes the logger when there is something to log, which is seldom.
+func (j journal) logger() *slog.Logger {
 	// Standard error first: a state folder that cannot be written must not
 	// keep the line from the journal.
-	to := io.MultiWriter(os.Stderr, events.File{Dir: c.StateDir})
-	log := slog.New(slog.NewJSONHandler(to, nil)).With("command", command)
+	to := io.MultiWriter(os.Stderr, events.File{Dir: j.config.StateDir})
+	log := slog.New(slog.NewJSONHandler(to, nil)).With("command", j.command)
 	for _, field := range []struct{ key, value string }{
-		{"network", c.Network}, {"containerID", args.ContainerID}, {"ifName", args.IfName},
-		{"netns", args.Netns}, {"pod", pod(args.Args)},
+		{"network", j.config.Network}, {"containerID", j.args.ContainerID}, {"ifName", j.args.IfName},
+		{"netns", j.args.Netns}, {"pod", pod(j.args.Args)},
 	} {
 		if field.value != "" {
 			log = log.With(field.key, field.value)
 		}
 	}
-	return journal{log}
+	return log
 }
 
 // report writes a line for each finding, repair or unknown of a run.
@@ -44,7 +49,7 @@ func (j journal) report(r guard.Report) {
 }
 
 func (j journal) outcome(o guard.Outcome) {
-	log := j.log.With("check", o.Check, "state", o.State.String(), "policy", o.Policy.String())
+	log := j.logger().With("check", o.Check, "state", o.State.String(), "policy", o.Policy.String())
 	if o.Err != nil {
 		log = log.With("error", o.Err.Error())
 	}
@@ -63,13 +68,13 @@ func (j journal) outcome(o guard.Outcome) {
 // answered writes what became of a sandbox that was released without its
 // namespace, and what the runtime was told.
 func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *types.Error) {
-	j.log.Error(answer.Msg, "check", refusal.Check, "state", stateOf(o), "details", answer.Details)
+	j.logger().Error(answer.Msg, "check", refusal.Check, "state", stateOf(o), "details", answer.Details)
 }
 
 // helped writes of a sandbox without a namespace that was released because a
 // plugin of its chain cannot do that.
 func (j journal) helped(o release.Outcome) {
-	j.log.Warn("released a sandbox that is gone, for a plugin of its chain that needs the namespace", "state", stateOf(o), "outcome", o)
+	j.logger().Warn("released a sandbox that is gone, for a plugin of its chain that needs the namespace", "state", stateOf(o), "outcome", o)
 }
 
 func stateOf(o release.Outcome) string {
@@ -81,5 +86,5 @@ func stateOf(o release.Outcome) string {
 
 // trouble writes of something that costs protection, not pods.
 func (j journal) trouble(what string, err error) {
-	j.log.Warn(what, "state", guard.Unknown.String(), "error", err.Error())
+	j.logger().Warn(what, "state", guard.Unknown.String(), "error", err.Error())
 }

@@ -22,7 +22,7 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	log := newJournal("STATUS", c, args)
+	log := journal{"STATUS", c, args}
 	target := &checks.Target{Node: viewOr(netstate.OpenNode())}
 	report := guard.Run(context.Background(), checks.Suite(), guard.Status, c.Settings, target)
 	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}
