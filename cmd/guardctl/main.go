@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command guardctl is the operator's side of cni-guard: it explains what the
-// plugin does, shows what it saw, and releases sandboxes that are lost.
+// plugin does, shows what it saw, releases sandboxes that are lost, and tries what
+// is installed.
 package main
 
 import (
@@ -37,8 +38,8 @@ func root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guardctl",
 		Short: "Explain, inspect and repair what cni-guard guards",
-		Long: "guardctl explains what cni-guard does on this node, shows what it saw, and\n" +
-			"releases sandboxes that are lost.\n\n" +
+		Long: "guardctl explains what cni-guard does on this node, shows what it saw, releases\n" +
+			"sandboxes that are lost, and tries what is installed.\n\n" +
 			"It exits with 0 when all is well, 1 on findings, and 2 when it could not tell.",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
@@ -46,6 +47,7 @@ func root() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), versionCommand())
+	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), verifyCommand(), versionCommand())
+	cmd.AddCommand(verifyParts()...)
 	return cmd
 }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+const entry = `{"type": "cni-guard"}`
+
+// chainGuarded reads the list as libcni does: last first on DEL.
+func chainGuarded(_ context.Context, l *lab) Result {
+	all := l.Chain.types()
+	inlined := all[:l.Chain.Inlined]
+	switch {
+	case !slices.Contains(all, "cni-guard"):
+		return failed("No pod of this network is guarded. Add "+entry+" as the last of its plugins.",
+			"cni-guard is not in %s (%s)", l.Chain.File, strings.Join(all, ", "))
+	case !slices.Contains(inlined, "cni-guard"):
+		return failed("Runtimes that delete from their cache (CRI-O) do not call a drop-in on DEL. Write "+entry+" into the file, as the last of its plugins.",
+			"cni-guard is a drop-in beside %s", l.Chain.File)
+	case all[len(all)-1] != "cni-guard":
+		return failed("On DEL it acts before the guard can stop it. Move "+entry+" to the end of the list.",
+			"%s stands behind cni-guard in %s", all[len(all)-1], l.Chain.File)
+	}
+	return ok("On DEL it is asked first, and can stop the others.", "%s: %s", l.Chain.File, strings.Join(all, ", "))
+}
+
+func chainInstalled(_ context.Context, l *lab) Result {
+	var missing []string
+	for _, plugin := range l.Chain.types() {
+		if l.find(plugin) == "" {
+			missing = append(missing, plugin)
+		}
+	}
+	if len(missing) > 0 {
+		return failed("No pod of this network starts. Install what is missing, or name the runtime's plugin folder with --bin-dir.",
+			"not in %s: %s", l.where(), strings.Join(missing, ", "))
+	}
+	return ok("", "all %d are in %s", len(l.Chain.Plugins), l.where())
+}
+
+// chainConfigured gives the guard its own entry, and nothing before it.
+func chainConfigured(ctx context.Context, l *lab) Result {
+	guard := l.find("cni-guard")
+	i := slices.Index(l.Chain.types(), "cni-guard")
+	if guard == "" || i < 0 {
+		return skipped("no cni-guard")
+	}
+	conf, err := private(l.Chain.Plugins[i])
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	maps.Copy(conf, map[string]any{"name": l.Chain.Name, "cniVersion": l.Chain.CNIVersion})
+	pod, err := l.pod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	_, err = l.call(ctx, guard, "ADD", pod, conf)
+	switch {
+	case err != nil && code(err) == types.ErrInvalidNetworkConfig:
+		return failed("No pod of this network starts. Mend the entry in "+l.Chain.File+".", "%v", err)
+	case err != nil:
+		return failed("No pod of this network starts.", "ADD: %v", err)
+	}
+	return ok("", "%s", l.Chain.Plugins[i])
+}
+
+// private gives a plugin's configuration with the folders of the lab in the
+// place of the node's.
+func private(plugin json.RawMessage) (map[string]any, error) {
+	var conf map[string]any
+	if err := json.Unmarshal(plugin, &conf); err != nil {
+		return nil, err
+	}
+	if conf["type"] == "cni-guard" {
+		maps.Copy(conf, guardConf())
+	}
+	if ipam, ok := conf["ipam"].(map[string]any); ok && ipam["type"] == "host-local" {
+		ipam["dataDir"] = leaseDir
+	}
+	return conf, nil
+}

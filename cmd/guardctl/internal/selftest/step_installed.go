@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// where names the plugin folders for people.
+func (l *lab) where() string { return strings.Join(l.BinDirs, ", ") }
+
+func guardInstalled(ctx context.Context, l *lab) Result {
+	path := l.find("cni-guard")
+	if path == "" {
+		return failed("Nothing is guarded. install -m 0755 cni-guard guardctl "+l.BinDirs[0]+"/; or name the runtime's plugin folder with --bin-dir.",
+			"no cni-guard in %s", l.where())
+	}
+	if !executable(path) {
+		return failed("A conflist with cni-guard starts no pod. chmod 0755 "+path, "%s is not executable", path)
+	}
+	info, err := l.cni.GetVersionInfo(ctx, "cni-guard")
+	if err != nil {
+		return failed("A conflist with cni-guard starts no pod. Install the program that was built for this machine.", "%s does not answer VERSION: %v", path, err)
+	}
+	return ok("The runtime can call it.", "%s answers CNI %s", path, strings.Join(info.SupportedVersions(), ", "))
+}
+
+func guardctlInstalled(_ context.Context, l *lab) Result {
+	const lost = "A lost pod would be refused all the same, but its address stays allocated, and the runtime tries for ever."
+	guard := l.find("cni-guard")
+	if guard == "" {
+		return skipped("no cni-guard")
+	}
+	want := filepath.Join(filepath.Dir(guard), "guardctl")
+	path := want
+	if _, err := os.Stat(want); err != nil {
+		path = l.find("guardctl")
+	}
+	switch {
+	case path == "":
+		return failed(lost+" install -m 0755 guardctl "+filepath.Dir(want)+"/", "no guardctl in %s", l.where())
+	case !executable(path):
+		return failed(lost+" chmod 0755 "+path, "%s is not executable", path)
+	}
+	return ok("The guard finds it when a pod is lost.", "%s", path)
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}

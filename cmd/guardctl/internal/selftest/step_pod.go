@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+func podLives(ctx context.Context, l *lab) Result {
+	if l.find("cni-guard") == "" {
+		return skipped("no cni-guard")
+	}
+	list, addresses, err := l.pods("verify-lives")
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	if !addresses {
+		return skipped("no ptp and host-local in %s to make a pod network with", l.where())
+	}
+	pod, err := l.pod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	if verb, err := l.live(ctx, list, pod); err != nil {
+		return l.blame("cni-guard", verb, err)
+	}
+	if n := leases(list.Name); n != 0 {
+		return failed("Addresses would run out.", "%d address is held after DEL", n)
+	}
+	return ok("The guard is in nobody's way.", "ADD, CHECK and DEL of ptp, host-local and cni-guard succeed; the address is given back")
+}
+
+// live runs a pod from start to stop and gives the verb that failed.
+func (l *lab) live(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) (verb string, err error) {
+	l.exec.failed = ""
+	defer func() {
+		if err != nil {
+			failed := l.exec.failed // the DEL that runtimes send after a failure may fail as well
+			_ = l.cni.DelNetworkList(ctx, list, pod)
+			l.exec.failed = failed
+		}
+	}()
+	if _, err := l.cni.AddNetworkList(ctx, list, pod); err != nil {
+		return "ADD", err
+	}
+	if checkable(list) {
+		if err := l.cni.CheckNetworkList(ctx, list, pod); err != nil {
+			return "CHECK", err
+		}
+	}
+	return "DEL", l.cni.DelNetworkList(ctx, list, pod)
+}
+
+// blame makes a finding of a failure of the plugin named. Another one may lack
+// what it has on the real node.
+func (l *lab) blame(plugin, verb string, err error) Result {
+	switch l.exec.failed {
+	case plugin:
+		return failed("Pods would fail as this one did.", "%s: %v", verb, err)
+	case "": // no plugin was reached
+		return unclear("", "%s: %v", verb, err)
+	}
+	return unclear("Plugin "+l.exec.failed+" may need what is only on the real node, such as its links, its daemon or the cluster.", "%s: %v", verb, err)
+}
+
+func podLost(ctx context.Context, l *lab) Result {
+	if l.find("cni-guard") == "" {
+		return skipped("no cni-guard")
+	}
+	list, addresses, err := l.pods("verify-lost")
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	pod, err := l.pod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	if _, err := l.cni.AddNetworkList(ctx, list, pod); err != nil {
+		return l.blame("cni-guard", "ADD", err)
+	}
+	r := l.lose(ctx, list, pod)
+	switch n := leases(list.Name); {
+	case r.State != OK:
+	case addresses && n != 0:
+		return failed("Addresses would run out.", "refused, but %d address is still held", n)
+	case !addresses:
+		r.Saw += " (there was no address to give back: no ptp and host-local in " + l.where() + ")"
+	}
+	return r
+}
+
+// lose runs DEL for a pod whose path leads to the node.
+func (l *lab) lose(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) Result {
+	err := l.cni.DelNetworkList(ctx, list, gone(pod))
+	up, lookErr := nodeLoUp()
+	switch {
+	case lookErr != nil:
+		return unclear("", "%v", lookErr)
+	case !up:
+		if err := setNodeLoUp(); err != nil {
+			return unclear("", "%v", err)
+		}
+		return failed("Whatever talks to 127.0.0.1 on the node would fail.", "the node's lo is DOWN after DEL")
+	case err == nil:
+		return failed("The plugins behind the guard would act on the node.", "DEL succeeds; it is to be refused")
+	case code(err) != types.ErrInvalidNetNS:
+		return failed("The runtime would try again for ever.", "DEL fails, but not as the guard refuses: %v", err)
+	case !strings.Contains(err.Error(), "namespace not found"):
+		return failed("The node is left alone. The pod's address stays allocated, and the runtime tries again.", "refused, not released: %v", err)
+	}
+	return ok("The node is left alone, and the removal completes.", "refused, and released without the namespace")
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+)
+
+// insideCommand is what the private node runs.
+const insideCommand = "verify-inside"
+
+func verifyCommand() *cobra.Command {
+	var binDirs, chain string
+	var searched []string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Try what is installed on this node, and change nothing",
+		Long: "Verify calls the installed plugins in a private node, as a runtime does: a pod that\n" +
+			"starts and stops, and one that was lost, so that its path leads to the node. With\n" +
+			"--chain it does so with the plugins of a conflist of this node as well.\n\n" +
+			"The private node has network, mounts and processes of its own. All file systems are\n" +
+			"read-only there; /run and /var/lib/cni are empty ones in memory, so that no plugin\n" +
+			"reaches a daemon of the node by its socket there. What a plugin of a chain can still\n" +
+			"do is to have the kernel load a module. Plugins that need the cluster do not work\n" +
+			"there; that is reported as \"could not tell\".\n\n" +
+			"It needs root, or user namespaces for ordinary users, and Linux 5.12. It exits with\n" +
+			"0 when all held, 1 when something did not, and 2 when it could not tell.",
+		Example: "  guardctl verify\n  guardctl verify --chain k8s-pod-network\n  guardctl verify --chain /etc/cni/net.d/10-calico.conflist -o json",
+		Args:    cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
+	flags.StringVar(&chain, "chain", "", "a conflist of this node to try, as a file or by the name of its network")
+	flags.StringSliceVar(&searched, "conf-dir", confDirs(), "where to look for the network of --chain")
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		request, err := verifyRequest(binDirs, chain, searched)
+		if err != nil {
+			return err
+		}
+		return startVerify(cmd, request, output)
+	}
+	return cmd
+}
+
+func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request, err error) {
+	for _, dir := range filepath.SplitList(binDirs) {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return r, fmt.Errorf("read --bin-dir: %w", err)
+		}
+		r.BinDirs = append(r.BinDirs, abs)
+	}
+	if err := r.Validate(); err != nil {
+		return r, &exitError{code: cannotTell, err: err, hint: "name the folder from which the runtime takes its plugins with --bin-dir"}
+	}
+	if chain == "" {
+		return r, nil
+	}
+	if r.Chain, err = selftest.FindChain(chain, confDirs); err != nil {
+		return r, &exitError{code: cannotTell, err: err, hint: "give --chain the path of a conflist, or name the runtime's folder with --conf-dir"}
+	}
+	return r, nil
+}
+
+func startVerify(cmd *cobra.Command, r selftest.Request, output *format) error {
+	code, err := selftest.Start(r, cmd.OutOrStdout(), cmd.ErrOrStderr(), insideCommand, "--output", output.value)
+	if err != nil {
+		return withoutNode(err)
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// withoutNode says what a private node needs.
+func withoutNode(err error) error {
+	exit := &exitError{code: cannotTell, err: err}
+	if errors.Is(err, selftest.ErrNoNamespaces) {
+		exit.hint = "run this as root on the node; ordinary users need user namespaces " +
+			"(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), a container CAP_SYS_ADMIN"
+	}
+	return exit
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+)
+
+// printStep prints a step as soon as it has ended: how it went, what was seen,
+// and what that means for the node.
+func printStep(w io.Writer, r selftest.Result) {
+	state := string(r.State)
+	if r.State == selftest.Failed {
+		state = "FAILED"
+	}
+	fmt.Fprintf(w, "%-14s  %s\n", state, r.Step)
+	for _, text := range []string{r.Saw, r.Means} {
+		if text != "" {
+			fmt.Fprintln(w, wrap(oneLine(text)))
+		}
+	}
+}
+
+func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result, output *format) error {
+	if output.json() {
+		return printJSON(w, map[string]any{"verdict": verdict, "steps": results})
+	}
+	n := map[selftest.State]int{}
+	for _, r := range results {
+		n[r.State]++
+	}
+	_, err := fmt.Fprintf(w, "\n%d held, %d FAILED, %d could not be told, %d skipped; nothing on this node was changed\n",
+		n[selftest.OK], n[selftest.Failed], n[selftest.Unclear], n[selftest.Skipped])
+	return err
+}
+
+// A progress says what is waited for, from the second second on.
+type progress struct {
+	to   io.Writer
+	stop chan struct{}
+	done chan struct{}
+}
+
+func (p *progress) begin(step string) {
+	p.stop, p.done = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(p.done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for began := time.Now(); ; {
+			select {
+			case <-p.stop:
+				return
+			case <-tick.C:
+				fmt.Fprintf(p.to, "guardctl: waiting for: %s (%s)\n", step, time.Since(began).Round(time.Second))
+			}
+		}
+	}()
+}
+
+func (p *progress) end() {
+	close(p.stop)
+	<-p.done
+}
