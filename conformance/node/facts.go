@@ -61,13 +61,22 @@ func withHandle(path string, use func(*netlink.Handle) error) error {
 
 // SetLoDown takes lo of the namespace down, as what harms a pod does.
 func SetLoDown(path string) error {
+	return setLo(path, "down", (*netlink.Handle).LinkSetDown)
+}
+
+// SetLoUp brings lo of the namespace up, as an operator does who was told to.
+func SetLoUp(path string) error {
+	return setLo(path, "up", (*netlink.Handle).LinkSetUp)
+}
+
+func setLo(path, state string, set func(*netlink.Handle, netlink.Link) error) error {
 	return withHandle(path, func(h *netlink.Handle) error {
 		lo, err := h.LinkByName("lo")
-		if err != nil {
-			return fmt.Errorf("set lo down: %w", err)
+		if err == nil {
+			err = set(h, lo)
 		}
-		if err := h.LinkSetDown(lo); err != nil {
-			return fmt.Errorf("set lo down: %w", err)
+		if err != nil {
+			return fmt.Errorf("set lo %s: %w", state, err)
 		}
 		return nil
 	})

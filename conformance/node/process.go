@@ -51,13 +51,16 @@ func (p *Process) End() error {
 // reuse forks a child that has the wanted ID, prints whether it has, and stays
 // until the child ends. The Go program that started it is stopped meanwhile:
 // should one of its threads start between the write and the fork, it would take
-// the ID, and keep it. ns_last_pid: proc_sys_kernel(5).
+// the ID, and keep it. The counter is put back, lest the next process take an ID
+// that is to be reused next. ns_last_pid: proc_sys_kernel(5).
 const reuse = `
 trap 'kill -CONT $PPID' EXIT
 kill -STOP $PPID
 until [ "$(cut -d " " -f 3 /proc/$PPID/task/*/stat | sort -u)" = T ]; do :; done
+read -r last </proc/sys/kernel/ns_last_pid
 echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
 sleep infinity >/dev/null &
+echo "$last" >/proc/sys/kernel/ns_last_pid
 kill -CONT $PPID
 if [ $! = "$1" ]; then
 	echo reused
