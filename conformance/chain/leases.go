@@ -26,6 +26,9 @@ func Leases(dir string, p Pod) ([]string, error) {
 			continue // its lock, and its note of the last address
 		}
 		owner, err := os.ReadFile(filepath.Join(network, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // given back meanwhile
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read lease: %w", err)
 		}
