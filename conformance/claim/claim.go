@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package claim says what a node must be like, what was seen of it, and what
+// follows from the two. It knows neither nodes nor runtimes.
+package claim
+
+// A Claim is a sentence that an outsider can check. It is true where all is well.
+type Claim string
+
+// What scenarios look at.
+const (
+	NodeLo       Claim = "the node's lo is up"
+	NodeEth0     Claim = "the node's eth0 is as it was"
+	NodeAsBefore Claim = "links, addresses, routes and rules of the node are as before the first pod"
+	PodRuns      Claim = "the pod gets a network"
+	PodsTalk     Claim = "one pod reaches the other over TCP"
+	PodReady     Claim = "the pod has its eth0 and its lo is up"
+	PodGone      Claim = "the runtime removes the pod"
+	AddressFree  Claim = "the pod's address is free again"
+	AddressUsed  Claim = "a freed address is given to the next pod"
+	Neighbour    Claim = "the other pod keeps its network"
+	NoRecord     Claim = "no record of a pod is left that has ended"
+	NodeReady    Claim = "the runtime reports a ready network when all is well"
+	NotReady     Claim = "the runtime reports NetworkReady=false, with the reason, while lo is down"
+)
+
+// What only a node with the guard can show.
+const (
+	Recognised Claim = "the guard reports whose namespace it was given"
+	Recorded   Claim = "the guard has a record of each pod that it saw start"
+	Repaired   Claim = "the guard reports that it mended the node's lo"
+	Retried    Claim = "without guardctl the removal is refused, not taken for done"
+)
+
+// A Sighting is one look at a claim.
+type Sighting struct {
+	Claim  Claim  `json:"claim"`
+	Held   bool   `json:"held"`
+	Detail string `json:"detail,omitempty"` // what was seen
+}
+
+// sum is what all sightings of a claim come to: it held only if it always held.
+type sum struct{ seen, held bool }
+
+func summed(sightings []Sighting, c Claim) sum {
+	s := sum{held: true}
+	for _, one := range sightings {
+		if one.Claim == c {
+			s.seen = true
+			s.held = s.held && one.Held
+		}
+	}
+	return s
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package claim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Word is the short form of a verdict.
+type Word string
+
+// The verdicts. Only Broken is bad news about the guard or the suite.
+const (
+	Harmed    Word = "harmed"
+	NotHarmed Word = "not harmed"
+	Held      Word = "held"
+	Broken    Word = "BROKEN"
+	NotPlayed Word = "not played"
+)
+
+// A Verdict is what became of one scenario on one runtime.
+type Verdict struct {
+	Word Word   `json:"word"`
+	Why  string `json:"why,omitempty"` // the harm, the reason, or what broke
+}
+
+// An Expectation is what a scenario says of itself.
+type Expectation struct {
+	Harms  []Claim // false without the guard
+	Holds  []Claim // true with it
+	Spared string  // why this runtime is not harmed; empty where it must be
+}
+
+// Without judges a run without the guard: the incident must really happen.
+func Without(e Expectation, seen []Sighting, failure error) Verdict {
+	if failure != nil {
+		return Verdict{Broken, "the scenario could not be played: " + failure.Error()}
+	}
+	if len(seen) == 0 {
+		return Verdict{Broken, "nothing was looked at"}
+	}
+	if e.Spared != "" {
+		if err := allHeld(seen); err != nil {
+			return Verdict{Broken, fmt.Sprintf("said to do no harm here (%s), but %s", e.Spared, err)}
+		}
+		return Verdict{NotHarmed, e.Spared}
+	}
+	for _, c := range e.Harms {
+		switch s := summed(seen, c); {
+		case !s.seen:
+			return Verdict{Broken, fmt.Sprintf("nobody looked whether %s", c)}
+		case s.held:
+			return Verdict{Broken, fmt.Sprintf("the incident did not happen: %s", c)}
+		}
+	}
+	return Verdict{Harmed, untrue(seen)}
+}
+
+// With judges a run with the guard: everything looked at must be well, and
+// everything promised must have been looked at.
+func With(e Expectation, seen []Sighting, failure error) Verdict {
+	if failure != nil {
+		return Verdict{Broken, "the scenario could not be played: " + failure.Error()}
+	}
+	if err := allHeld(seen); err != nil {
+		return Verdict{Broken, err.Error()}
+	}
+	if len(e.Holds) == 0 {
+		return Verdict{Broken, "the scenario promises nothing"}
+	}
+	for _, c := range e.Holds {
+		if !summed(seen, c).seen {
+			return Verdict{Broken, fmt.Sprintf("nobody looked whether %s", c)}
+		}
+	}
+	return Verdict{Word: Held}
+}
+
+func allHeld(seen []Sighting) error {
+	if text := untrue(seen); text != "" {
+		return errors.New(text)
+	}
+	return nil
+}
+
+// untrue lists the claims that did not hold, each once, with what was seen.
+func untrue(seen []Sighting) string {
+	var lines []string
+	told := map[Claim]bool{}
+	for _, s := range seen {
+		if s.Held || told[s.Claim] {
+			continue
+		}
+		told[s.Claim] = true
+		line := fmt.Sprintf("not so: %s", s.Claim)
+		if s.Detail != "" {
+			line += " (" + s.Detail + ")"
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "; ")
+}
