@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var addressesExhausted = Scenario{
+	Name:     "addresses-exhausted",
+	Incident: "All addresses are in use and a pod is refused; a pod whose path leads to the node is removed, and the next pod needs its address.",
+	Harms:    []claim.Claim{claim.AddressFree, claim.AddressUsed, claim.PodGone, claim.NodeLo},
+	Holds: []claim.Claim{
+		claim.PodGone, claim.AddressFree, claim.AddressUsed, claim.NodeLo, claim.NodeEth0, claim.NoRecord, claim.NodeAsBefore,
+	},
+	Setup: stage.Setup{Addresses: 2},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		other, err := s.Runtime.Run(ctx, "other")
+		if err != nil {
+			return err
+		}
+		lost, err := s.Runtime.Run(ctx, "lost")
+		if err != nil {
+			return err
+		}
+		if refused, err := s.Runtime.Run(ctx, "refused"); err == nil {
+			return fmt.Errorf("a third pod got %s, where there are two addresses", refused.Address)
+		}
+		if err := s.Runtime.Lose(lost, s.NodeNamespace()); err != nil {
+			return err
+		}
+		if err := s.Remove(ctx, lost); err != nil {
+			return err
+		}
+		next, err := s.Runtime.Run(ctx, "next")
+		s.See(claim.AddressUsed, err == nil && next.Address == lost.Address, fmt.Sprint(err))
+		if err != nil {
+			return s.SeeNode()
+		}
+		return removeAll(ctx, s, other, next)
+	},
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var guardAddedLater = Scenario{
+	Name:     "guard-added-later",
+	Incident: "The guard is installed while pods run that it has no record of; the path of one leads to the node when it is removed.",
+	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
+	Holds: []claim.Claim{
+		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.PodReady, claim.NoRecord,
+	},
+	Setup: stage.Setup{Late: true},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		pods, err := s.RunAll(ctx, "lost", "older")
+		if err != nil {
+			return err
+		}
+		lost, older := pods[0], pods[1]
+		if err := s.Leased(lost); err != nil {
+			return err
+		}
+		if err := s.InstallGuard(ctx); err != nil {
+			return err
+		}
+		if err := s.Runtime.Lose(lost, s.NodeNamespace()); err != nil {
+			return err
+		}
+		if err := removeLost(ctx, s, lost); err != nil {
+			return err
+		}
+		if err := s.SeeEvent(claim.Recognised, "host-netns"); err != nil {
+			return err
+		}
+		if err := s.SeePod(claim.PodReady, older); err != nil {
+			return err
+		}
+		// A pod that the guard knows nothing of, and that is well, goes as ever.
+		if err := s.Remove(ctx, older); err != nil {
+			return err
+		}
+		return s.SeeNoRecord()
+	},
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var guardctlMissing = Scenario{
+	Name:     "guardctl-missing",
+	Incident: "A path leads to the node when the pod is removed, and somebody forgot to install guardctl; later it is installed.",
+	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
+	Holds: []claim.Claim{
+		claim.Retried, claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised,
+	},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		if err := s.DiscardGuardctl(); err != nil {
+			return err
+		}
+		pod, err := runAndLose(ctx, s, "lost")
+		if err != nil {
+			return err
+		}
+		if s.Guarded {
+			refusal := s.Runtime.Remove(ctx, pod)
+			s.See(claim.Retried, refusal != nil, "the runtime took the pod for removed")
+			if err := s.Leased(pod); err != nil {
+				return err
+			}
+			if err := s.SeeNode(); err != nil {
+				return err
+			}
+			if err := s.ReturnGuardctl(); err != nil {
+				return err
+			}
+		}
+		if err := removeLost(ctx, s, pod); err != nil {
+			return err
+		}
+		return s.SeeEvent(claim.Recognised, "host-netns")
+	},
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+// emptied is why a boot does not lead containerd astray.
+const emptied = "after a boot the pin is gone from /run, and it removes the pod with an empty path"
+
+var nodeRebooted = Scenario{
+	Name:     "node-rebooted",
+	Incident: "The node loses power; after the boot the runtime removes the pods of before, and their process IDs belong to others.",
+	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
+	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied},
+	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.PodReady, claim.NoRecord, claim.NodeAsBefore},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		pods, err := s.RunAll(ctx, "web", "db")
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			if err := s.Leased(pod); err != nil {
+				return err
+			}
+		}
+		if err := s.Reboot(ctx); err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			if err := s.Remove(ctx, pod); err != nil {
+				return err
+			}
+		}
+		next, err := s.Runtime.Run(ctx, "next")
+		if err != nil {
+			return err
+		}
+		if err := s.SeePod(claim.PodReady, next); err != nil {
+			return err
+		}
+		return removeAll(ctx, s, next)
+	},
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var pathToNode = Scenario{
+	Name:     "path-to-node",
+	Incident: "When a pod is removed, its namespace path leads to the node (kubernetes#100648, containerd#5630).",
+	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
+	Holds: []claim.Claim{
+		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NoRecord,
+	},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		pod, err := runAndLose(ctx, s, "lost")
+		if err != nil {
+			return err
+		}
+		if err := removeLost(ctx, s, pod); err != nil {
+			return err
+		}
+		if err := s.SeeEvent(claim.Recognised, "host-netns"); err != nil {
+			return err
+		}
+		return s.SeeNoRecord()
+	},
+}

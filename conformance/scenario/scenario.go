@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package scenario has the incidents, one a file. To add one, write its file and
+// name it in All.
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+// A Scenario is an incident that can be played on any runtime.
+type Scenario struct {
+	Name     string
+	Incident string        // what happens, a sentence for the table
+	Harms    []claim.Claim // what it makes untrue on a node without the guard
+	Holds    []claim.Claim // what is looked at, and true, with the guard
+	Harmless string        // why it harms no runtime: it shows that the guard does none
+	Spared   map[string]string
+	NotOn    map[string]string // runtimes on which it cannot be played, with the reason
+	Setup    stage.Setup
+
+	Play func(context.Context, *stage.Stage) error
+}
+
+// All gives the scenarios in the order of the table.
+func All() []Scenario {
+	return []Scenario{
+		normalLife,
+		pathToNode,
+		pathToOtherPod,
+		sandboxKilled,
+		nodeRebooted,
+		runtimeRestarted,
+		guardAddedLater,
+		guardRemoved,
+		guardctlMissing,
+		addressesExhausted,
+		nodeLoDown,
+		statusReports,
+		fiftyPods,
+	}
+}
+
+// Expect is what the runtime of that name must show.
+func (s Scenario) Expect(runtime string) claim.Expectation {
+	spared := s.Harmless
+	if reason := s.Spared[runtime]; reason != "" {
+		spared = reason
+	}
+	return claim.Expectation{Harms: s.Harms, Holds: s.Holds, Spared: spared}
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+)
+
+// InstallGuard does what the README tells operators to do: the programs, the
+// entry in the conflist, our loopback in the place of the reference one.
+func (s *Stage) InstallGuard(ctx context.Context) error {
+	if !s.Guarded {
+		return s.Runtime.Configure(ctx, s.version(), s.network()...)
+	}
+	if err := s.install(s.folders.Guard, "cni-guard", "guardctl", "loopback"); err != nil {
+		return err
+	}
+	guard := s.Runtime.Guard()
+	maps.Copy(guard, s.setup.Guard)
+	return s.Runtime.Configure(ctx, s.version(), append(s.network(), guard)...)
+}
+
+// UninstallGuard does it in the README's order, backwards: programs last.
+func (s *Stage) UninstallGuard(ctx context.Context) error {
+	if err := s.Runtime.Configure(ctx, s.version(), s.network()...); err != nil {
+		return err
+	}
+	if err := s.install(s.folders.Ref, "loopback"); err != nil {
+		return err
+	}
+	return s.discard("cni-guard", "guardctl")
+}
+
+// DiscardGuardctl takes the operator's command away, as one who forgot to copy it.
+func (s *Stage) DiscardGuardctl() error { return s.discard("guardctl") }
+
+// ReturnGuardctl puts it where it belongs.
+func (s *Stage) ReturnGuardctl() error { return s.install(s.folders.Guard, "guardctl") }
+
+// discard removes programs; those that are not there, as without the guard, are
+// none to it.
+func (s *Stage) discard(programs ...string) error {
+	for _, program := range programs {
+		if err := os.RemoveAll(filepath.Join(s.site.Bin, program)); err != nil {
+			return fmt.Errorf("discard program: %w", err)
+		}
+	}
+	return nil
+}
+
+// install copies programs into the plugin folder, each renamed into place: a
+// runtime may be executing the old one.
+func (s *Stage) install(from string, programs ...string) error {
+	for _, program := range programs {
+		data, err := os.ReadFile(filepath.Join(from, program))
+		if err != nil {
+			return fmt.Errorf("install program: %w", err)
+		}
+		file := filepath.Join(s.site.Bin, program)
+		if err := os.WriteFile(file+".new", data, 0o755); err != nil {
+			return fmt.Errorf("install program: %w", err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			return fmt.Errorf("install program: %w", err)
+		}
+	}
+	return nil
+}

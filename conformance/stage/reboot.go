@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reboot ends everything at once, empties /run, changes the boot ID and starts
+// the runtime again. What is on disk stays.
+func (s *Stage) Reboot(ctx context.Context) error {
+	if err := s.Runtime.PowerOff(ctx); err != nil {
+		return err
+	}
+	if err := emptyRun(); err != nil {
+		return fmt.Errorf("reboot: %w", err)
+	}
+	if err := s.changeBootID(); err != nil {
+		return fmt.Errorf("reboot: %w", err)
+	}
+	return s.Runtime.Start(ctx)
+}
+
+// emptyRun puts a fresh tmpfs in the place of the old. What was mounted below that
+// goes with it.
+func emptyRun() error {
+	if err := unix.Unmount("/run", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount /run: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"); err != nil {
+		return fmt.Errorf("mount tmpfs on /run: %w", err)
+	}
+	return os.MkdirAll("/run/netns", 0o755)
+}
+
+// changeBootID shows every process of this node another boot ID.
+func (s *Stage) changeBootID() error {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	text := fmt.Sprintf("%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+	file := filepath.Join(s.site.Disk, "boot_id")
+	if err := os.WriteFile(file, []byte(text), 0o444); err != nil {
+		return fmt.Errorf("change boot ID: %w", err)
+	}
+	if err := unix.Mount(file, "/proc/sys/kernel/random/boot_id", "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("change boot ID: %w", err)
+	}
+	return nil
+}

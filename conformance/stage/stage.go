@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package stage gives a scenario a private node with a real runtime on it, and
+// writes down what the scenario sees there.
+package stage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/node"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+)
+
+// A Setup is what a scenario wants its node to be like.
+type Setup struct {
+	Addresses  int            // how many pods can have one at a time; 0 for plenty
+	CNIVersion string         // of the conflist; 1.0.0 where empty
+	Guard      map[string]any // keys of the guard's entry beyond what it needs
+	Late       bool           // the scenario installs the guard itself
+}
+
+// Folders are what the suite brings along.
+type Folders struct {
+	Ref   string // of the reference plugins
+	Guard string // of our programs
+}
+
+// A Stage is what a scenario plays on.
+type Stage struct {
+	Guarded bool // this is the run with the guard; without, InstallGuard does nothing
+	Runtime runtimes.Runtime
+
+	node    *node.Node
+	before  string // snapshot of the node
+	site    runtimes.Site
+	folders Folders
+	setup   Setup
+
+	mu        sync.Mutex
+	sightings []claim.Sighting
+}
+
+// New makes the process's own namespaces, which scripts/in-node gave it, a node
+// with a runtime that is not started yet. Scratch is an empty folder.
+func New(scratch string, guarded bool, setup Setup, folders Folders, site runtimes.Site, make func(runtimes.Site) runtimes.Runtime) (*Stage, error) {
+	n, err := node.Here()
+	if err != nil {
+		return nil, err
+	}
+	// The scratch folder is on the machine's disk; what is mounted there goes
+	// with this node, whatever happens.
+	for _, dir := range []string{scratch, "/var/lib/cni"} {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
+			return nil, fmt.Errorf("mount tmpfs on %s: %w", dir, err)
+		}
+	}
+	site.Node, site.Disk, site.Bin = n.Path, scratch, filepath.Join(scratch, "bin")
+	if err := os.MkdirAll(site.Bin, 0o755); err != nil {
+		return nil, fmt.Errorf("make stage: %w", err)
+	}
+	return &Stage{Guarded: guarded, Runtime: make(site), node: n, site: site, folders: folders, setup: setup}, nil
+}
+
+// Raise installs the plugins and starts the runtime.
+func (s *Stage) Raise(ctx context.Context) error {
+	if err := s.install(s.folders.Ref, "ptp", "host-local", "loopback"); err != nil {
+		return err
+	}
+	if s.setup.Late {
+		if err := s.Runtime.Configure(ctx, s.version(), s.network()...); err != nil {
+			return err
+		}
+	} else if err := s.InstallGuard(ctx); err != nil {
+		return err
+	}
+	if err := s.Runtime.Start(ctx); err != nil {
+		return err
+	}
+	var err error
+	s.before, err = node.Snapshot(s.node.Path)
+	return err
+}
+
+// NodeNamespace is the path of the node's own namespace.
+func (s *Stage) NodeNamespace() string { return s.node.Path }
+
+// See writes down what was seen. Detail is what there was instead.
+func (s *Stage) See(c claim.Claim, held bool, detail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if held {
+		detail = ""
+	}
+	s.sightings = append(s.sightings, claim.Sighting{Claim: c, Held: held, Detail: detail})
+}
+
+// Sightings gives everything that was seen so far.
+func (s *Stage) Sightings() []claim.Sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]claim.Sighting(nil), s.sightings...)
+}
+
+func (s *Stage) version() string {
+	if s.setup.CNIVersion == "" {
+		return "1.0.0"
+	}
+	return s.setup.CNIVersion
+}
+
+// network is the conflist without the guard.
+func (s *Stage) network() []chain.Plugin {
+	ipam := chain.HostLocal(s.leaseDir())
+	if n := s.setup.Addresses; n > 0 {
+		ipam = ipam.With("ranges", [][]map[string]string{{{
+			"subnet":     "10.88.0.0/24",
+			"rangeStart": "10.88.0.10",
+			"rangeEnd":   fmt.Sprintf("10.88.0.%d", 10+n-1),
+		}}})
+	}
+	return []chain.Plugin{chain.PTP(ipam)}
+}
+
+func (s *Stage) leaseDir() string { return filepath.Join(s.site.Disk, "leases") }
