@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"testing"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/rig"
+)
+
+// The reference loopback takes the node's lo down at a DEL for a lost pod; the
+// operator hears of it from the self-test, not from the node.
+func TestReferenceLoopback(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local", "loopback")
+	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	a := n.verify()
+	a.want(1, "failed")
+	a.wantSaw("loopback at the end of a lost pod", "failed", "takes lo of the node down")
+	a.wantMeans("loopback at the end of a lost pod", "This node's lo would go DOWN")
+	a.wantSaw("a pod starts and stops", "ok", "the address is given back")
+	a.wantSaw("a pod is lost, its path leads to the node", "ok", "released without the namespace")
+}
+
+func TestOurLoopback(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local")
+	n.install(rig.GuardDir(t), "cni-guard", "guardctl", "loopback")
+	t.Setenv("CNI_NETNS_OVERRIDE", "1") // of the operator's shell, not of a runtime
+	a := n.verify()
+	a.want(0, "ok")
+	a.wantSaw("loopback at the end of a lost pod", "ok", "leaves lo of the node alone")
+	a.wantSaw("a pod is lost, its path leads to the node", "ok", "released without the namespace")
+}
+
+func TestOurProgramsAlone(t *testing.T) {
+	n := newInstallation(t, rig.GuardDir(t), "cni-guard", "guardctl", "loopback")
+	a := n.verify()
+	a.want(0, "ok")
+	a.wantSaw("a pod starts and stops", "skipped", "no ptp and host-local")
+	a.wantSaw("a pod is lost, its path leads to the node", "ok", "there was no address to give back")
+}
+
+func TestNoGuardctl(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local")
+	n.copy(rig.GuardDir(t), "cni-guard") // a link would lead to the folder with guardctl
+	a := n.verify()
+	a.want(1, "failed")
+	a.wantSaw("guardctl lies beside it", "failed", "no guardctl in ")
+	a.wantSaw("a pod is lost, its path leads to the node", "failed", "refused, not released")
+}
+
+// The plugins of a chain do on the private node what they would do on the real
+// one: rules, bridges, forwarding.
+func TestChainOfTheNode(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "bridge", "host-local", "portmap", "firewall", "tuning", "loopback")
+	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	file := n.conflist("pods", chain.Bridge(chain.HostLocal(t.TempDir())).With("ipMasq", true),
+		chain.Portmap(), chain.Firewall(), chain.Tuning(), chain.Guard(t.TempDir()))
+	a := n.verify("--chain", file)
+	a.want(1, "failed") // for the loopback
+	for _, step := range []string{"the chain ends with cni-guard", "the chain's entry of cni-guard", "a pod of the chain starts and stops"} {
+		a.wantSaw(step, "ok", "cni-guard")
+	}
+	a.wantSaw("a pod of the chain is lost", "ok", "released without the namespace")
+}
+
+// macvlan wants the node's eth0, which only the real node has.
+func TestChainThatNeedsTheNode(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "macvlan", "host-local")
+	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	n.conflist("lan", chain.Macvlan(chain.HostLocal(t.TempDir())), chain.Guard(t.TempDir()))
+	a := n.verify("--chain", "lan", "--conf-dir", n.confDir)
+	a.want(2, "could not tell")
+	a.wantSaw("a pod of the chain starts and stops", "could not tell", `plugin type="macvlan"`)
+}
+
+// A chain whose guard is not asked first on DEL: what stands behind it acts on
+// the node, here by taking its lo down.
+func TestChainThatHarms(t *testing.T) {
+	n := newInstallation(t, rig.RefDir(t), "bridge", "host-local", "loopback")
+	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	file := n.conflist("pods", chain.Bridge(chain.HostLocal(t.TempDir())), chain.Guard(t.TempDir()), chain.Plugin{"type": "loopback"})
+	a := n.verify("--chain", file)
+	a.want(1, "failed")
+	a.wantSaw("the chain ends with cni-guard", "failed", "loopback stands behind cni-guard")
+	a.wantSaw("a pod of the chain is lost", "failed", "the node's lo is DOWN after DEL")
+}
