@@ -22,8 +22,8 @@ type entry struct {
 	Remedy   string       `json:"remedy"`
 	When     string       `json:"when"`
 	Default  guard.Policy `json:"default"`
-	Repairs  bool         `json:"repairs"`
-	Code     uint         `json:"code"` // of the CNI error when it refuses
+	Repairs  string       `json:"repairs,omitempty"` // the stages at which it does
+	Code     uint         `json:"code"`              // of the CNI error when it refuses
 }
 
 func entryOf(c *checks.Check) entry {
@@ -33,7 +33,7 @@ func entryOf(c *checks.Check) entry {
 	}
 	return entry{
 		Name: c.Name, Prevents: c.Prevents, Seen: seen()[c.Name], Remedy: c.Remedy,
-		When: c.When.String(), Default: c.Default, Repairs: c.Repair != nil, Code: code,
+		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
 	}
 }
 
@@ -70,7 +70,7 @@ func printCatalogue(w io.Writer, entries []entry) error {
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS")
 	for _, e := range entries {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, yesNo(e.Repairs))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, orDash(e.Repairs))
 	}
 	_ = t.Flush() // to a Builder, which takes everything
 	var b strings.Builder
@@ -85,9 +85,16 @@ func printCatalogue(w io.Writer, entries []entry) error {
 	return err
 }
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
+// repairs names the stages at which a check repairs what it finds.
+func repairs(c *checks.Check) string {
+	if c.Repair == nil {
+		return ""
 	}
-	return "no"
+	var stages []string
+	for _, stage := range []guard.Stage{guard.Add, guard.Del, guard.Node} {
+		if c.When&stage != 0 && stage.MayRepair() {
+			stages = append(stages, stage.String())
+		}
+	}
+	return strings.Join(stages, ", ")
 }

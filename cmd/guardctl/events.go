@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -62,38 +64,73 @@ func eventsCommand() *cobra.Command {
 func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
 	var shown []events.Event
 	var unreadable error
+	total := 0
 	for e, err := range events.Read(dir) {
-		switch {
-		case err != nil:
+		if err != nil {
 			unreadable = err
 			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
-		case wanted(e):
+			continue
+		}
+		total++
+		if wanted(e) {
 			shown = append(shown, e)
 		}
+	}
+	if len(shown) == 0 && unreadable == nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, total))
+		return nil
 	}
 	if err := print(cmd.OutOrStdout(), shown); err != nil {
 		return err
 	}
-	switch {
-	case unreadable != nil:
-		return &exitError{code: cannotTell, err: fmt.Errorf("some events could not be read")}
-	case len(shown) > 0:
-		return &exitError{code: findings}
+	if unreadable != nil {
+		return &exitError{code: cannotTell, err: errors.New("some events could not be read"), hint: "the folder is root's; damaged lines are lost, the others are above"}
 	}
-	return nil
+	return &exitError{code: findings}
+}
+
+// nothingShown says which kind of nothing it is: only one of them is good news.
+func nothingShown(dir string, total int) string {
+	if _, err := os.Stat(dir); err != nil {
+		return "no events: there is no " + dir + "; the guard has not run since the boot, or has another stateDir"
+	}
+	if total > 0 {
+		return fmt.Sprintf("none of %d events is among those asked for", total)
+	}
+	return "no events: nothing was found, repaired or unclear since the boot"
 }
 
 func printEvents(w io.Writer, shown []events.Event) error {
 	if len(shown) == 0 {
-		_, err := fmt.Fprintln(w, "no events: nothing was found, repaired or unclear")
-		return err
+		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "TIME\tVERB\tSTATE\tPOD\tWHAT")
 	for _, e := range shown {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, e.State, orDash(oneLine(e.Pod)), oneLine(e.Message))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), oneLine(e.Message))
 	}
+	fmt.Fprintln(t, "\nguardctl explain CHECK says what to do; -o json has everything, such as what could not be released.")
 	return t.Flush()
+}
+
+// stateOf tells a finding that was only warned of from one that was enforced.
+func stateOf(e events.Event) string {
+	if e.State == "failed" && e.Policy == "warn" {
+		return "warned"
+	}
+	return e.State
+}
+
+// whose names the pod, or the container where Kubernetes did not call.
+func whose(e events.Event) string {
+	const short = 13 // as crictl shows it
+	switch {
+	case e.Pod != "":
+		return oneLine(e.Pod)
+	case len(e.ContainerID) > short:
+		return e.ContainerID[:short]
+	}
+	return orDash(e.ContainerID)
 }
 
 // printRawEvents prints the lines as they were written.

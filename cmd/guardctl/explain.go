@@ -37,6 +37,7 @@ func explainCommand() *cobra.Command {
 
 // find gives a check by name.
 func find(name string) (*checks.Check, error) {
+	name = strings.ToLower(name)
 	for _, c := range checks.Suite() {
 		if c.Name == name {
 			return c, nil
@@ -51,8 +52,8 @@ func find(name string) (*checks.Check, error) {
 
 func printExplanation(w io.Writer, e entry) error {
 	repairs := "It repairs nothing."
-	if e.Repairs {
-		repairs = "It repairs what it finds, on ADD and DEL."
+	if e.Repairs != "" {
+		repairs = "It repairs what it finds on " + e.Repairs + "."
 	}
 	_, err := fmt.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n", e.Name,
 		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),

@@ -23,7 +23,7 @@ func main() {
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
-		exit = &exitError{code: cannotTell, err: err} // a wrong flag or argument
+		exit = &exitError{code: cannotTell, err: err, hint: "guardctl help COMMAND tells its arguments and flags"}
 	}
 	if exit.err != nil {
 		fmt.Fprintln(os.Stderr, "guardctl: error:", exit.err)
@@ -43,9 +43,7 @@ func root() *cobra.Command {
 			"It exits with 0 when all is well, 1 on findings, and 2 when it could not tell.",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
-		// With a command of its own the root refuses an unknown one.
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       build,
 	}
 	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)

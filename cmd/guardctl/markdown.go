@@ -15,10 +15,11 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 	var b strings.Builder
 	b.WriteString("<!-- Written by `make generate` from the checks themselves. -->\n\n# Checks\n\n" +
 		"In the order in which they run. *Default* is the policy without configuration: `enforce`\n" +
-		"refuses the call, `warn` only reports. A check that could not tell refuses nothing.\n\n" +
-		"| check | runs on | default | repairs | code |\n|---|---|---|---|---|\n")
+		"refuses the call, `warn` only reports. A check that could not tell refuses nothing. `node`\n" +
+		"is a look at the node without a pod, by hand or by an agent; nothing takes it yet.\n\n" +
+		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
 	for _, e := range entries {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %d |\n", e.Name, e.Name, e.When, e.Default, yesNo(e.Repairs), e.Code)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %d |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), e.Code)
 	}
 	for _, e := range entries {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Prevents, e.Seen, e.Remedy)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,16 @@ func cannotRelease(cmd *cobra.Command, cause error, output *format) error {
 	exit.err = cause
 	if errors.Is(cause, chain.ErrNone) {
 		exit.hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
+	}
+	return exit
+}
+
+// incomplete ends with the code of findings. The usual reason when it was tried
+// by hand is that the hand was an ordinary user's.
+func incomplete() error {
+	exit := &exitError{code: findings}
+	if os.Geteuid() != 0 {
+		exit.hint = "most plugins need root; run this as root"
 	}
 	return exit
 }

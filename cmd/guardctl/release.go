@@ -17,16 +17,17 @@ import (
 
 func releaseCommand() *cobra.Command {
 	var a chain.Attachment
-	var binDirs string
-	var dryRun bool
+	var binDirs, stateDir string
+	var dryRun, force bool
 	cmd := &cobra.Command{
-		Use:   "release --container-id ID --ifname NAME --network NAME",
+		Use:   "release --container-id ID --network NAME",
 		Short: "Release what a lost sandbox still holds",
 		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace: they\n" +
 			"give back its addresses and remove what they keep on the node, and cannot touch a\n" +
 			"namespace. The runtime's own cache is left for the runtime.\n\n" +
 			"Use it only for a sandbox whose processes are gone: its addresses may be given to\n" +
-			"another pod right after. The plugin calls it for a DEL that it refuses.",
+			"another pod right after. One whose recorded namespace is still there is refused\n" +
+			"without --force. The plugin calls it for a DEL that it refuses.",
 		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run",
 		Args:    cobra.NoArgs,
 	}
@@ -37,6 +38,8 @@ func releaseCommand() *cobra.Command {
 	flags.StringVar(&a.CacheDir, "cache-dir", "/var/lib/cni", "the cache of the runtime's libcni")
 	flags.StringSliceVar(&a.ConfDirs, "conf-dir", confDirs(), "where to look for the conflist when the cache has no entry")
 	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
+	flags.StringVar(&stateDir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
+	flags.BoolVar(&force, "force", false, "release the sandbox though its namespace is still there")
 	flags.BoolVar(&dryRun, "dry-run", false, "only say which plugins would be called")
 	output := outputFlag(cmd, "text", "json")
 	for _, name := range []string{"container-id", "network"} {
@@ -47,6 +50,9 @@ func releaseCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.BinDirs = filepath.SplitList(binDirs)
 		a.Args = inheritedArgs(a)
+		if err := mustBeLost(a, stateDir); err != nil && !force && !dryRun {
+			return err
+		}
 		return runRelease(cmd, a, dryRun, output)
 	}
 	return cmd
@@ -63,12 +69,18 @@ func confDirs() []string {
 	}
 }
 
-// defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it.
+// defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it; else the
+// folder that this program is in, beside the plugins, before the usual one.
 func defaultBinDirs() string {
+	const usual = "/opt/cni/bin"
 	if path := os.Getenv("CNI_PATH"); path != "" {
 		return path
 	}
-	return "/opt/cni/bin"
+	self, err := os.Executable()
+	if err != nil || filepath.Dir(self) == usual {
+		return usual
+	}
+	return filepath.Dir(self) + string(filepath.ListSeparator) + usual
 }
 
 // inheritedArgs gives CNI_ARGS where the environment is that of a call for this
@@ -108,7 +120,7 @@ func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *for
 		err = printOutcome(cmd.OutOrStdout(), a, o)
 	}
 	if err == nil && !o.Complete && !dryRun {
-		err = &exitError{code: findings}
+		err = incomplete()
 	}
 	return err
 }

@@ -20,7 +20,7 @@ import (
 var ForeignNetns = &Check{
 	Name:     "foreign-netns",
 	Prevents: "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
-	Remedy:   "The other pod was left alone. Delete the pod that is ending if it stays; find out which runtime passes /proc/PID/ns/net paths, and raise kernel.pid_max.",
+	Remedy:   "Delete the pod that is ending if it stays. Find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max (sysctl -w kernel.pid_max=4194304).",
 	When:     guard.Del | guard.Verify,
 	Default:  guard.Enforce,
 	Code:     codeInvalidNetns,

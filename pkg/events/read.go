@@ -19,14 +19,16 @@ import (
 // An Event is one line of the file. Raw is the line as it was written; fields
 // that a later version of the guard adds are in it.
 type Event struct {
-	Time    time.Time       `json:"time"`
-	Level   string          `json:"level"`
-	Message string          `json:"msg"`
-	Command string          `json:"command"`
-	Check   string          `json:"check"`
-	State   string          `json:"state"`
-	Pod     string          `json:"pod"`
-	Raw     json.RawMessage `json:"-"`
+	Time        time.Time       `json:"time"`
+	Level       string          `json:"level"`
+	Message     string          `json:"msg"`
+	Command     string          `json:"command"`
+	Check       string          `json:"check"`
+	State       string          `json:"state"`
+	Policy      string          `json:"policy"`
+	Pod         string          `json:"pod"`
+	ContainerID string          `json:"containerID"`
+	Raw         json.RawMessage `json:"-"`
 }
 
 // Read gives the events of a state folder, oldest first. A folder or file that

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,9 +67,17 @@ func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 	return o, nil
 }
 
+// Command gives the command that an operator types to see what the sandbox still
+// holds.
+func (r Request) Command() string {
+	words := append([]string{"guardctl"}, r.args()...)
+	words = slices.DeleteFunc(words, func(word string) bool { return word == "-o" || word == "json" || word == "--force" })
+	return strings.Join(append(words, "--dry-run"), " ")
+}
+
 func (r Request) args() []string {
 	args := []string{
-		"release", "-o", "json",
+		"release", "-o", "json", "--force",
 		"--container-id=" + r.ContainerID, "--ifname=" + r.IfName, "--network=" + r.Network,
 		"--cache-dir=" + r.CacheDir, "--bin-dir=" + r.BinDirs,
 	}

@@ -56,7 +56,7 @@ END
 	if err != nil {
 		t.Fatal(err)
 	}
-	const wantArgs = "release -o json --container-id=a1 --ifname=eth0 --network=pods --cache-dir=/var/lib/cni --bin-dir="
+	const wantArgs = "release -o json --force --container-id=a1 --ifname=eth0 --network=pods --cache-dir=/var/lib/cni --bin-dir="
 	if got := string(args); !strings.HasPrefix(got, wantArgs) || !strings.HasSuffix(got, " --conf-dir=/etc/cni/net.d\n") {
 		t.Errorf("guardctl is called with %q", got)
 	}
@@ -111,7 +111,7 @@ func TestStartWithoutOutcome(t *testing.T) {
 			if o.Complete || !strings.Contains(o.Reason, c.want) {
 				t.Errorf("the outcome is %+v, want a reason with %q", o, c.want)
 			}
-			if completes(t, release.Answer(finding, advice, o)) {
+			if completes(t, release.Answer(finding, advice, release.Request{}, o)) {
 				t.Error("the removal is completed, though nothing was released")
 			}
 		})

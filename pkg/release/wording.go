@@ -24,14 +24,19 @@ const (
 // codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
 const codeInvalidNetns = uint(types.ErrInvalidNetNS)
 
-// Answer words the error that stops the chain: the first wording where the
+// Answer words the error that stops the chain of a request: the first wording where the
 // outcome is complete, so that the removal is completed; else the second, so
 // that it is tried again and no address is lost.
-func Answer(finding, advice string, o Outcome) *types.Error {
-	details := strings.Join(append(o.troubles(), advice), ". ")
+func Answer(finding, advice string, r Request, o Outcome) *types.Error {
+	said := append([]string{"The namespace was left alone"}, o.troubles()...)
 	if o.Complete {
+		details := strings.Join(append(said, advice), ". ")
 		return types.NewError(codeInvalidNetns, fmt.Sprintf(ReleasedWording, finding), details)
 	}
+	if r.Network != "" {
+		said = append(said, "To see what is still held: "+r.Command())
+	}
+	details := strings.Join(append(said, advice), ". ")
 	return types.NewError(codeInvalidNetns, fmt.Sprintf(HeldWording, Defuse(finding)), Defuse(details))
 }
 

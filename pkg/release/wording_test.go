@@ -40,10 +40,10 @@ const (
 
 // The very words: runtimes read them.
 func TestAnswerReleased(t *testing.T) {
-	e := release.Answer(finding, advice, release.Outcome{Complete: true, Left: []string{"the IPAM entry of host-device"}})
+	e := release.Answer(finding, advice, release.Request{}, release.Outcome{Complete: true, Left: []string{"the IPAM entry of host-device"}})
 	const (
 		msg     = "sandbox namespace not found (" + finding + "); released without it"
-		details = "Left on the node: the IPAM entry of host-device. " + advice
+		details = "The namespace was left alone. Left on the node: the IPAM entry of host-device. " + advice
 	)
 	if e.Code != 8 || e.Msg != msg || e.Details != details {
 		t.Errorf("the answer is %+v, want code 8, %q, %q", e, msg, details)
@@ -65,10 +65,12 @@ func TestAnswerHeld(t *testing.T) {
 		Left:   []string{"open /x: no such file or directory"},
 		Reason: "CONFLIST NOT FOUND",
 	}
-	e := release.Answer(finding, advice, outcome)
+	e := release.Answer(finding, advice, release.Request{Network: "net", ContainerID: "c0ffee", IfName: "eth0", CacheDir: "/var/lib/cni", BinDirs: "/opt/cni/bin"}, outcome)
 	const (
 		msg     = "refused to touch a namespace that is not the pod's (" + finding + "); not released in full, to be tried again"
-		details = "Not released: CONFLIST missing. Plugin portmap failed: iptables: missing in $PATH. Left on the node: open /x: file missing. " + advice
+		details = "The namespace was left alone. Not released: CONFLIST missing. Plugin portmap failed: iptables: missing in $PATH. " +
+			"Left on the node: open /x: file missing. To see what is still held: " +
+			"guardctl release --container-id=c0ffee --ifname=eth0 --network=net --cache-dir=/var/lib/cni --bin-dir=/opt/cni/bin --dry-run. " + advice
 	)
 	if e.Code != 8 || e.Msg != msg || e.Details != details {
 		t.Errorf("the answer is %+v, want code 8, %q, %q", e, msg, details)
@@ -80,7 +82,7 @@ func TestAnswerHeld(t *testing.T) {
 
 // Nothing was released unless the outcome says so.
 func TestAnswerToZeroOutcome(t *testing.T) {
-	if e := release.Answer(finding, advice, release.Outcome{}); completes(t, e) || e.Details != advice {
+	if e := release.Answer(finding, advice, release.Request{}, release.Outcome{}); completes(t, e) || e.Details != "The namespace was left alone. "+advice {
 		t.Errorf("the answer is %+v", e)
 	}
 }
@@ -88,7 +90,7 @@ func TestAnswerToZeroOutcome(t *testing.T) {
 // The path of a sandbox, which is in the finding, may hold anything as well.
 func TestAnswerHeldToHostilePath(t *testing.T) {
 	for _, path := range []string{"/run/not found", "/NOT FOUND", "/No Such File Or Directory", "/nonot found t found", "/%s%d not found"} {
-		e := release.Answer("host-netns: "+path+" is the node's", path, release.Outcome{Reason: path})
+		e := release.Answer("host-netns: "+path+" is the node's", path, release.Request{Network: path}, release.Outcome{Reason: path})
 		if completes(t, e) {
 			t.Errorf("the answer is %+v", e)
 		}
@@ -119,7 +121,7 @@ func FuzzDefuse(f *testing.F) {
 	f.Add("not\xfffound", "no such file\u2028or directory", "not not found found")
 	f.Add("no such file or no such file or directorydirectory", "ſuch", "not foun\x00d")
 	f.Fuzz(func(t *testing.T, reason, note, sentence string) {
-		e := release.Answer(sentence, note, release.Outcome{
+		e := release.Answer(sentence, note, release.Request{Network: note}, release.Outcome{
 			Reason:  reason,
 			Plugins: []release.Plugin{{Type: sentence, Result: release.Failed, Note: note}},
 			Left:    []string{reason, note},

@@ -65,7 +65,7 @@ func parseConfig(stdin []byte) (config, *types.Error) {
 	}
 	if err != nil {
 		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+err.Error(),
-			`Mend the entry {"type": "cni-guard"} in the conflist of network "`+c.Network+`". Every key is in the README beside the plugin.`)
+			`Mend the entry {"type": "cni-guard"} in the conflist of network "`+c.Network+`". Its keys are `+strings.Join(ownKeys(), ", ")+`; guardctl checks lists the checks.`)
 	}
 	return c, nil
 }
@@ -93,13 +93,24 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 	if c.HoldDown, err = parseDuration(keys["statusHoldDown"], c.HoldDown); err != nil {
 		return fmt.Errorf(`read "statusHoldDown": %w`, err)
 	}
-	for key, dir := range map[string]string{"stateDir": c.StateDir, "cacheDir": c.CacheDir} {
-		if !strings.HasPrefix(dir, "/") {
-			return fmt.Errorf("read %q: %q is no absolute path", key, dir)
-		}
+	if err := c.mustBeAbsolute(); err != nil {
+		return err
 	}
 	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names())
 	return err
+}
+
+// mustBeAbsolute refuses folders that would depend on where the runtime runs.
+func (c *config) mustBeAbsolute() error {
+	for _, dir := range []struct{ key, path string }{
+		{"stateDir", c.StateDir}, {"cacheDir", c.CacheDir}, {"confDir", c.ConfDir},
+	} {
+		unset := dir.path == "" && dir.key == "confDir"
+		if !unset && !strings.HasPrefix(dir.path, "/") {
+			return fmt.Errorf("read %q: %q is no absolute path", dir.key, dir.path)
+		}
+	}
+	return nil
 }
 
 // unknownKey gives the first key that nobody knows, or "". A key with a slash

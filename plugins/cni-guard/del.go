@@ -56,13 +56,14 @@ func notThePods(r guard.Report) *guard.Outcome {
 // the error that keeps them from its namespace.
 func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
 	outcome := release.Outcome{Reason: "the configuration could not be read, so the network is not known"}
+	request := k.request(args)
 	if k.Network != "" {
-		outcome = release.Start(context.Background(), k.request(args), os.Stderr)
+		outcome = release.Start(context.Background(), request, os.Stderr)
 	}
 	if outcome.Complete {
 		k.retire()
 	}
-	answer := release.Answer(refusal.Sentence(), refusal.Advice(), outcome)
+	answer := release.Answer(refusal.Sentence(), refusal.Advice(), request, outcome)
 	k.log.answered(refusal, outcome, answer)
 	return answer
 }

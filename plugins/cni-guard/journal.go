@@ -57,7 +57,7 @@ func (j journal) outcome(o guard.Outcome) {
 	case o.State == guard.Unknown:
 		log.Warn(o.Check + ": could not tell")
 	case o.State == guard.Repaired:
-		log.Warn("repaired: "+o.Sentence(), "remedy", o.Remedy)
+		log.Warn("repaired: "+o.Sentence(), "cause", "to be found: guardctl explain "+o.Check)
 	case o.Refuses():
 		log.Error(o.Sentence(), "remedy", o.Remedy)
 	default:

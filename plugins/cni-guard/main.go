@@ -80,7 +80,7 @@ func (p *plugin) despiteConfig(cause *types.Error) *types.Error {
 	case "DEL":
 		return asCNIError(p.guarded(p.del)(argsFromEnv()))
 	}
-	return cause
+	return types.NewError(cause.Code, "cni-guard: "+cause.Msg, cause.Details)
 }
 
 // argsFromEnv gives the arguments that need no configuration. skel has
