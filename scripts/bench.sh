@@ -3,8 +3,7 @@
 # then runs the benchmarks inside the process; their output is for benchstat.
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:/usr/sbin:/sbin
-export PATH
+. scripts/env.sh
 
 scripts/deps.sh
 work=$(mktemp -d)

@@ -1,11 +1,14 @@
 #!/bin/sh
 # build.sh [FOLDER]: builds the three programs, static and stripped, into the
-# folder (bin/ without one). VERSION names the build.
+# folder (bin/ without one). VERSION names the build; git does without it.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/env.sh
+
 out=${1:-bin}
 mkdir -p "$out"
+version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
 export CGO_ENABLED=0
 for program in plugins/cni-guard plugins/loopback cmd/guardctl; do
-	go build -trimpath -ldflags "-s -w -X main.build=${VERSION:-devel}" -o "$out/" "./$program"
+	go build -trimpath -buildvcs=false -ldflags "-s -w '-X=main.build=$version'" -o "$out/" "./$program"
 done

@@ -5,14 +5,9 @@
 # without the guard does harm and the run with it does none.
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:/usr/sbin:/sbin:/usr/local/go/bin # where Debian keeps ip; where Go's archive goes
-export PATH
+. scripts/env.sh
 
 scripts/deps.sh
-if ! command -v go >/dev/null; then
-	echo "go is missing: install Go 1.26 from https://go.dev/dl, or the Debian package golang-go where it is that new" >&2
-	exit 1
-fi
 if ! scripts/in-node true; then
 	echo "no private node can be made: run this as root, or allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)" >&2
 	exit 1

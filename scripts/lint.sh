@@ -2,6 +2,7 @@
 # lint.sh: gofmt, go vet, staticcheck and the tidiness of both modules.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/env.sh
 
 unformatted=$(gofmt -l cmd pkg plugins conformance)
 if [ -n "$unformatted" ]; then

@@ -6,6 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
+. scripts/env.sh
 out=${1:-conformance/bin/ref}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)

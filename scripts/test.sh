@@ -3,8 +3,7 @@
 # REQUIRE_ALL=1 a test that would skip fails instead.
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:/usr/sbin:/sbin # where Debian keeps ip and iptables
-export PATH
+. scripts/env.sh
 
 scripts/deps.sh
 in_node=$PWD/scripts/in-node
