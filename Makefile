@@ -17,6 +17,9 @@ test: ## everything that `go test` runs, in private nodes
 conformance: ## the incidents on real runtimes, without the guard and with it
 	scripts/conformance.sh
 
+soak: ## 10,000 pods that come and go, on a node that must not change: some ten minutes
+	scripts/soak.sh
+
 bench: ## start-to-exit times as ratios against the reference plugins
 	scripts/bench.sh
 
