@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/containerd"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/libcni"
+)
+
+// A kind is a runtime that the suite knows. To add one, write its package below
+// runtimes/ and name it in kinds.
+type kind struct {
+	name     string
+	about    string
+	needs    []need
+	programs func(folders) string // folder of its own programs; nil where it is installed
+	version  func(programs string) (string, error)
+	make     func(runtimes.Site) runtimes.Runtime
+}
+
+// A need is a program, and how to get it.
+type need struct{ program, from string }
+
+func kinds() []kind {
+	const debian = "apt-get install "
+	crucial := []need{{"ctr", debian + "containerd"}, {"runc", debian + "runc"}}
+	return []kind{
+		{
+			name:    "libcni",
+			about:   "libcni alone, with /proc/PID/ns/net paths as cri-dockerd passes them",
+			version: libcniVersion,
+			make:    libcni.New,
+		},
+		{
+			name:    "containerd",
+			about:   "containerd 1.6 of Debian, through the CRI API",
+			needs:   append([]need{{"containerd", debian + "containerd"}}, crucial...),
+			version: containerdVersion,
+			make:    containerd.New1,
+		},
+		{
+			name:     "containerd2",
+			about:    "containerd 2.4, built by scripts/containerd.sh, through the CRI API",
+			needs:    crucial,
+			programs: func(f folders) string { return f.containerd2 },
+			version:  containerdVersion,
+			make:     containerd.New2,
+		},
+	}
+}
+
+func containerdVersion(programs string) (string, error) {
+	program := "containerd"
+	if programs != "" {
+		program = filepath.Join(programs, program)
+	}
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w (scripts/containerd.sh builds containerd 2)", program, err)
+	}
+	// containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3
+	fields := strings.Fields(string(out))
+	if len(fields) < 3 {
+		return "", fmt.Errorf("ask %s for its version: it says %q", program, out)
+	}
+	return "containerd " + strings.TrimPrefix(fields[2], "v"), nil
+}
+
+func libcniVersion(string) (string, error) {
+	const module = "github.com/containernetworking/cni"
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return "libcni", nil
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == module {
+			return "libcni " + strings.TrimPrefix(dep.Version, "v"), nil
+		}
+	}
+	return "libcni", nil
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/conformance/scenario"
+)
+
+// folders are where the suite finds what it did not build itself. The defaults
+// suit `go -C conformance run .`, after scripts/conformance.sh ran once.
+type folders struct {
+	guard, ref, containerd2, pause, inNode string
+}
+
+// register makes flags of the folders. A cell is started with the same flags.
+func (f *folders) register(flags *flag.FlagSet) {
+	flags.StringVar(&f.guard, "guard", "bin/guard", "`folder` of cni-guard, loopback and guardctl")
+	flags.StringVar(&f.ref, "ref", "bin/ref", "`folder` of the reference plugins")
+	flags.StringVar(&f.containerd2, "containerd2", "bin/containerd2", "`folder` of containerd 2")
+	flags.StringVar(&f.pause, "pause", "bin/pause", "the `program` that a sandbox runs")
+	flags.StringVar(&f.inNode, "in-node", "../scripts/in-node", "the `script` that makes a private node")
+}
+
+// args gives the flags back, with absolute paths.
+func (f *folders) args() ([]string, error) {
+	var args []string
+	for _, one := range []struct{ name, path string }{
+		{"guard", f.guard}, {"ref", f.ref}, {"containerd2", f.containerd2}, {"pause", f.pause}, {"in-node", f.inNode},
+	} {
+		path, err := filepath.Abs(one.path)
+		if err != nil {
+			return nil, fmt.Errorf("find %s: %w", one.path, err)
+		}
+		args = append(args, "-"+one.name, path)
+	}
+	return args, nil
+}
+
+type options struct {
+	folders
+	scenario, runtime string
+	list, json        bool
+	page              string
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	flags.StringVar(&o.scenario, "run", "", "play this `scenario` only")
+	flags.StringVar(&o.runtime, "runtime", "", "play on this `runtime` only")
+	flags.BoolVar(&o.list, "list", false, "list scenarios and runtimes")
+	flags.BoolVar(&o.json, "json", false, "write JSON instead of a table")
+	flags.StringVar(&o.page, "page", "", "write the documentation to this `file` if nothing is broken")
+	o.register(flags)
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("do not know what to do with %q; -run takes a scenario, -runtime a runtime", flags.Arg(0))
+	}
+	if o.page != "" && (o.scenario != "" || o.runtime != "") {
+		return o, fmt.Errorf("-page needs a run of everything: leave out -run and -runtime")
+	}
+	return o, nil
+}
+
+func list(to io.Writer) error {
+	fmt.Fprintln(to, "runtimes:")
+	for _, k := range kinds() {
+		fmt.Fprintf(to, "  %-20s %s\n", k.name, k.about)
+	}
+	fmt.Fprintln(to, "scenarios:")
+	for _, s := range scenario.All() {
+		if _, err := fmt.Fprintf(to, "  %-20s %s\n", s.Name, s.Incident); err != nil {
+			return err
+		}
+	}
+	return nil
+}

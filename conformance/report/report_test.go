@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/report"
+)
+
+func verdict(word claim.Word, why string) report.Run {
+	return report.Run{Verdict: claim.Verdict{Word: word, Why: why}}
+}
+
+func sample() report.Report {
+	spared := verdict(claim.NotHarmed, "it pins")
+	return report.Report{
+		Scenarios: []report.Scenario{{Name: "killed", Incident: "It is killed.", Harms: []claim.Claim{claim.NodeLo}, Holds: []claim.Claim{claim.NodeLo}}},
+		Runtimes:  []report.Runtime{{"a", "a 1"}, {"b", "b 2"}, {"c", "c 3"}},
+		Cells: []report.Cell{
+			{"killed", "a", verdict(claim.Harmed, "lo"), verdict(claim.Held, "")},
+			{"killed", "b", spared, verdict(claim.Held, "")},
+			{"killed", "c", spared, verdict(claim.Held, "")},
+		},
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b strings.Builder
+	if err := sample().WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `without / with the guard   a 1             b 2                 c 3
+killed                     harmed / held   not harmed / held   not harmed / held
+
+killed on b, c: not harmed: it pins
+
+All 3 are as they should be, after 0s.
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTableSaysWhatBroke(t *testing.T) {
+	r := sample()
+	r.Cells[0].With = verdict(claim.Broken, "not so: the node's lo is up")
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"harmed / BROKEN", "killed on a: BROKEN with the guard: not so: the node's lo is up", "1 of 3 are BROKEN"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestPageHasItsParts(t *testing.T) {
+	page := sample().Page()
+	for _, want := range append(sample().Parts(),
+		"| scenario | a 1 | b 2 | c 3 |\n|---|---|---|---|\n| [killed](#killed) | harmed / held | not harmed / held | not harmed / held |\n",
+		"* killed on b, c: not harmed: it pins\n",
+		"### killed\n\nIt is killed.\n\nWithout the guard it is no longer true that\n\n* the node's lo is up\n",
+	) {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks\n%s", want)
+		}
+	}
+}
+
+func TestRelevantLines(t *testing.T) {
+	var log strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&log, "level=info msg=boring\nlevel=error msg=\"trouble %d\"\n", i)
+	}
+	log.WriteString("level=info msg=\"loading cni config\" " + strings.Repeat("x", 10_000) + "\n")
+	lines := report.Relevant(log.String())
+	if len(lines) != 25 || lines[0] != `level=error msg="trouble 76"` || len(lines[24]) > 700 {
+		t.Errorf("got %d lines: %.2000q", len(lines), lines)
+	}
+	if lines := report.Relevant(""); len(lines) != 0 {
+		t.Errorf("of an empty log there are %q", lines)
+	}
+}
