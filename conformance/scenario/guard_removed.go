@@ -15,11 +15,14 @@ var guardRemoved = Scenario{
 	Incident: "The guard is uninstalled while pods run that started with it; then they are removed and others start.",
 	Harmless: "without the guard there is nothing to uninstall; it shows that the guard leaves nothing behind that pods need",
 	Holds: []claim.Claim{
-		claim.PodReady, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
+		claim.Recorded, claim.PodReady, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
 	},
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		old, err := s.Runtime.Run(ctx, "old")
 		if err != nil {
+			return err
+		}
+		if err := s.SeeRecords(old); err != nil {
 			return err
 		}
 		if err := s.UninstallGuard(ctx); err != nil {

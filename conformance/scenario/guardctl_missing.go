@@ -4,6 +4,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/stage"
@@ -27,9 +28,8 @@ var guardctlMissing = Scenario{
 		if s.Guarded {
 			refusal := s.Runtime.Remove(ctx, pod)
 			s.See(claim.Retried, refusal != nil, "the runtime took the pod for removed")
-			if err := s.Leased(pod); err != nil {
-				return err
-			}
+			lost := s.Leased(pod)
+			s.See(claim.Retried, lost == nil, fmt.Sprint(lost))
 			if err := s.SeeNode(); err != nil {
 				return err
 			}

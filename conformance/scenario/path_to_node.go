@@ -16,6 +16,8 @@ var pathToNode = Scenario{
 	Holds: []claim.Claim{
 		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NoRecord,
 	},
+	// bridge deletes eth0 before it does anything that could fail; ptp does not.
+	Setup: stage.Setup{Bridge: true},
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		pod, err := runAndLose(ctx, s, "lost")
 		if err != nil {

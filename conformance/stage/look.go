@@ -43,8 +43,23 @@ func (s *Stage) SeeNodeAsBefore(ctx context.Context) error {
 	if err == nil && !same && s.wellSoFar() {
 		_ = runtimes.Await(ctx, "the node to be as before", compare)
 	}
-	s.See(claim.NodeAsBefore, after == s.before, "before:\n"+s.before+"\nafter:\n"+after)
+	s.See(claim.NodeAsBefore, after == s.before, difference(s.before, after))
 	return err
+}
+
+// difference names the lines that came and those that went.
+func difference(before, after string) string {
+	var changes []string
+	lines := func(sign, of, other string) {
+		for line := range strings.Lines(of) {
+			if line = strings.TrimSpace(line); !strings.Contains("\n"+other+"\n", "\n"+line+"\n") {
+				changes = append(changes, sign+line)
+			}
+		}
+	}
+	lines("gone: ", before, after)
+	lines("new: ", after, before)
+	return strings.Join(changes, ", ")
 }
 
 func (s *Stage) wellSoFar() bool {

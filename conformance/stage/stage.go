@@ -25,6 +25,7 @@ type Setup struct {
 	CNIVersion string         // of the conflist; 1.0.0 where empty
 	Guard      map[string]any // keys of the guard's entry beyond what it needs
 	Late       bool           // the scenario installs the guard itself
+	Bridge     bool           // pods on a bridge, which stays when they go, instead of ptp
 }
 
 // Folders are what the suite brings along.
@@ -71,7 +72,7 @@ func New(scratch string, guarded bool, setup Setup, folders Folders, site runtim
 
 // Raise installs the plugins and starts the runtime.
 func (s *Stage) Raise(ctx context.Context) error {
-	if err := s.install(s.folders.Ref, "ptp", "host-local", "loopback"); err != nil {
+	if err := s.install(s.folders.Ref, "ptp", "bridge", "host-local", "loopback"); err != nil {
 		return err
 	}
 	if s.setup.Late {
@@ -125,6 +126,9 @@ func (s *Stage) network() []chain.Plugin {
 			"rangeStart": "10.88.0.10",
 			"rangeEnd":   fmt.Sprintf("10.88.0.%d", 10+n-1),
 		}}})
+	}
+	if s.setup.Bridge {
+		return []chain.Plugin{chain.Bridge(ipam)}
 	}
 	return []chain.Plugin{chain.PTP(ipam)}
 }
