@@ -1,6 +1,6 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build demo test conformance bench lint generate check
+.PHONY: help build demo test conformance soak bench lint generate check
 
 help: ## this list
 	@grep -E '^[a-z]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14

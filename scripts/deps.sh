@@ -1,6 +1,7 @@
 #!/bin/sh
-# deps.sh: sees to the Debian packages that the tests and the demo need. It
-# installs what is missing when it runs as root, and names it when not.
+# deps.sh [PROGRAM...]: sees to the Debian packages that the tests and the demo
+# need, and to those of the named programs, which are called as their packages.
+# It installs what is missing when it runs as root, and names it when not.
 set -eu
 
 missing=
@@ -11,6 +12,9 @@ need ip iproute2
 need iptables iptables
 need unshare util-linux
 need mount mount
+for program; do
+	need "$program" "$program"
+done
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
