@@ -33,11 +33,12 @@ func (s suite) run(ctx context.Context, o options) error {
 	defer w.close()
 	for i, sc := range s.scenarios {
 		for j, k := range s.kinds {
-			if ctx.Err() != nil {
-				return errors.New("interrupted")
-			}
 			fmt.Fprintf(os.Stderr, "[%*d/%d] %s on %s: ", 2, i*len(s.kinds)+j+1, len(s.scenarios)*len(s.kinds), sc.Name, k.name)
 			cell := w.play(ctx, sc, k)
+			if ctx.Err() != nil {
+				fmt.Fprintln(os.Stderr)
+				return errors.New("interrupted")
+			}
 			tell(cell)
 			r.Cells = append(r.Cells, cell)
 		}

@@ -92,7 +92,7 @@ func (w *workshop) cell(ctx context.Context, scenario, runtime string, guarded b
 
 // start runs this program as a cell and waits for its sightings.
 func (w *workshop) start(ctx context.Context, args ...string) ([]claim.Sighting, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
 	defer cancel()
 	scratch := filepath.Join(w.dir, "scratch")
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
@@ -105,7 +105,7 @@ func (w *workshop) start(ctx context.Context, args ...string) ([]claim.Sighting,
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("it did not end within %s: %w", patience, ctx.Err())
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))

@@ -75,7 +75,7 @@ func TestPageHasItsParts(t *testing.T) {
 func TestRelevantLines(t *testing.T) {
 	var log strings.Builder
 	for i := range 100 {
-		fmt.Fprintf(&log, "level=info msg=boring\nlevel=error msg=\"trouble %d\"\n", i)
+		fmt.Fprintf(&log, "level=info msg=boring\nlevel=warning msg=\"failed to load plugin io.containerd.snapshotter.v1.zfs\"\nlevel=error msg=\"trouble %d\"\n", i)
 	}
 	log.WriteString("level=info msg=\"loading cni config\" " + strings.Repeat("x", 10_000) + "\n")
 	lines := report.Relevant(log.String())

@@ -28,6 +28,9 @@ func (c *Containerd) Run(ctx context.Context, name string) (runtimes.Pod, error)
 	if err != nil {
 		return pod, fmt.Errorf("run pod %s: %w", name, err)
 	}
+	if state := status.GetState(); state != cri.PodSandboxState_SANDBOX_READY {
+		return pod, fmt.Errorf("run pod %s: its state is %s", name, state)
+	}
 	pod.Address = status.GetNetwork().GetIp()
 	if pod.Netns = sandbox.netns(); pod.Netns == "" {
 		return pod, fmt.Errorf("run pod %s: containerd does not tell its namespace", name)
