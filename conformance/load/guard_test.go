@@ -23,6 +23,7 @@ type ledger struct {
 	guard string // the program
 	conf  []byte
 	state string
+	node  string // the path of its namespace
 }
 
 func newLedger(t *testing.T) *ledger {
@@ -41,7 +42,7 @@ func newLedger(t *testing.T) *ledger {
 		t.Fatal(err)
 	}
 	guard := filepath.Join(rig.GuardDir(t), "cni-guard")
-	return &ledger{t: t, guard: guard, conf: text, state: filepath.Join(r.Dir, "state")}
+	return &ledger{t: t, guard: guard, conf: text, state: filepath.Join(r.Dir, "state"), node: r.Node.Path}
 }
 
 // sandbox makes a sandbox and gives its path.
