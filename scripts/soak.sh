@@ -4,8 +4,7 @@
 # before and after. Some ten minutes; CNI_GUARD_SEED repeats a run.
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:/usr/sbin:/sbin
-export PATH
+. scripts/env.sh
 
 scripts/deps.sh
 work=$(mktemp -d)

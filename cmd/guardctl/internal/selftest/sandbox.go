@@ -38,6 +38,14 @@ func pin(name string) (path string, err error) {
 	return path, nil
 }
 
+// unpin lets the sandbox end, as it has where its path leads elsewhere.
+func unpin(path string) error {
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("end sandbox: %w", err)
+	}
+	return nil
+}
+
 // nodeLoUp reports whether lo of the private node is up.
 func nodeLoUp() (bool, error) {
 	node, err := netstate.OpenNode()

@@ -95,6 +95,9 @@ func podLost(ctx context.Context, l *lab) Result {
 
 // lose runs DEL for a pod whose path leads to the node.
 func (l *lab) lose(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) Result {
+	if err := unpin(pod.NetNS); err != nil {
+		return unclear("", "%v", err)
+	}
 	err := l.cni.DelNetworkList(ctx, list, gone(pod))
 	up, lookErr := nodeLoUp()
 	switch {
