@@ -10,5 +10,5 @@ mkdir -p "$out"
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
 export CGO_ENABLED=0
 for program in plugins/cni-guard plugins/loopback cmd/guardctl; do
-	go build -trimpath -buildvcs=false -ldflags "-s -w '-X=main.build=$version'" -o "$out/" "./$program"
+	go build -trimpath -ldflags "-s -w '-X=main.build=$version'" -o "$out/" "./$program"
 done

@@ -4,21 +4,13 @@ package main
 
 import (
 	"bytes"
-	"maps"
 	"os"
 	"slices"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
-
-func TestEveryCheckSaysHowItIsSeen(t *testing.T) {
-	if got, want := slices.Sorted(maps.Keys(seen())), slices.Sorted(slices.Values(checks.Names())); !slices.Equal(got, want) {
-		t.Errorf("seen.go tells of %q, the suite has %q", got, want)
-	}
-}
 
 func TestDocumentationIsCurrent(t *testing.T) {
 	const path = "../../docs/checks.md"

@@ -32,7 +32,7 @@ func entryOf(c *checks.Check) entry {
 		code = guard.CodeCheck
 	}
 	return entry{
-		Name: c.Name, Prevents: c.Prevents, Seen: seen()[c.Name], Remedy: c.Remedy,
+		Name: c.Name, Prevents: c.Prevents, Seen: c.Seen, Remedy: c.Remedy,
 		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
 	}
 }

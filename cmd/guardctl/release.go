@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +37,7 @@ func releaseCommand() *cobra.Command {
 	flags.StringVar(&a.ContainerID, "container-id", "", "the sandbox, as the runtime names it")
 	flags.StringVar(&a.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
 	flags.StringVar(&a.Network, "network", "", "the name in the conflist")
-	flags.StringVar(&a.CacheDir, "cache-dir", "/var/lib/cni", "the cache of the runtime's libcni")
+	flags.StringVar(&a.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
 	flags.StringSliceVar(&a.ConfDirs, "conf-dir", confDirs(), "where to look for the conflist when the cache has no entry")
 	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
 	flags.StringVar(&stateDir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
@@ -50,6 +52,7 @@ func releaseCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.BinDirs = filepath.SplitList(binDirs)
 		a.Args = inheritedArgs(a)
+		a.CacheDir = release.Request{ContainerID: a.ContainerID, IfName: a.IfName, Network: a.Network, CacheDir: a.CacheDir}.Cache()
 		if err := mustBeLost(a, stateDir); err != nil && !force && !dryRun {
 			return err
 		}
@@ -99,7 +102,7 @@ const patience = release.Deadline - 15*time.Second
 func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *format) error {
 	// libcni hands our environment on to the plugins, and this one would tell
 	// them that the node's namespace is meant.
-	if err := os.Unsetenv("CNI_NETNS_OVERRIDE"); err != nil {
+	if err := errors.Join(os.Unsetenv("CNI_NETNS_OVERRIDE"), os.Setenv(release.Variable, "1")); err != nil {
 		return fmt.Errorf("clean environment: %w", err)
 	}
 	c, err := chain.Find(a)

@@ -20,6 +20,7 @@ import (
 var ForeignNetns = &Check{
 	Name:     "foreign-netns",
 	Prevents: "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
+	Seen:     "The namespace has another cookie (SO_NETNS_COOKIE) than the one that ADD recorded in this boot under /run/cni-guard/live, and does not show the pod's interface either. Without a record, CNI_IFNAME is there with another MAC than the result of ADD gives.",
 	Remedy:   "Delete the pod that is ending if it stays. Find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max (sysctl -w kernel.pid_max=4194304).",
 	When:     guard.Del | guard.Verify,
 	Default:  guard.Enforce,
@@ -54,7 +55,7 @@ func probeForeignNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
 		return replaced.finding(t, "is another namespace than the one that ADD recorded"), replaced.unless(err)
 	case t.Want.MAC != "" && !strings.EqualFold(link.MAC.String(), t.Want.MAC):
 		return finding(t, fmt.Sprintf("is another pod's sandbox: %s has MAC %s there, ADD gave %s", t.IfName, link.MAC, t.Want.MAC)), nil
-	case t.Want.MAC != "" && hasOneOf(t, t.Want.Addrs):
+	case shows(t):
 		return nil, nil
 	}
 	return replaced.finding(t, "is another namespace than the one that ADD recorded"), nil
@@ -100,6 +101,13 @@ func (l likeness) unless(err error) error {
 
 func finding(t *Target, problem string) []guard.Finding {
 	return []guard.Finding{{Object: object(t), Problem: problem}}
+}
+
+// shows reports whether the namespace shows what is known of the pod's interface.
+// Some plugins, Calico among them, give no MAC; then the address must do.
+func shows(t *Target) bool {
+	known := t.Want.MAC != "" || len(t.Want.Addrs) > 0
+	return known && hasOneOf(t, t.Want.Addrs)
 }
 
 // hasOneOf reports whether the pod's interface has one of the addresses, or

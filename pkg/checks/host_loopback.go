@@ -14,6 +14,7 @@ import (
 var HostLoopback = &Check{
 	Name:     "host-loopback",
 	Prevents: "The node's lo is down: the node no longer reaches its own addresses, so kubelet's probes, the local API server and DNS fail, while everything remote still works.",
+	Seen:     "lo of the node lacks the flag UP, or 127.0.0.1 (ip address show lo). Its state is UNKNOWN also when all is well; other addresses on it are left alone.",
 	Remedy:   "Bring it back with: ip link set lo up. Then find out what took it down; a DEL by the reference loopback plugin is the usual cause, and the loopback plugin of cni-guard prevents it.",
 	When:     guard.Add | guard.Del | guard.Status | guard.Node,
 	Default:  guard.Enforce,

@@ -18,6 +18,7 @@ import (
 var PodAddress = &Check{
 	Name:     "pod-address",
 	Prevents: "A pod is reported ready with an address that its interface does not have, because something replaced or stripped the interface behind the primary plugin's back.",
+	Seen:     "CNI_IFNAME is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result.",
 	Remedy:   "Compare `ip addr` in the pod with the result of the primary plugin; look for a network manager that reconfigures new interfaces, and for two pods that were given one sandbox.",
 	When:     guard.Add | guard.Verify,
 	Default:  guard.Warn,

@@ -17,6 +17,7 @@ import (
 var PodLoopback = &Check{
 	Name:     "pod-loopback",
 	Prevents: "A pod's lo is down or has no address, so that its containers do not reach each other on localhost, and probes and sidecars fail.",
+	Seen:     "lo of the sandbox lacks the flag UP, or 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, ::1 (ip -n NAME address show lo).",
 	Remedy:   "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback); check that nothing in the pod takes lo down.",
 	When:     guard.Add | guard.Verify,
 	Default:  guard.Enforce,

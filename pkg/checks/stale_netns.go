@@ -14,6 +14,7 @@ import (
 var StaleNetns = &Check{
 	Name:     "stale-netns",
 	Prevents: "A plugin is given the path of a namespace whose pin was unmounted, or of some other file, and configures the wrong namespace or fails with a riddle.",
+	Seen:     "CNI_NETNS is opened once. Nothing is there, or what is there is not on nsfs, or it is a namespace of another type (stat -f PATH shows nsfs for a pinned namespace; an unmounted pin is an empty file on tmpfs).",
 	Remedy:   "Let the runtime make a new sandbox (delete the pod); if every pod fails, look for what unmounts /run/netns, such as a container that mounts it without HostToContainer propagation.",
 	When:     guard.Add | guard.Verify,
 	Default:  guard.Enforce,

@@ -31,6 +31,9 @@ func TestSuiteMetadata(t *testing.T) {
 			if !oneSentence(c.Prevents) {
 				t.Errorf("Prevents is not one sentence that begins with a capital and ends in a period: %q", c.Prevents)
 			}
+			if !strings.HasSuffix(c.Seen, ".") {
+				t.Errorf("Seen does not say in sentences how the failure is seen: %q", c.Seen)
+			}
 			if !imperative(c.Remedy) {
 				t.Errorf("Remedy does not tell the operator what to do: %q", c.Remedy)
 			}

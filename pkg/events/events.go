@@ -62,7 +62,7 @@ func endTorn(file *os.File) []byte {
 }
 
 func (f File) open() (*os.File, error) {
-	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
 // putAside renames a file that reached its limit. Of many processes that see it

@@ -10,6 +10,7 @@ import "context"
 type Check[T any] struct {
 	Name     string // kebab-case: config key, log field and docs anchor
 	Prevents string // the failure as the user meets it, one sentence
+	Seen     string // how it is seen, for those who look for themselves
 	Remedy   string // what the operator does, imperative
 
 	When    Stage  // the stages that run the check; zero runs it never

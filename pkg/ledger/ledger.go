@@ -31,20 +31,51 @@ func (l Ledger) Put(r *Record) error {
 	if err != nil {
 		return fmt.Errorf("record sandbox: %w", err)
 	}
-	err = l.write(r.Key, data)
-	if errors.Is(err, fs.ErrNotExist) { // the first record of this boot
-		if err = l.makeFolders(); err == nil {
-			err = l.write(r.Key, data)
-		}
-	}
-	if err != nil {
+	if err := l.write(live, r.Key, data); err != nil {
 		return fmt.Errorf("record sandbox: %w", err)
 	}
 	return nil
 }
 
-func (l Ledger) write(k Key, data []byte) error {
-	return renameio.WriteFile(l.path(live, k), data, 0o600, renameio.WithTempDir(filepath.Join(string(l), tmp)))
+// PutReleased retires the attachment of a record and marks it as released.
+func (l Ledger) PutReleased(r Record) error {
+	r.Released = true
+	data, err := json.Marshal(r)
+	if err == nil {
+		err = l.write(gone, r.Key, data)
+	}
+	if err == nil {
+		err = os.Remove(l.path(live, r.Key))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("mark record as released: %w", err)
+	}
+	return l.sweepSometimes(r.Key)
+}
+
+// Forget removes what was recorded of an attachment, retired or not.
+func (l Ledger) Forget(k Key) error {
+	for _, folder := range []string{live, gone} {
+		if err := os.Remove(l.path(folder, k)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget record: %w", err)
+		}
+	}
+	return nil
+}
+
+// write writes a record into a folder, and makes the folders where it is the
+// first of this boot.
+func (l Ledger) write(folder string, k Key, data []byte) error {
+	write := func() error {
+		return renameio.WriteFile(l.path(folder, k), data, 0o600, renameio.WithTempDir(filepath.Join(string(l), tmp)))
+	}
+	err := write()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = l.makeFolders(); err == nil {
+			err = write()
+		}
+	}
+	return err
 }
 
 func (l Ledger) makeFolders() error {
@@ -60,7 +91,8 @@ func (l Ledger) makeFolders() error {
 // The error wraps fs.ErrNotExist where there is none.
 func (l Ledger) Get(k Key) (*Record, error) {
 	data, err := os.ReadFile(l.path(live, k))
-	if errors.Is(err, fs.ErrNotExist) {
+	retired := errors.Is(err, fs.ErrNotExist)
+	if retired {
 		data, err = os.ReadFile(l.path(gone, k))
 	}
 	if err != nil {
@@ -70,6 +102,7 @@ func (l Ledger) Get(k Key) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("get record: %w", err)
 	}
+	r.Retired = retired
 	if r.Key != k { // a file name may stand for two keys; see fileName
 		return nil, fmt.Errorf("get record: %w", fs.ErrNotExist)
 	}

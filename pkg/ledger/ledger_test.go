@@ -81,6 +81,7 @@ func TestPutGetRetire(t *testing.T) {
 			t.Errorf("%s: %+v, error %v, want %+v", when, got, err, want)
 		}
 		must(t, l.Retire(k))
+		want.Retired = true
 	}
 	if live, gone := files(t, l, live), files(t, l, gone); len(live) != 0 || len(gone) != 1 || gone[0] != "pods:a1:eth0" {
 		t.Errorf("live has %q, gone has %q", live, gone)
@@ -94,6 +95,47 @@ func TestPutGetRetire(t *testing.T) {
 	}
 	if left := files(t, l, tmp); len(left) > 0 {
 		t.Errorf("%q are left half-written", left)
+	}
+}
+
+// What was released stays known, however often DEL and GC come, until the name
+// lives again.
+func TestPutReleased(t *testing.T) {
+	l, k := Ledger(memory(t)), key("a1")
+	must(t, l.Put(record(k)))
+	must(t, l.PutReleased(*record(k)))
+	must(t, l.Retire(k))
+	if _, err := l.Collect("pods", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Get(k); err != nil || !got.Released || !got.Retired {
+		t.Errorf("after DEL and GC: %+v, error %v", got, err)
+	}
+	if live := files(t, l, live); len(live) > 0 {
+		t.Errorf("%q is still live", live)
+	}
+	must(t, l.Put(record(k)))
+	if got, err := l.Get(k); err != nil || got.Released || got.Retired {
+		t.Errorf("recorded again: %+v, error %v", got, err)
+	}
+	never := key("a2")
+	must(t, l.PutReleased(*record(never)))
+	if got, err := l.Get(never); err != nil || !got.Released {
+		t.Errorf("released, never recorded: %+v, error %v", got, err)
+	}
+}
+
+func TestForget(t *testing.T) {
+	l, live, retired := Ledger(memory(t)), key("a1"), key("a2")
+	must(t, l.Forget(live)) // nothing to forget
+	must(t, l.Put(record(live)))
+	must(t, l.Put(record(retired)))
+	must(t, l.Retire(retired))
+	for _, k := range []Key{live, retired} {
+		must(t, l.Forget(k))
+		if _, err := l.Get(k); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v forgotten: error %v, want fs.ErrNotExist", k, err)
+		}
 	}
 }
 

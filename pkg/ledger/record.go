@@ -27,6 +27,12 @@ type Record struct {
 	Addrs  []netip.Prefix `json:"addrs,omitempty"`  // of IfName in the sandbox, as the result gave them
 	Pod    string         `json:"pod,omitempty"`    // "namespace/name" where Kubernetes called
 	Added  time.Time      `json:"added"`
+
+	// Released says that all that the chain held was given back without the
+	// sandbox. To release it again would hurt the next pod with its address.
+	Released bool `json:"released,omitempty"`
+	// Retired says that a DEL was seen since; it is not in the file.
+	Retired bool `json:"-"`
 }
 
 // parseRecord reads a record and refuses one that identifies nothing.

@@ -5,7 +5,6 @@ package release
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -19,8 +18,7 @@ func NeedNamespace() []string { return []string{"host-device", "sbr"} }
 // HelpNeeded reports whether the attachment's chain has a plugin that needs the
 // namespace, by the runtime's cache. Without an entry there it reports false.
 func (r Request) HelpNeeded() bool {
-	file := r.Network + "-" + r.ContainerID + "-" + r.IfName
-	data, err := os.ReadFile(filepath.Join(r.CacheDir, "results", filepath.Base(file)))
+	data, err := os.ReadFile(r.entry(r.Cache()))
 	if err != nil {
 		return false
 	}

@@ -8,3 +8,7 @@
 // no place in a binary that runs for every pod; so the plugin starts guardctl,
 // on the one path where it must, and reads its Outcome.
 package release
+
+// Variable is set in the environment of the plugins that guardctl calls. A guard
+// that is in the chain under another name would otherwise start guardctl again.
+const Variable = "CNI_GUARD_RELEASING"

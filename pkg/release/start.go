@@ -24,7 +24,7 @@ const Deadline = 60 * time.Second
 type Request struct {
 	ContainerID, IfName, Network string
 
-	CacheDir string // the runtime's libcni cache
+	CacheDir string // the runtime's libcni cache; "": the first of CacheDirs that has the entry
 	ConfDir  string // where the runtime looks for configurations; "": guardctl's defaults
 	BinDirs  string // CNI_PATH
 }
@@ -79,7 +79,7 @@ func (r Request) args() []string {
 	args := []string{
 		"release", "-o", "json", "--force",
 		"--container-id=" + r.ContainerID, "--ifname=" + r.IfName, "--network=" + r.Network,
-		"--cache-dir=" + r.CacheDir, "--bin-dir=" + r.BinDirs,
+		"--cache-dir=" + r.Cache(), "--bin-dir=" + r.BinDirs,
 	}
 	if r.ConfDir != "" {
 		args = append(args, "--conf-dir="+r.ConfDir)

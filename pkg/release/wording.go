@@ -14,9 +14,10 @@ import (
 // error that contains "not found" (and, with an empty CNI_NETNS, "no such file
 // or directory") for a network that is gone, and completes the removal; it
 // searches msg and details alike. Any other error makes containerd try again.
+// cri-dockerd ignores "no such file or directory" only, whatever the path.
 const (
 	// ReleasedWording takes the sentence of the finding.
-	ReleasedWording = "sandbox namespace not found (%s); released without it"
+	ReleasedWording = "sandbox namespace not found: no such file or directory (%s); released without it"
 	// HeldWording takes the sentence of the finding.
 	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full, to be tried again"
 )

@@ -42,7 +42,7 @@ const (
 func TestAnswerReleased(t *testing.T) {
 	e := release.Answer(finding, advice, release.Request{}, release.Outcome{Complete: true, Left: []string{"the IPAM entry of host-device"}})
 	const (
-		msg     = "sandbox namespace not found (" + finding + "); released without it"
+		msg     = "sandbox namespace not found: no such file or directory (" + finding + "); released without it"
 		details = "The namespace was left alone. Left on the node: the IPAM entry of host-device. " + advice
 	)
 	if e.Code != 8 || e.Msg != msg || e.Details != details {

@@ -33,16 +33,21 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 	k := open("ADD", c, want, args)
 	defer k.close()
 	report := guard.Run(context.Background(), suite, guard.Add, c.Settings, k.target)
-	if !head && k.target.Netns.Kind == netstate.Sandbox {
-		k.record(args)
+	if !head {
+		k.remember(args)
 	}
 	k.log.report(report)
 	return orNil(report.CNIError())
 }
 
-// record writes down whose sandbox this is. A pod that is refused is recorded
-// as well: its DEL follows.
-func (k *call) record(args *skel.CmdArgs) {
+// remember writes down whose sandbox this is. A pod that is refused is recorded
+// as well, without a cookie where it was given the node's namespace: its DEL
+// follows, and must know what the primary plugin left there.
+func (k *call) remember(args *skel.CmdArgs) {
+	kind := k.target.Netns.Kind
+	if kind != netstate.Sandbox && kind != netstate.Node {
+		return
+	}
 	r := &ledger.Record{
 		Key:   k.key,
 		Netns: args.Netns,
@@ -51,13 +56,15 @@ func (k *call) record(args *skel.CmdArgs) {
 		Pod:   pod(args.Args),
 		Added: time.Now(),
 	}
-	// Without a cookie (kernels older than 5.14) the MAC remains as evidence.
-	r.Cookie, _ = k.target.Cookie()
+	if kind == netstate.Sandbox {
+		r.Cookie, _ = k.target.Cookie() // without one (before Linux 5.14) the MAC is evidence
+	}
 	var err error
 	if r.BootID, err = netstate.BootID(); err == nil {
 		err = k.ledger.Put(r)
 	}
 	if err != nil {
 		k.log.trouble("cannot record the sandbox; its DEL will have only the result to tell whose it is", err)
+		_ = k.ledger.Forget(k.key) // an earlier record would now tell lies
 	}
 }

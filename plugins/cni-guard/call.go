@@ -22,8 +22,8 @@ type call struct {
 	config
 	key    ledger.Key
 	ledger ledger.Ledger
+	record *ledger.Record // what is known of this attachment in this boot; nil: nothing
 	target *checks.Target
-	bootID string
 	log    journal
 }
 
@@ -83,20 +83,29 @@ func (k *call) recall() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return // the pod is older than the guard, or than this boot
 	}
+	boot := ""
 	if err == nil {
-		k.bootID, err = netstate.BootID()
+		boot, err = netstate.BootID()
 	}
 	if err != nil {
 		k.log.trouble("cannot read what ADD recorded; only the result can tell whose sandbox this is", err)
 		return
 	}
-	if r.BootID != k.bootID {
+	if r.BootID != boot || k.anotherLife(r) {
 		return
 	}
-	k.target.Recorded = r.Cookie
+	k.record, k.target.Recorded = r, r.Cookie
 	if k.target.Want.MAC == "" {
 		k.target.Want = checks.Interface{MAC: r.MAC, Addrs: r.Addrs}
 	}
+}
+
+// anotherLife reports whether a retired record is that of an earlier container
+// with the same ID: podman and nerdctl keep it through a restart. A DEL that is
+// repeated has the path that the first one had, or none.
+func (k *call) anotherLife(r *ledger.Record) bool {
+	path := k.target.Netns.Path
+	return r.Retired && path != "" && path != r.Netns
 }
 
 // pod gives "namespace/name" out of CNI_ARGS where Kubernetes called, or "".
@@ -110,8 +119,8 @@ func pod(cniArgs string) string {
 			name = value
 		}
 	}
-	if name == "" {
-		return ""
+	if name == "" || namespace == "" {
+		return name
 	}
 	return fmt.Sprintf("%s/%s", namespace, name)
 }

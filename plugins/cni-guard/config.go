@@ -26,7 +26,7 @@ type config struct {
 
 	Settings guard.Settings
 	StateDir string        // ledger and events
-	CacheDir string        // the runtime's libcni cache
+	CacheDir string        // the runtime's libcni cache; "": where runtimes usually have it
 	ConfDir  string        // the runtime's conf dir; "": where guardctl looks by itself
 	HoldDown time.Duration // how long a finding stands before STATUS reports it
 }
@@ -36,7 +36,6 @@ func defaultConfig() config {
 	return config{
 		CNIVersion: "0.1.0", // what a configuration without a version means
 		StateDir:   "/run/cni-guard",
-		CacheDir:   "/var/lib/cni",
 		HoldDown:   30 * time.Second,
 	}
 }
@@ -48,7 +47,12 @@ func ownKeys() []string {
 }
 
 func commonKeys() []string {
-	return []string{"cniVersion", "name", "type", "prevResult", "capabilities", "runtimeConfig", "args", "dns"}
+	return []string{
+		"cniVersion", "name", "type", "prevResult", "capabilities", "runtimeConfig", "args", "dns",
+		// Multus adds these to every plugin of a network that has a device
+		// (multus-cni, pkg/types/conf.go, addDeviceIDInConfList).
+		"deviceID", "pciBusID",
+	}
 }
 
 // parseConfig reads the configuration. On an error it still gives what could be
@@ -102,15 +106,21 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 
 // mustBeAbsolute refuses folders that would depend on where the runtime runs.
 func (c *config) mustBeAbsolute() error {
-	for _, dir := range []struct{ key, path string }{
-		{"stateDir", c.StateDir}, {"cacheDir", c.CacheDir}, {"confDir", c.ConfDir},
+	usual := defaultConfig()
+	var err error
+	for _, dir := range []struct {
+		key         string
+		path        *string
+		whenInvalid string
+	}{
+		{"stateDir", &c.StateDir, usual.StateDir}, {"cacheDir", &c.CacheDir, usual.CacheDir}, {"confDir", &c.ConfDir, usual.ConfDir},
 	} {
-		unset := dir.path == "" && dir.key == "confDir"
-		if !unset && !strings.HasPrefix(dir.path, "/") {
-			return fmt.Errorf("read %q: %q is no absolute path", dir.key, dir.path)
+		if !strings.HasPrefix(*dir.path, "/") && *dir.path != dir.whenInvalid {
+			err = fmt.Errorf("read %q: %q is no absolute path", dir.key, *dir.path)
+			*dir.path = dir.whenInvalid // for the verbs that go on
 		}
 	}
-	return nil
+	return err
 }
 
 // unknownKey gives the first key that nobody knows, or "". A key with a slash
@@ -136,7 +146,10 @@ func parseDuration(raw json.RawMessage, byDefault time.Duration) (time.Duration,
 	if err == nil && d < 0 {
 		err = fmt.Errorf("%s is negative", text)
 	}
-	return d, err
+	if err != nil {
+		return byDefault, err
+	}
+	return d, nil
 }
 
 func notNull(raw json.RawMessage) json.RawMessage {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
-	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -19,6 +18,9 @@ import (
 // pod's: then it releases the sandbox without a namespace and stops the chain,
 // as the plugins that follow would act on what is not theirs.
 func (p *plugin) del(args *skel.CmdArgs) error {
+	if os.Getenv(release.Variable) != "" {
+		return nil // guardctl releases this chain, and we are in it under another name
+	}
 	c, configErr := parseConfig(args.StdinData)
 	want, resultErr := wanted(c, args.IfName)
 	k := open("DEL", c, want, args)
@@ -37,7 +39,9 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 		return k.releaseAndStop(*refusal, args)
 	}
 	k.helpOthers(args)
-	k.retire()
+	if !k.released() {
+		k.retire()
+	}
 	return nil
 }
 
@@ -50,46 +54,6 @@ func notThePods(r guard.Report) *guard.Outcome {
 		}
 	}
 	return nil
-}
-
-// releaseAndStop releases what the other plugins hold for the sandbox and words
-// the error that keeps them from its namespace.
-func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
-	outcome := release.Outcome{Reason: "the configuration could not be read, so the network is not known"}
-	request := k.request(args)
-	if k.Network != "" {
-		outcome = release.Start(context.Background(), request, os.Stderr)
-	}
-	if outcome.Complete {
-		k.retire()
-	}
-	answer := release.Answer(refusal.Sentence(), refusal.Advice(), request, outcome)
-	k.log.answered(refusal, outcome, answer)
-	return answer
-}
-
-// helpOthers releases a sandbox that has no namespace any more where a plugin of
-// the chain needs one for its DEL. The chain goes on all the same: it may fail
-// there, but nothing is lost by then.
-func (k *call) helpOthers(args *skel.CmdArgs) {
-	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
-	request := k.request(args)
-	if !gone || k.Settings.Audit || !request.HelpNeeded() {
-		return
-	}
-	k.log.helped(release.Start(context.Background(), request, os.Stderr))
-}
-
-// request names the sandbox to guardctl.
-func (k *call) request(args *skel.CmdArgs) release.Request {
-	return release.Request{
-		ContainerID: args.ContainerID,
-		IfName:      args.IfName,
-		Network:     k.Network,
-		CacheDir:    k.CacheDir,
-		ConfDir:     k.ConfDir,
-		BinDirs:     args.Path,
-	}
 }
 
 // retire keeps the record for a DEL that is repeated.

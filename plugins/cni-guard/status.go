@@ -28,6 +28,9 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]
+		if o.State == guard.Unknown {
+			continue // neither a finding nor the end of one
+		}
 		first, stands, err := held.see(o.Check, o.State == guard.Failed, time.Now())
 		if err != nil {
 			log.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)

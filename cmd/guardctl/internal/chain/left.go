@@ -40,7 +40,7 @@ func (c *Chain) leftBy(p *libcni.PluginConfig) []string {
 	case name == "bridge" && conf.MACSpoofChk:
 		left = append(left, "the nftables rules of macspoofchk for container "+c.attachment.ContainerID)
 	case name == "host-device":
-		left = append(left, "no device of host-device yet, which the kernel gives back when the namespace ends")
+		left = append(left, "the device of host-device, until the kernel gives it back when the namespace ends")
 	case name == "portmap" && !c.remembered:
 		left = append(left, "the rules of plugin portmap if the pod has host ports, which only the runtime's cache tells")
 	case name == "firewall" && c.answer == nil:
