@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func verifyCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
+	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "where the plugins are, folders separated by colons")
 	flags.StringVar(&chain, "chain", "", "a conflist of this node to try, as a file or by the name of its network")
 	flags.StringSliceVar(&searched, "conf-dir", confDirs(), "where to look for the network of --chain")
 	output := outputFlag(cmd, "text", "json")
@@ -47,6 +48,25 @@ func verifyCommand() *cobra.Command {
 		return startVerify(cmd, request, output)
 	}
 	return cmd
+}
+
+// installedDirs is where the runtime of this node has its plugins: CNI_PATH, or
+// the usual folder. Where that is not there it is our own, if the guard is in it;
+// but not before, as ours may be the one that the programs were built in.
+func installedDirs() string {
+	const usual = "/opt/cni/bin"
+	if path := os.Getenv("CNI_PATH"); path != "" {
+		return path
+	}
+	if _, err := os.Stat(usual); err == nil {
+		return usual
+	}
+	if self, err := os.Executable(); err == nil {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(self), "cni-guard")); err == nil {
+			return filepath.Dir(self)
+		}
+	}
+	return usual
 }
 
 func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request, err error) {
@@ -85,7 +105,7 @@ func withoutNode(err error) error {
 	exit := &exitError{code: cannotTell, err: err}
 	if errors.Is(err, selftest.ErrNoNamespaces) {
 		exit.hint = "run this as root on the node; ordinary users need user namespaces " +
-			"(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), a container CAP_SYS_ADMIN"
+			"(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), a container CAP_SYS_ADMIN; user.max_*_namespaces must allow them"
 	}
 	return exit
 }
