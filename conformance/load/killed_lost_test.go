@@ -18,7 +18,7 @@ import (
 // Killed while it releases a lost pod, perhaps with guardctl at work, which then
 // goes on alone: the DEL that the runtime repeats is refused again, and completes.
 func TestKilledInRefusedDEL(t *testing.T) {
-	const instants = 24
+	const instants = 16
 	f := newFull(t, "size=1m")
 	all := f.killLost(1<<30, f.add("measured")) // so many stops there never are
 	held := 0

@@ -10,7 +10,7 @@ import (
 )
 
 // soakPods is how many pods `make test` runs; `make soak` runs many more.
-const soakPods = 100
+const soakPods = 60
 
 // A node lives for months: pods come and go by the thousand, and now and then a
 // process ID of one that ended is somebody else's when DEL comes. Whatever mix
