@@ -20,6 +20,8 @@ const Deadline = 2 * time.Second
 func Run[T any](ctx context.Context, suite []*Check[T], stage Stage, set Settings, target *T) Report {
 	report := Report{Stage: stage}
 	failed := make(map[*Check[T]]bool, len(suite))
+	w := newWorker()
+	defer func() { close(w) }()
 	for _, c := range suite {
 		policy := set.policy(c.Name, c.Default)
 		if c.When&stage == 0 || policy == Off {
@@ -29,7 +31,7 @@ func Run[T any](ctx context.Context, suite []*Check[T], stage Stage, set Setting
 		if need := failedNeed(c, failed); need != "" {
 			o.State, o.Note = Skipped, "skipped because "+need+" has a finding"
 		} else {
-			r := runner[T]{check: c, target: target}
+			r := runner[T]{check: c, target: target, worker: &w}
 			r.run(ctx, &o, stage.MayRepair() && set.mayRepair(c.Name))
 		}
 		failed[c] = o.State == Failed
@@ -52,6 +54,7 @@ func failedNeed[T any](c *Check[T], failed map[*Check[T]]bool) string {
 type runner[T any] struct {
 	check  *Check[T]
 	target *T
+	worker *worker
 }
 
 // run probes, repairs where that is allowed, and probes again: only the second
@@ -62,7 +65,7 @@ func (r runner[T]) run(ctx context.Context, o *Outcome, mayRepair bool) {
 		return
 	}
 	before := o.Findings
-	_, repairErr := bounded(ctx, "repair", func(ctx context.Context) (struct{}, error) {
+	_, repairErr := bounded(ctx, r.worker, "repair", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, r.check.Repair(ctx, r.target)
 	})
 	r.probe(ctx, o)
@@ -79,7 +82,7 @@ func (r runner[T]) run(ctx context.Context, o *Outcome, mayRepair bool) {
 
 // probe runs the probe once and writes what it said into the outcome.
 func (r runner[T]) probe(ctx context.Context, o *Outcome) {
-	o.Findings, o.Err = bounded(ctx, "probe", func(ctx context.Context) ([]Finding, error) {
+	o.Findings, o.Err = bounded(ctx, r.worker, "probe", func(ctx context.Context) ([]Finding, error) {
 		return r.check.Probe(ctx, r.target)
 	})
 	switch {
@@ -89,34 +92,5 @@ func (r runner[T]) probe(ctx context.Context, o *Outcome) {
 		o.State = Failed
 	default:
 		o.State = Passed
-	}
-}
-
-// bounded calls f on a goroutine of its own and returns its result, its panic
-// as an error, or an error once the deadline has passed.
-func bounded[R any](ctx context.Context, verb string, f func(context.Context) (R, error)) (R, error) {
-	type answer struct {
-		result R
-		err    error
-	}
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
-	defer cancel()
-	answers := make(chan answer, 1)
-	go func() {
-		a := answer{err: fmt.Errorf("%s ended without an answer", verb)} // runtime.Goexit
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("%s panicked: %v", verb, p)
-			}
-			answers <- a
-		}()
-		a.result, a.err = f(ctx)
-	}()
-	select {
-	case a := <-answers:
-		return a.result, a.err
-	case <-ctx.Done():
-		var none R
-		return none, fmt.Errorf("%s gave no answer in time: %w", verb, context.Cause(ctx))
 	}
 }

@@ -37,6 +37,19 @@ func parseResult(c config) (result *current.Result, err error) {
 			err = fmt.Errorf("convert result: %v", cause)
 		}
 	}()
+	var peek struct{ CNIVersion string }
+	if err := json.Unmarshal(c.PrevResult, &peek); err != nil {
+		return nil, err
+	}
+	if peek.CNIVersion != "" {
+		typed, err := version.NewResult(c.CNIVersion, c.PrevResult)
+		if err != nil {
+			return nil, err
+		}
+		return current.NewResultFromResult(typed)
+	}
+	// Results older than 1.0.0 need not name it; the library fills it in, at the
+	// cost of taking the result apart and putting it together again.
 	conf := types.PluginConf{CNIVersion: c.CNIVersion}
 	if err := json.Unmarshal(c.PrevResult, &conf.RawPrevResult); err != nil {
 		return nil, err
