@@ -10,10 +10,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 scripts/build.sh "$work/guard"
 scripts/plugins.sh "$work/ref"
-CGO_ENABLED=0 go build -C conformance -trimpath -ldflags "-s -w" -o "$work/" ./bench ./bench/empty
+CGO_ENABLED=0 go build -C conformance -trimpath -ldflags "-s -w" -o "$work/" ./bench ./bench/empty ./bench/skel
 
-scripts/in-node "$work/bench" -guard "$work/guard" -ref "$work/ref" -empty "$work/empty" "$@"
+scripts/in-node "$work/bench" -guard "$work/guard" -ref "$work/ref" -empty "$work" "$@"
 size=$(stat -c %s "$work/guard/cni-guard")
 echo "cni-guard is $((size / 1024)) KiB; the budget is 4096 KiB"
+[ "$size" -lt $((4096 * 1024)) ]
 echo
 go test -exec "$PWD/scripts/in-node" -run '^$' -bench . -benchmem ./pkg/...

@@ -21,11 +21,12 @@ type subject struct {
 // verbs are what each subject is called with, in this order: DEL undoes ADD.
 func verbs() []string { return []string{"ADD", "CHECK", "DEL"} }
 
-func subjects(dir string, p pod, guardDir, refDir, empty string) ([]subject, error) {
+func subjects(dir string, p pod, guardDir, refDir, emptyDir string) ([]subject, error) {
 	prev := fmt.Sprintf(`"prevResult":{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":%q,"sandbox":%q}],"ips":[{"address":%q,"interface":0}]}`, p.mac, p.path, p.addr)
 	head := `{"cniVersion":"1.0.0","name":"bench",`
 	all := []struct{ name, program, conf string }{
-		{"empty Go program", empty, head + `"type":"empty"}`},
+		{"empty Go program", filepath.Join(emptyDir, "empty"), head + `"type":"empty"}`},
+		{"empty plugin", filepath.Join(emptyDir, "skel"), head + `"type":"skel",` + prev + `}`},
 		{"reference loopback", filepath.Join(refDir, "loopback"), head + `"type":"loopback"}`},
 		{"our loopback", filepath.Join(guardDir, "loopback"), head + `"type":"loopback"}`},
 		{"reference tuning", filepath.Join(refDir, "tuning"), head + fmt.Sprintf(`"type":"tuning","dataDir":%q,"sysctl":{"net.ipv4.conf.eth0.arp_filter":"1"},`, dir+"/tuning") + prev + `}`},
