@@ -68,7 +68,7 @@ func (s suite) missing(f folders) error {
 	for _, k := range s.kinds {
 		needs = append(needs, k.needs...)
 		if k.programs != nil {
-			needs = append(needs, need{filepath.Join(k.programs(f), "containerd"), "scripts/containerd.sh"})
+			needs = append(needs, need{filepath.Join(k.programs(f), k.program), k.from})
 		}
 	}
 	var missing []error

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 	"github.com/cni-guard/cni-guard/conformance/runtimes/containerd"
 	"github.com/cni-guard/cni-guard/conformance/runtimes/libcni"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/podman"
 )
 
 // A kind is a runtime that the suite knows. To add one, write its package below
@@ -21,6 +23,8 @@ type kind struct {
 	about    string
 	needs    []need
 	programs func(folders) string // folder of its own programs; nil where it is installed
+	program  string               // that must be there
+	from     string               // the script that puts it there
 	version  func(programs string) (string, error)
 	make     func(runtimes.Site) runtimes.Runtime
 }
@@ -50,8 +54,20 @@ func kinds() []kind {
 			about:    "containerd 2.4, built by scripts/containerd.sh, through the CRI API",
 			needs:    crucial,
 			programs: func(f folders) string { return f.containerd2 },
+			program:  "containerd",
+			from:     "scripts/containerd.sh",
 			version:  containerdVersion,
 			make:     containerd.New2,
+		},
+		{
+			name:     "podman",
+			about:    "podman 4 of Debian with its CNI backend, unpacked by scripts/podman.sh",
+			needs:    []need{{"runc", debian + "runc"}},
+			programs: func(f folders) string { return f.podman },
+			program:  "usr/bin/podman",
+			from:     "scripts/podman.sh",
+			version:  podmanVersion,
+			make:     podman.New,
 		},
 	}
 }
@@ -71,6 +87,17 @@ func containerdVersion(programs string) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: it says %q", program, out)
 	}
 	return "containerd " + strings.TrimPrefix(fields[2], "v"), nil
+}
+
+// podmanVersion reads it off the package: podman itself needs the libraries that
+// were unpacked with it.
+func podmanVersion(programs string) (string, error) {
+	file := filepath.Join(programs, "version")
+	version, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("find version of podman: %w (scripts/podman.sh unpacks it)", err)
+	}
+	return "podman " + strings.TrimSpace(string(version)), nil
 }
 
 func libcniVersion(string) (string, error) {

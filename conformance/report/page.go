@@ -5,6 +5,8 @@ package report
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +61,9 @@ func (r Report) markdownScenarios() string {
 		fmt.Fprintf(&b, "### %s\n\n%s\n", s.Name, s.Incident)
 		if len(s.Harms) > 0 {
 			fmt.Fprintf(&b, "\nWithout the guard it is no longer true that\n\n%s", list(s.Harms))
+		}
+		for _, runtime := range slices.Sorted(maps.Keys(s.HarmsOn)) {
+			fmt.Fprintf(&b, "\nand on %s, instead, that\n\n%s", runtime, list(s.HarmsOn[runtime]))
 		}
 		fmt.Fprintf(&b, "\nWith the guard it is looked at, and true, that\n\n%s", list(s.Holds))
 	}

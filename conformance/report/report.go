@@ -41,10 +41,11 @@ type Report struct {
 
 // A Scenario is what the report says of one.
 type Scenario struct {
-	Name     string        `json:"name"`
-	Incident string        `json:"incident"`
-	Harms    []claim.Claim `json:"harms,omitempty"`
-	Holds    []claim.Claim `json:"holds"`
+	Name     string                   `json:"name"`
+	Incident string                   `json:"incident"`
+	Harms    []claim.Claim            `json:"harms,omitempty"`
+	HarmsOn  map[string][]claim.Claim `json:"harmsOn,omitempty"` // instead, on some runtimes
+	Holds    []claim.Claim            `json:"holds"`
 }
 
 // A Runtime is what the report says of one.

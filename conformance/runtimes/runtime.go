@@ -35,6 +35,10 @@ type Runtime interface {
 	// Guard gives the entry of the guard in the conflist.
 	Guard() chain.Plugin
 
+	// DeletesAsMade says whether a pod is deleted with the conflist that it was made
+	// with, from the attachment cache, rather than with the present one.
+	DeletesAsMade() bool
+
 	// Run makes a pod.
 	Run(ctx context.Context, name string) (Pod, error)
 	// Remove tries once to remove the pod; an error means to try again.

@@ -28,6 +28,11 @@ var guardRemoved = Scenario{
 		if err := s.UninstallGuard(ctx); err != nil {
 			return err
 		}
+		if !s.Runtime.DeletesAsMade() {
+			if err := s.DiscardGuard(); err != nil {
+				return err
+			}
+		}
 		fresh, err := s.Runtime.Run(ctx, "fresh")
 		if err != nil {
 			return err
@@ -39,6 +44,9 @@ var guardRemoved = Scenario{
 			if err := s.Remove(ctx, pod); err != nil {
 				return err
 			}
+		}
+		if err := s.DiscardGuard(); err != nil {
+			return err
 		}
 		if err := s.SeeNode(); err != nil {
 			return err

@@ -17,6 +17,7 @@ var nodeRebooted = Scenario{
 	Incident: "The node loses power; after the boot the runtime removes the pods of before, and their process IDs belong to others.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied},
+	NotOn:    map[string]string{"podman": "after a boot podman calls no plugin for the containers of before, so that no guard can give their addresses back"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.PodReady, claim.NoRecord, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		pods, err := s.RunAll(ctx, "web", "db")

@@ -9,14 +9,14 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
-// pins is why process IDs do not matter to containerd.
+// pins is why process IDs do not do not matter to most.
 const pins = "it pins the sandbox's namespace, so that no process ID leads there or elsewhere"
 
 var sandboxKilled = Scenario{
 	Name:     "sandbox-killed",
 	Incident: "A sandbox's process is killed, its process ID is reused by one of the node's, then the pod is removed (cri-o#2849).",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
-	Spared:   map[string]string{"containerd": pins, "containerd2": pins},
+	Spared:   map[string]string{"containerd": pins, "containerd2": pins, "podman": pins},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.NoRecord, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		pod, err := s.Runtime.Run(ctx, "killed")

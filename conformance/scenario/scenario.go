@@ -14,12 +14,13 @@ import (
 // A Scenario is an incident that can be played on any runtime.
 type Scenario struct {
 	Name     string
-	Incident string        // what happens, a sentence for the table
-	Harms    []claim.Claim // what it makes untrue on a node without the guard
-	Holds    []claim.Claim // what is looked at, and true, with the guard
-	Harmless string        // why it harms no runtime: it shows that the guard does none
-	Spared   map[string]string
-	NotOn    map[string]string // runtimes on which it cannot be played, with the reason
+	Incident string                   // what happens, a sentence for the table
+	Harms    []claim.Claim            // what it makes untrue on a node without the guard
+	Holds    []claim.Claim            // what is looked at, and true, with the guard
+	Harmless string                   // why it harms no runtime: it shows that the guard does none
+	HarmsOn  map[string][]claim.Claim // instead of Harms, on runtimes that it harms in another way
+	Spared   map[string]string        // runtimes that it does not harm, with the reason
+	NotOn    map[string]string        // runtimes on which it cannot be played, with the reason
 	Setup    stage.Setup
 
 	Play func(context.Context, *stage.Stage) error
@@ -50,5 +51,9 @@ func (s Scenario) Expect(runtime string) claim.Expectation {
 	if reason := s.Spared[runtime]; reason != "" {
 		spared = reason
 	}
-	return claim.Expectation{Harms: s.Harms, Holds: s.Holds, Spared: spared}
+	harms := s.Harms
+	if others := s.HarmsOn[runtime]; others != nil {
+		harms = others
+	}
+	return claim.Expectation{Harms: harms, Holds: s.Holds, Spared: spared}
 }

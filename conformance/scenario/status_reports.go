@@ -17,7 +17,10 @@ var statusReports = Scenario{
 	Incident: "The node's lo goes down and stays down: somebody must tell kubelet; then lo is brought up again.",
 	Harms:    []claim.Claim{claim.NotReady},
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
-	NotOn:    map[string]string{"containerd": "containerd 1.6 never calls STATUS, which came with CNI 1.1"},
+	NotOn: map[string]string{
+		"containerd": "containerd 1.6 never calls STATUS, which came with CNI 1.1",
+		"podman":     "podman never calls STATUS",
+	},
 	Setup: stage.Setup{
 		CNIVersion: "1.1.0",
 		// By default the guard would mend lo, and would report only what lasts.

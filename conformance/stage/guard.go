@@ -24,16 +24,18 @@ func (s *Stage) InstallGuard(ctx context.Context) error {
 	return s.Runtime.Configure(ctx, s.version(), append(s.network(), guard)...)
 }
 
-// UninstallGuard does it in the README's order, backwards: programs last.
+// UninstallGuard takes the entry out of the conflist and puts the reference
+// loopback back. DiscardGuard is the README's last step.
 func (s *Stage) UninstallGuard(ctx context.Context) error {
 	if err := s.Runtime.Configure(ctx, s.version(), s.network()...); err != nil {
 		return err
 	}
-	if err := s.install(s.folders.Ref, "loopback"); err != nil {
-		return err
-	}
-	return s.discard("cni-guard", "guardctl")
+	return s.install(s.folders.Ref, "loopback")
 }
+
+// DiscardGuard removes the programs. Where runtimes delete a pod as it was made,
+// the last pod that was made with the guard must be gone.
+func (s *Stage) DiscardGuard() error { return s.discard("cni-guard", "guardctl") }
 
 // DiscardGuardctl takes the operator's command away, as one who forgot to copy it.
 func (s *Stage) DiscardGuardctl() error { return s.discard("guardctl") }

@@ -56,9 +56,9 @@ func New(scratch string, guarded bool, setup Setup, folders Folders, site runtim
 	if err != nil {
 		return nil, err
 	}
-	// The scratch folder is on the machine's disk; what is mounted there goes
-	// with this node, whatever happens.
-	for _, dir := range []string{scratch, "/var/lib/cni"} {
+	// These are the machine's; what is mounted there goes with this node, whatever
+	// happens.
+	for _, dir := range []string{scratch, "/var/lib/cni", "/dev/shm"} {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
 			return nil, fmt.Errorf("mount tmpfs on %s: %w", dir, err)
 		}

@@ -52,6 +52,9 @@ func (c *Containerd) Guard() chain.Plugin {
 	return chain.Plugin{"type": "cni-guard", "confDir": c.confDir()}
 }
 
+// DeletesAsMade is of runtimes.Runtime.
+func (c *Containerd) DeletesAsMade() bool { return false }
+
 // Start is of runtimes.Runtime.
 func (c *Containerd) Start(ctx context.Context) error {
 	if err := c.prepare(); err != nil {

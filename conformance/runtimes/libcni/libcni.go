@@ -54,6 +54,9 @@ func (l *Libcni) Configure(_ context.Context, version string, plugins ...chain.P
 	return err
 }
 
+// DeletesAsMade is of runtimes.Runtime.
+func (l *Libcni) DeletesAsMade() bool { return false }
+
 // Start is of runtimes.Runtime. After a power-off the process IDs of former pods
 // belong to processes of the node, as after a boot.
 func (l *Libcni) Start(context.Context) error {
