@@ -14,6 +14,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -31,7 +32,7 @@ func main() {
 	defer stop()
 	err := run(ctx, os.Args[1:])
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errBroken):
 		os.Exit(1)
 	default:

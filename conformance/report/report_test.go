@@ -38,7 +38,7 @@ killed                     harmed / held   not harmed / held   not harmed / held
 
 killed on b, c: not harmed: it pins
 
-All 3 are as they should be, after 0s.
+3 were played, and all are as they should be, after 0s.
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

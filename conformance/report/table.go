@@ -103,5 +103,11 @@ func (r Report) summary() string {
 	if n := r.Broken(); n > 0 {
 		return fmt.Sprintf("%d of %d are BROKEN, after %s.", n, len(r.Cells), took)
 	}
-	return fmt.Sprintf("All %d are as they should be, after %s.", len(r.Cells), took)
+	played := 0
+	for _, c := range r.Cells {
+		if c.Without.Word != claim.NotPlayed {
+			played++
+		}
+	}
+	return fmt.Sprintf("%d were played, and all are as they should be, after %s.", played, took)
 }
