@@ -11,28 +11,40 @@ import (
 	"strings"
 )
 
-// Collect forgets every live record of the network that valid does not name, and
-// gives how many it forgot. It reads no record: the file name says enough. Retired
-// records stay, within their bound: libcni repeats the DEL of an attachment that it
-// has in its cache at every GC, and what that DEL must know is in them.
+// Collect forgets every record of the network that valid does not name, and gives
+// how many it forgot. What was released it keeps in mind, within its bound: libcni
+// repeats the DEL of an attachment that is still in its cache at every GC.
 func (l Ledger) Collect(network string, valid []Key) (int, error) {
 	keep := make(map[string]bool, len(valid))
 	for _, k := range valid {
 		keep[k.fileName()] = true
 	}
-	dir := filepath.Join(string(l), live)
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("collect records: %w", err)
-	}
 	forgotten := 0
-	for _, e := range entries {
-		if keep[e.Name()] || !strings.HasPrefix(e.Name(), network+":") {
-			continue
+	for _, folder := range []string{live, gone} {
+		dir := filepath.Join(string(l), folder)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return forgotten, fmt.Errorf("collect records: %w", err)
 		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err == nil {
-			forgotten++
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if keep[e.Name()] || !strings.HasPrefix(e.Name(), network+":") || released(path) {
+				continue
+			}
+			if err := os.Remove(path); err == nil {
+				forgotten++
+			}
 		}
 	}
 	return forgotten, nil
+}
+
+// released reports whether the file says of its sandbox that it was released.
+func released(path string) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	r, err := parseRecord(data)
+	return err == nil && r.Released
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package chain finds the plugins of an attachment and runs their DEL without a
-// namespace. It is the only package that uses libcni.
+// namespace.
 package chain
