@@ -15,4 +15,4 @@ scripts/plugins.sh "$work/ref"
 in_node=$PWD/scripts/in-node
 cd conformance
 CNI_GUARD_SOAK=${1:-10000} CNI_GUARD_BIN=$work/guard CNI_PLUGIN_BIN=$work/ref REQUIRE_ALL=1 \
-	go test -v -count 1 -timeout 0 -run '^TestSoak$' -exec "$in_node" ./load
+	go test -v -count 1 -timeout 45m -run '^TestSoak$' -exec "$in_node" ./load
