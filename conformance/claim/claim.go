@@ -14,6 +14,7 @@ const (
 	NodeAsBefore Claim = "links, addresses, routes and rules of the node are as before the first pod"
 	PodRuns      Claim = "the pod gets a network"
 	PodsTalk     Claim = "one pod reaches the other over TCP"
+	PodsPing     Claim = "a ping that is executed in one pod is answered by the other"
 	PodReady     Claim = "the pod has its eth0 and its lo is up"
 	PodGone      Claim = "the runtime removes the pod"
 	AddressFree  Claim = "the pod's address is free again"

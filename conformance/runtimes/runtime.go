@@ -41,6 +41,8 @@ type Runtime interface {
 
 	// Run makes a pod.
 	Run(ctx context.Context, name string) (Pod, error)
+	// Ping executes a ping in one pod, to another.
+	Ping(ctx context.Context, from, to Pod) error
 	// Remove tries once to remove the pod; an error means to try again.
 	Remove(context.Context, Pod) error
 	// Pods gives the IDs of the pods that the runtime knows of.

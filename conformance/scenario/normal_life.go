@@ -14,7 +14,7 @@ var normalLife = Scenario{
 	Incident: "None: two pods start, talk to each other and end, and the next pod gets an address that was theirs.",
 	Harmless: "nothing goes wrong here; it shows that the guard is not in the way",
 	Holds: []claim.Claim{
-		claim.PodReady, claim.PodsTalk, claim.Recorded, claim.PodGone, claim.AddressFree, claim.AddressUsed,
+		claim.PodReady, claim.PodsTalk, claim.PodsPing, claim.Recorded, claim.PodGone, claim.AddressFree, claim.AddressUsed,
 		claim.NoRecord, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
 	},
 	Setup: stage.Setup{Addresses: 2},
@@ -29,6 +29,7 @@ var normalLife = Scenario{
 			}
 		}
 		s.SeeTalk(ctx, pods[0], pods[1])
+		s.SeePing(ctx, pods[0], pods[1])
 		if err := s.SeeRecords(pods...); err != nil {
 			return err
 		}

@@ -23,6 +23,12 @@ func (s *Stage) SeeTalk(ctx context.Context, from, to runtimes.Pod) {
 	s.See(claim.PodsTalk, err == nil, fmt.Sprint(err))
 }
 
+// SeePing has the runtime execute a ping in one pod, to the other.
+func (s *Stage) SeePing(ctx context.Context, from, to runtimes.Pod) {
+	err := s.Runtime.Ping(ctx, from, to)
+	s.See(claim.PodsPing, err == nil, fmt.Sprint(err))
+}
+
 func talk(ctx context.Context, from, to runtimes.Pod) error {
 	server, err := listen(ctx, to)
 	if err != nil {

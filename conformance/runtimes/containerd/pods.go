@@ -15,11 +15,7 @@ import (
 
 // Run is of runtimes.Runtime.
 func (c *Containerd) Run(ctx context.Context, name string) (runtimes.Pod, error) {
-	made, err := c.cri.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: &cri.PodSandboxConfig{
-		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
-		LogDirectory: c.site.Disk,
-		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: c.site.Cgroup},
-	}})
+	made, err := c.cri.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: c.sandboxConfig(name)})
 	if err != nil {
 		return runtimes.Pod{}, fmt.Errorf("run pod %s: %w", name, err)
 	}
@@ -36,6 +32,14 @@ func (c *Containerd) Run(ctx context.Context, name string) (runtimes.Pod, error)
 		return pod, fmt.Errorf("run pod %s: containerd does not tell its namespace", name)
 	}
 	return pod, nil
+}
+
+func (c *Containerd) sandboxConfig(name string) *cri.PodSandboxConfig {
+	return &cri.PodSandboxConfig{
+		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
+		LogDirectory: c.site.Disk,
+		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: c.site.Cgroup},
+	}
 }
 
 // A sandbox is what containerd tells of one beyond the CRI's words.

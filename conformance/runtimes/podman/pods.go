@@ -73,6 +73,12 @@ func (p *Podman) fill(root string) error {
 	return os.WriteFile(filepath.Join(root, "pause"), program, 0o755)
 }
 
+// Ping is of runtimes.Runtime.
+func (p *Podman) Ping(ctx context.Context, from, to runtimes.Pod) error {
+	_, err := p.podman(ctx, "exec", from.ID, "/pause", "ping", to.Address)
+	return err
+}
+
 // Remove is of runtimes.Runtime.
 func (p *Podman) Remove(ctx context.Context, pod runtimes.Pod) error {
 	_, err := p.podman(ctx, "rm", "--force", "--time", "0", pod.ID)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+)
+
+// Ping is of runtimes.Runtime: ExecSync in a container of the pod.
+func (c *Containerd) Ping(ctx context.Context, from, to runtimes.Pod) (err error) {
+	id, err := c.startContainer(ctx, from)
+	if err != nil {
+		return fmt.Errorf("ping from pod %s: %w", from.Name, err)
+	}
+	defer func() {
+		_, removal := c.cri.RemoveContainer(ctx, &cri.RemoveContainerRequest{ContainerId: id})
+		err = errors.Join(err, removal)
+	}()
+	answer, err := c.cri.ExecSync(ctx, &cri.ExecSyncRequest{ContainerId: id, Cmd: []string{"/pause", "ping", to.Address}, Timeout: 10})
+	if err != nil {
+		return fmt.Errorf("ping from pod %s: %w", from.Name, err)
+	}
+	if answer.GetExitCode() != 0 {
+		return fmt.Errorf("ping from pod %s to %s: %s", from.Name, to.Address, answer.GetStderr())
+	}
+	return nil
+}
+
+// startContainer runs the sandbox image once more, as a container of the pod.
+func (c *Containerd) startContainer(ctx context.Context, pod runtimes.Pod) (string, error) {
+	made, err := c.cri.CreateContainer(ctx, &cri.CreateContainerRequest{
+		PodSandboxId:  pod.ID,
+		SandboxConfig: c.sandboxConfig(pod.Name),
+		Config: &cri.ContainerConfig{
+			Metadata: &cri.ContainerMetadata{Name: "ping"},
+			Image:    &cri.ImageSpec{Image: pauseImage},
+			LogPath:  pod.Name + "-ping.log",
+			Linux:    &cri.LinuxContainerConfig{},
+		},
+	})
+	if err != nil {
+		return "", fmt.Errorf("create container: %w", err)
+	}
+	id := made.GetContainerId()
+	if _, err := c.cri.StartContainer(ctx, &cri.StartContainerRequest{ContainerId: id}); err != nil {
+		return "", fmt.Errorf("start container: %w", err)
+	}
+	return id, nil
+}
