@@ -10,8 +10,8 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/node"
 )
 
-// Killed while it reports: each line of the event file is whole, and none of
-// those that were there is lost, though this one fills the file and puts it aside.
+// Killed while it reports: of the event file at most the line that is being
+// written is torn, and none of those that were there is lost, though this one fills the file and puts it aside.
 func TestKilledWhileReporting(t *testing.T) {
 	l := newLedger(t)
 	l.configure("checks", map[string]any{"pod-address": map[string]string{"policy": "warn"}}) // the sandbox has no eth0

@@ -43,7 +43,9 @@ func (l *ledger) fillEvents(events []byte) {
 }
 
 // events counts the events in both files, and fails the test for one that is
-// not whole.
+// not whole. Only the last line of a file may be torn: the kernel gives up the
+// write of a process that is killed between two pages (generic_perform_write in
+// mm/filemap.c). The next event then begins on a line of its own.
 func (l *ledger) events() (lines int, aside bool) {
 	l.t.Helper()
 	for _, file := range []string{l.eventFile(), l.eventFile() + ".1"} {
@@ -56,8 +58,12 @@ func (l *ledger) events() (lines int, aside bool) {
 		}
 		aside = aside || file != l.eventFile()
 		for line := range bytes.Lines(data) {
+			if !bytes.HasSuffix(line, []byte("\n")) {
+				l.t.Logf("the last event of %s is torn: %q", file, line)
+				continue
+			}
 			lines++
-			if !bytes.HasSuffix(line, []byte("}\n")) || !json.Valid(line) {
+			if !json.Valid(line) {
 				l.t.Errorf("an event of %s is not whole: %q", file, line)
 			}
 		}
