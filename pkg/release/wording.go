@@ -25,9 +25,9 @@ const (
 // codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
 const codeInvalidNetns = uint(types.ErrInvalidNetNS)
 
-// Answer words the error that stops the chain of a request: the first wording where the
-// outcome is complete, so that the removal is completed; else the second, so
-// that it is tried again and no address is lost.
+// Answer words the error that stops the chain of a request: the first wording
+// where the outcome is complete, so that the removal is completed; else the
+// second, so that it is tried again and no address is lost.
 func Answer(finding, advice string, r Request, o Outcome) *types.Error {
 	said := append([]string{"The namespace was left alone"}, o.troubles()...)
 	if o.Complete {

@@ -68,6 +68,7 @@ func parseConfig(stdin []byte) (config, *types.Error) {
 		err = fmt.Errorf("key %q is unknown%s", unknown, guard.Suggest(unknown, ownKeys()))
 	}
 	if err != nil {
+		_ = c.mustBeAbsolute() // puts the usual folders back; the first error is the one to tell
 		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+err.Error(),
 			`Mend the entry {"type": "cni-guard"} in the conflist of network "`+c.Network+`". Its keys are `+strings.Join(ownKeys(), ", ")+`; guardctl checks lists the checks.`)
 	}
