@@ -21,10 +21,7 @@ func TestProcessIDReusedByNodeInternalLoopback(t *testing.T) {
 		s := withChain(t, r, with, "1.0.0", chain.Bridge(nil))
 		s.runtime.InternalLoopback()
 		p := s.hold()
-		if err := p.End(); err != nil {
-			t.Fatal(err)
-		}
-		s.lost()
+		s.end(p)
 		s.reuse(p.PID)
 		return s
 	}

@@ -10,10 +10,7 @@ func TestProcessIDReusedByNode(t *testing.T) {
 	lose := func(t *testing.T, with setting) *stage {
 		s := newStage(t, with)
 		p := s.hold()
-		if err := p.End(); err != nil {
-			t.Fatal(err)
-		}
-		s.lost()
+		s.end(p)
 		s.reuse(p.PID)
 		return s
 	}

@@ -25,10 +25,7 @@ func TestPodOlderThanGuard(t *testing.T) {
 			s := newStage(t, c.with)
 			p := s.hold()
 			c.age(s)
-			if err := p.End(); err != nil {
-				t.Fatal(err)
-			}
-			s.lost()
+			s.end(p)
 			s.reuse(p.PID)
 			before := s.snapshot(s.Node.Path)
 			s.wantReleased(s.remove())
@@ -39,10 +36,7 @@ func TestPodOlderThanGuard(t *testing.T) {
 			neighbour := s.neighbour()
 			p := s.hold()
 			c.age(s)
-			if err := p.End(); err != nil {
-				t.Fatal(err)
-			}
-			s.lost()
+			s.end(p)
 			s.reuseWithin(neighbour, p.PID)
 			before := s.snapshot(neighbour)
 			s.wantReleased(s.remove())

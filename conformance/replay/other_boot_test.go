@@ -44,10 +44,7 @@ func TestProcessIDReusedAfterReboot(t *testing.T) {
 	neighbour := s.neighbour()
 	p := s.hold()
 	s.editRecord(map[string]any{"bootID": "11111111-2222-3333-4444-555555555555"})
-	if err := p.End(); err != nil {
-		t.Fatal(err)
-	}
-	s.lost()
+	s.end(p)
 	s.reuseWithin(neighbour, p.PID)
 	before := s.snapshot(neighbour)
 	s.wantReleased(s.remove())

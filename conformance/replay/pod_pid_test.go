@@ -11,10 +11,7 @@ func TestProcessIDReusedByAnotherPod(t *testing.T) {
 		s = newStage(t, with)
 		neighbour = s.neighbour()
 		p := s.hold()
-		if err := p.End(); err != nil {
-			t.Fatal(err)
-		}
-		s.lost()
+		s.end(p)
 		s.reuseWithin(neighbour, p.PID)
 		return s, neighbour
 	}

@@ -18,10 +18,7 @@ func TestReleaseWithoutGuardctl(t *testing.T) {
 	install(t, s.Dir, "cni-guard")
 	install(t, s.Dir, "loopback")
 	p := s.hold()
-	if err := p.End(); err != nil {
-		t.Fatal(err)
-	}
-	s.lost()
+	s.end(p)
 	s.reuse(p.PID)
 	before := s.snapshot(s.Node.Path)
 	s.wantStuck(s.remove())
@@ -49,10 +46,7 @@ func TestReleaseWithoutCacheEntry(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(s.Dir, "cache", "results")); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.End(); err != nil {
-		t.Fatal(err)
-	}
-	s.lost()
+	s.end(p)
 	s.reuse(p.PID)
 	before := s.snapshot(s.Node.Path)
 	s.wantReleased(s.remove())
@@ -64,10 +58,7 @@ func TestReleaseWithoutCacheEntry(t *testing.T) {
 func TestReleaseFailsAtFirst(t *testing.T) {
 	s := newStage(t, guarded)
 	p := s.hold()
-	if err := p.End(); err != nil {
-		t.Fatal(err)
-	}
-	s.lost()
+	s.end(p)
 	s.reuse(p.PID)
 	before := s.snapshot(s.Node.Path)
 	mend := s.breakIPAM()

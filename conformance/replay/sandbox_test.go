@@ -54,6 +54,15 @@ func (s *stage) lost() {
 	}
 }
 
+// end ends the process of the subject's sandbox, and the sandbox with it.
+func (s *stage) end(p *node.Process) {
+	s.Helper()
+	if err := p.End(); err != nil {
+		s.Fatal(err)
+	}
+	s.lost()
+}
+
 // reuse lets a process of the calling thread's namespace have the ID.
 func (s *stage) reuse(pid int) {
 	s.Helper()
