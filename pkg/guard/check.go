@@ -20,6 +20,14 @@ type Check[T any] struct {
 	// namespace, zero for 100, the first that the CNI spec leaves to plugins.
 	Code uint
 
+	// StatusCode is the CNI error code of a refusal at STATUS: 50 for a node where
+	// no ADD can work, zero for 51, a node whose running pods are impaired.
+	StatusCode uint
+
+	// Options documents the keys that the configuration of this check has beside
+	// policy and repair. What reads them is given to ParseSettings.
+	Options []Option
+
 	// Routine marks a Repair that is part of normal life, such as bringing up a
 	// new sandbox's lo: it is reported but is no incident, hence not logged.
 	Routine bool
@@ -39,8 +47,20 @@ type Check[T any] struct {
 
 // A Finding is one occurrence of the failure that a check describes.
 type Finding struct {
-	Object  string `json:"object"`  // what is wrong: "node/lo"
-	Problem string `json:"problem"` // how: "is down"
+	Object  string `json:"object"`           // what is wrong: "node/lo"
+	Problem string `json:"problem"`          // how: "is down"
+	Remedy  string `json:"remedy,omitempty"` // what to do about this one; "": what the check says
+
+	// Minor marks what an operator should hear of, but what refuses nothing even
+	// where the policy is to enforce.
+	Minor bool `json:"minor,omitempty"`
+}
+
+// An Option is a key of the configuration of one check, in words.
+type Option struct {
+	Key     string `json:"key"`     // "interval"
+	Means   string `json:"means"`   // a sentence
+	Default string `json:"default"` // as one would write it in JSON: `"5m"`
 }
 
 // String gives "object problem", a clause that can stand in a sentence.

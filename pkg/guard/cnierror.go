@@ -4,6 +4,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -14,6 +15,8 @@ const (
 	// CodeCheck is a refusal by a check that names no code of its own: the
 	// first of the codes that the spec leaves to plugins.
 	CodeCheck uint = 100
+	// CodeUnavailable answers STATUS: no ADD can work.
+	CodeUnavailable uint = 50
 	// CodeImpaired answers STATUS: pods that run have limited connectivity.
 	CodeImpaired uint = 51
 )
@@ -25,14 +28,20 @@ func (r Report) CNIError() *types.Error {
 	if o == nil {
 		return nil
 	}
-	code := o.Code
-	switch {
-	case r.Stage == Status:
-		code = CodeImpaired
-	case code == 0:
-		code = CodeCheck
+	refusal := *o
+	refusal.Findings = slices.DeleteFunc(slices.Clone(o.Findings), func(f Finding) bool { return f.Minor })
+	return types.NewError(refusal.code(r.Stage), refusal.Sentence(), refusal.Advice())
+}
+
+func (o Outcome) code(stage Stage) uint {
+	code, byDefault := o.Code, CodeCheck
+	if stage == Status {
+		code, byDefault = o.StatusCode, CodeImpaired
 	}
-	return types.NewError(code, o.Sentence(), o.Advice())
+	if code == 0 {
+		return byDefault
+	}
+	return code
 }
 
 // Sentence says what is wrong: "host-loopback: node/lo is down".
@@ -49,12 +58,31 @@ func clauses(findings []Finding) string {
 	return strings.Join(all, ", ")
 }
 
-// Advice says what to do: the remedy, why a repair did not work, and where to
-// read more.
+// Advice says what to do: the remedy of each finding, why a repair did not work,
+// and where to read more.
 func (o Outcome) Advice() string {
-	advice := fmt.Sprintf("%s Read more: guardctl explain %s", o.Remedy, o.Check)
+	advice := fmt.Sprintf("%s Read more: guardctl explain %s", strings.Join(o.Remedies(), " "), o.Check)
 	if o.Err != nil {
 		advice = o.Err.Error() + ". " + advice
 	}
 	return advice
+}
+
+// Remedies gives what to do about the findings, each sentence once: the check's
+// own remedy for those that bring none.
+func (o Outcome) Remedies() []string {
+	if len(o.Findings) == 0 {
+		return []string{o.Remedy}
+	}
+	var all []string
+	for _, f := range o.Findings {
+		remedy := f.Remedy
+		if remedy == "" {
+			remedy = o.Remedy
+		}
+		if !slices.Contains(all, remedy) {
+			all = append(all, remedy)
+		}
+	}
+	return all
 }

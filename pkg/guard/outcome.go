@@ -2,6 +2,8 @@
 
 package guard
 
+import "slices"
+
 // A State is what became of a check in one run. The zero State is Unknown: a
 // check that was never judged has not passed.
 type State uint8
@@ -42,12 +44,21 @@ type Outcome struct {
 	Err      error     // Unknown: why; Failed: why the repair did not work
 	Note     string    // Skipped: because of which check
 	Remedy   string
-	Code     uint // as in Check
-	Routine  bool // as in Check
+
+	Code, StatusCode uint // as in Check
+	Routine          bool // as in Check
 }
 
-// Refuses reports whether the outcome stops the call.
-func (o Outcome) Refuses() bool { return o.State == Failed && o.Policy == Enforce }
+// Refuses reports whether the outcome stops the call: findings that are all
+// minor do not.
+func (o Outcome) Refuses() bool {
+	return o.State == Failed && o.Policy == Enforce && !o.minor()
+}
+
+// minor reports whether there are findings, and all of them are minor.
+func (o Outcome) minor() bool {
+	return len(o.Findings) > 0 && !slices.ContainsFunc(o.Findings, func(f Finding) bool { return !f.Minor })
+}
 
 // Noteworthy reports whether an operator should hear of the outcome: findings,
 // unknowns, and repairs that are not routine.

@@ -12,7 +12,12 @@ import (
 // ParseSettings reads the configuration's "mode" and "checks", either of which
 // may be nil. An unknown mode, check, key or policy is an error that names the
 // nearest valid one: a typo must not look like protection.
-func ParseSettings(mode, checks json.RawMessage, names []string) (Settings, error) {
+//
+// The keys that a check has beside policy and repair, its options, are what
+// options gives for its name: each key with a pointer to decode the value into.
+// A value that is out of range is for its type to refuse, in UnmarshalJSON.
+// options may be nil, and so may what it gives.
+func ParseSettings(mode, checks json.RawMessage, names []string, options func(check string) map[string]any) (Settings, error) {
 	var s Settings
 	var err error
 	if s.Audit, err = parseMode(mode); err != nil || checks == nil {
@@ -27,7 +32,11 @@ func ParseSettings(mode, checks json.RawMessage, names []string) (Settings, erro
 		if !slices.Contains(names, name) {
 			return s, fmt.Errorf(`read "checks": check %q is unknown%s`, name, Suggest(name, names))
 		}
-		if s.Checks[name], err = parseSetting(byName[name]); err != nil {
+		var own map[string]any
+		if options != nil {
+			own = options(name)
+		}
+		if s.Checks[name], err = parseSetting(byName[name], own); err != nil {
 			return s, fmt.Errorf(`read "checks": %q: %w`, name, err)
 		}
 	}
@@ -49,8 +58,10 @@ func parseMode(raw json.RawMessage) (audit bool, err error) {
 	return mode == "audit", nil
 }
 
-func parseSetting(raw json.RawMessage) (Setting, error) {
+func parseSetting(raw json.RawMessage, options map[string]any) (Setting, error) {
 	var s Setting
+	into := map[string]any{"policy": &s.Policy, "repair": &s.Repair}
+	maps.Copy(into, options)
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
 		return s, fmt.Errorf(`want an object such as {"policy": "warn"}: %w`, err)
@@ -59,16 +70,11 @@ func parseSetting(raw json.RawMessage) (Setting, error) {
 		if string(keys[key]) == "null" { // which Unmarshal takes for "leave it as it is"
 			return s, fmt.Errorf("%q: want a value, not null", key)
 		}
-		var err error
-		switch key {
-		case "policy":
-			err = json.Unmarshal(keys[key], &s.Policy)
-		case "repair":
-			err = json.Unmarshal(keys[key], &s.Repair)
-		default:
-			return s, fmt.Errorf("key %q is unknown%s", key, Suggest(key, []string{"policy", "repair"}))
+		value := into[key]
+		if value == nil {
+			return s, fmt.Errorf("key %q is unknown%s", key, Suggest(key, slices.Sorted(maps.Keys(into))))
 		}
-		if err != nil {
+		if err := json.Unmarshal(keys[key], value); err != nil {
 			return s, fmt.Errorf("%q: %w", key, err)
 		}
 	}

@@ -52,7 +52,7 @@ func (r Report) String() string {
 			fmt.Fprintf(&b, "         %s\n", o.Note)
 		}
 		if o.State == Failed {
-			fmt.Fprintf(&b, "         remedy: %s\n", o.Remedy)
+			fmt.Fprintf(&b, "         remedy: %s\n", strings.Join(o.Remedies(), " "))
 		}
 	}
 	return b.String()
@@ -77,7 +77,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 			checks[i].Error = o.Err.Error()
 		}
 		if o.State == Failed {
-			checks[i].Remedy = o.Remedy
+			checks[i].Remedy = strings.Join(o.Remedies(), " ")
 		}
 	}
 	return json.Marshal(struct {

@@ -170,6 +170,10 @@ func TestCNIError(t *testing.T) {
 		"zero policy":        {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Failed}}}, 0},
 		"unknown":            {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Unknown, Policy: guard.Enforce}}}, 0},
 		"repaired":           {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Repaired, Policy: guard.Enforce}}}, 0},
+		"minor findings":     {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Failed, Policy: guard.Enforce, Findings: []guard.Finding{{Minor: true}, {Minor: true}}}}}, 0},
+		"minor and not":      {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Failed, Policy: guard.Enforce, Findings: []guard.Finding{{Minor: true}, {}}}}}, 100},
+		"STATUS, own code":   {guard.Report{Stage: guard.Status, Outcomes: []guard.Outcome{{State: guard.Failed, Policy: guard.Enforce, Code: 8, StatusCode: 50}}}, 50},
+		"ADD, not STATUS":    {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Failed, Policy: guard.Enforce, StatusCode: 50}}}, 100},
 		"skipped":            {guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{{State: guard.Skipped, Policy: guard.Enforce}}}, 0},
 		"nothing ran at all": {guard.Report{}, 0},
 	} {
@@ -179,6 +183,27 @@ func TestCNIError(t *testing.T) {
 				t.Errorf("the error is %+v, want code %d", e, c.code)
 			}
 		})
+	}
+}
+
+// The refusal speaks of what refuses, and says what to do about just that.
+func TestCNIErrorLeavesMinorFindingsOut(t *testing.T) {
+	o := guard.Outcome{Check: "conflist", State: guard.Failed, Policy: guard.Enforce, Remedy: "Mend it.", Findings: []guard.Finding{
+		{Object: "a", Problem: "is left over", Remedy: "Remove a.", Minor: true},
+		{Object: "b", Problem: "wins", Remedy: "Remove b."},
+		{Object: "c", Problem: "is broken"},
+		{Object: "d", Problem: "is broken"},
+	}}
+	e := guard.Report{Stage: guard.Add, Outcomes: []guard.Outcome{o}}.CNIError()
+	const (
+		msg     = "conflist: b wins, c is broken, d is broken"
+		details = "Remove b. Mend it. Read more: guardctl explain conflist"
+	)
+	if e == nil || e.Msg != msg || e.Details != details {
+		t.Errorf("the error is %+v, want %q, %q", e, msg, details)
+	}
+	if got, want := strings.Join(o.Remedies(), " "), "Remove a. Remove b. Mend it."; got != want {
+		t.Errorf("all remedies are %q, want %q", got, want)
 	}
 }
 

@@ -27,7 +27,7 @@ func Run[T any](ctx context.Context, suite []*Check[T], stage Stage, set Setting
 		if c.When&stage == 0 || policy == Off {
 			continue
 		}
-		o := Outcome{Check: c.Name, Policy: policy, Remedy: c.Remedy, Code: c.Code, Routine: c.Routine}
+		o := Outcome{Check: c.Name, Policy: policy, Remedy: c.Remedy, Code: c.Code, StatusCode: c.StatusCode, Routine: c.Routine}
 		if need := failedNeed(c, failed); need != "" {
 			o.State, o.Note = Skipped, "skipped because "+need+" has a finding"
 		} else {

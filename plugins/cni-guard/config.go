@@ -101,7 +101,7 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 	if err := c.mustBeAbsolute(); err != nil {
 		return err
 	}
-	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names())
+	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names(), nil)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -59,9 +60,9 @@ func (j journal) outcome(o guard.Outcome) {
 	case o.State == guard.Repaired:
 		log.Warn("repaired: "+o.Sentence(), "cause", "to be found: guardctl explain "+o.Check)
 	case o.Refuses():
-		log.Error(o.Sentence(), "remedy", o.Remedy)
+		log.Error(o.Sentence(), "remedy", strings.Join(o.Remedies(), " "))
 	default:
-		log.Warn(o.Sentence(), "remedy", o.Remedy)
+		log.Warn(o.Sentence(), "remedy", strings.Join(o.Remedies(), " "))
 	}
 }
 
