@@ -27,6 +27,12 @@ type Target struct {
 	// is no pod.
 	Cookie func() (uint64, error)
 
+	// Options are what the configuration says of single checks.
+	Options Options
+	// StateDir is the folder where checks may remember something until the next
+	// boot, each below a folder of its own name; "" where there is none.
+	StateDir string
+
 	// Override says that the caller means the namespace that it names, though it
 	// is the node's (CNI_NETNS_OVERRIDE).
 	Override bool

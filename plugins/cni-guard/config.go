@@ -25,6 +25,7 @@ type config struct {
 	Valid      json.RawMessage // GC: the attachments to keep; nil where none were given
 
 	Settings guard.Settings
+	Options  checks.Options
 	StateDir string        // ledger and events
 	CacheDir string        // the runtime's libcni cache; "": where runtimes usually have it
 	ConfDir  string        // the runtime's conf dir; "": where guardctl looks by itself
@@ -35,6 +36,7 @@ type config struct {
 func defaultConfig() config {
 	return config{
 		CNIVersion: "0.1.0", // what a configuration without a version means
+		Options:    checks.DefaultOptions(),
 		StateDir:   "/run/cni-guard",
 		HoldDown:   30 * time.Second,
 	}
@@ -101,7 +103,7 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 	if err := c.mustBeAbsolute(); err != nil {
 		return err
 	}
-	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names(), nil)
+	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names(), c.Options.Of)
 	return err
 }
 
