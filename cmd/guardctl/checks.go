@@ -24,6 +24,9 @@ type entry struct {
 	Default  guard.Policy `json:"default"`
 	Repairs  string       `json:"repairs,omitempty"` // the stages at which it does
 	Code     uint         `json:"code"`              // of the CNI error when it refuses
+
+	StatusCode uint           `json:"statusCode,omitempty"` // of that of STATUS, where it runs there
+	Options    []guard.Option `json:"options,omitempty"`    // beside policy and repair
 }
 
 func entryOf(c *checks.Check) entry {
@@ -34,7 +37,18 @@ func entryOf(c *checks.Check) entry {
 	return entry{
 		Name: c.Name, Prevents: c.Prevents, Seen: c.Seen, Remedy: c.Remedy,
 		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
+		StatusCode: statusCode(c), Options: c.Options,
 	}
+}
+
+func statusCode(c *checks.Check) uint {
+	switch {
+	case c.When&guard.Status == 0:
+		return 0
+	case c.StatusCode == 0:
+		return guard.CodeImpaired
+	}
+	return c.StatusCode
 }
 
 func catalogue() []entry {

@@ -55,10 +55,22 @@ func printExplanation(w io.Writer, e entry) error {
 	if e.Repairs != "" {
 		repairs = "It repairs what it finds on " + e.Repairs + "."
 	}
-	_, err := fmt.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n", e.Name,
+	_, err := fmt.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
 		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),
-		wrap(fmt.Sprintf("It runs on %s; by default it is set to %s, and it refuses with code %d. %s", e.When, e.Default, e.Code, repairs)))
+		wrap(fmt.Sprintf("It runs on %s; by default it is set to %s, and it refuses with code %s. %s", e.When, e.Default, codes(e), repairs)),
+		explainOptions(e.Options))
 	return err
+}
+
+func explainOptions(options []guard.Option) string {
+	var b strings.Builder
+	for _, o := range options {
+		fmt.Fprintf(&b, "%s\n", wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\nOptions\n" + b.String()
 }
 
 // wrap breaks a paragraph into lines for a terminal, indented by two.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
 //go:generate sh -c "go run . checks -o markdown > checks.md.new && mv checks.md.new ../../docs/checks.md"
@@ -16,14 +18,34 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 	b.WriteString("<!-- Written by `make generate` from the checks themselves. -->\n\n# Checks\n\n" +
 		"In the order in which they run. *Default* is the policy without configuration: `enforce`\n" +
 		"refuses the call, `warn` only reports. A check that could not tell refuses nothing. `node`\n" +
-		"is a look at the node without a pod, by hand or by an agent; nothing takes it yet.\n\n" +
+		"is a look at the node without a pod: `guardctl doctor`. Options are keys beside `policy` and\n" +
+		"`repair` in the check's place under `checks`.\n\n" +
 		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
 	for _, e := range entries {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %d |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), e.Code)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), codes(e))
 	}
 	for _, e := range entries {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Prevents, e.Seen, e.Remedy)
+		writeOptions(&b, e.Options)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func writeOptions(b *strings.Builder, options []guard.Option) {
+	if len(options) == 0 {
+		return
+	}
+	b.WriteString("\n| option | default | meaning |\n|---|---|---|\n")
+	for _, o := range options {
+		fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Means)
+	}
+}
+
+// codes gives the code of a refusal and, where STATUS has one as well, that one.
+func codes(e entry) string {
+	if e.StatusCode == 0 {
+		return fmt.Sprint(e.Code)
+	}
+	return fmt.Sprintf("%d, STATUS %d", e.Code, e.StatusCode)
 }
