@@ -3,8 +3,12 @@
 package checks_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,6 +53,12 @@ func TestSuiteMetadata(t *testing.T) {
 			if c.Code != 0 && c.Code != 7 && c.Code != 8 && c.Code != 11 {
 				t.Errorf("Code %d is none of those that the design gives to checks; zero stands for 100", c.Code)
 			}
+			if c.StatusCode != 0 && (c.StatusCode != guard.CodeUnavailable || c.When&guard.Status == 0) {
+				t.Errorf("StatusCode is %d, with the stages %s", c.StatusCode, c.When)
+			}
+			if err := documented(c); err != nil {
+				t.Error(err)
+			}
 			if c.Routine && c.Repair == nil {
 				t.Error("Routine is said of a repair, and there is none")
 			}
@@ -66,6 +76,31 @@ func TestSuiteMetadata(t *testing.T) {
 		})
 		before = append(before, c)
 	}
+}
+
+// documented compares the keys that the configuration takes with those that the
+// documentation names.
+func documented(c *checks.Check) error {
+	options := checks.DefaultOptions()
+	taken := slices.Sorted(maps.Keys(options.Of(c.Name)))
+	var said []string
+	for _, o := range c.Options {
+		said = append(said, o.Key)
+		if !strings.HasSuffix(o.Means, ".") || o.Default == "" {
+			return fmt.Errorf("option %s does not say in sentences what it means, or by default: %+v", o.Key, o)
+		}
+		if err := json.Unmarshal([]byte(o.Default), options.Of(c.Name)[o.Key]); err != nil {
+			return fmt.Errorf("option %s cannot be set to its own default %s: %w", o.Key, o.Default, err)
+		}
+	}
+	slices.Sort(said)
+	if !slices.Equal(taken, said) {
+		return fmt.Errorf("the configuration takes %q, the documentation says %q", taken, said)
+	}
+	if !reflect.DeepEqual(options, checks.DefaultOptions()) {
+		return fmt.Errorf("with the defaults that the documentation gives the options are %+v, without them %+v", options, checks.DefaultOptions())
+	}
+	return nil
 }
 
 // oneSentence allows a colon and a semicolon within.
