@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -38,7 +39,7 @@ func releaseCommand() *cobra.Command {
 	flags.StringVar(&a.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
 	flags.StringVar(&a.Network, "network", "", "the name in the conflist")
 	flags.StringVar(&a.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
-	flags.StringSliceVar(&a.ConfDirs, "conf-dir", confDirs(), "where to look for the conflist when the cache has no entry")
+	flags.StringSliceVar(&a.ConfDirs, "conf-dir", conflist.ConfDirs(), "where to look for the conflist when the cache has no entry")
 	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
 	flags.StringVar(&stateDir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
 	flags.BoolVar(&force, "force", false, "release the sandbox though its namespace is still there")
@@ -59,17 +60,6 @@ func releaseCommand() *cobra.Command {
 		return runRelease(cmd, a, dryRun, output)
 	}
 	return cmd
-}
-
-// confDirs are where runtimes look for configurations: upstream's, k3s's, RKE2's
-// and microk8s's.
-func confDirs() []string {
-	return []string{
-		"/etc/cni/net.d",
-		"/var/lib/rancher/k3s/agent/etc/cni/net.d",
-		"/var/lib/rancher/rke2/agent/etc/cni/net.d",
-		"/var/snap/microk8s/current/args/cni-network",
-	}
 }
 
 // defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it; else the

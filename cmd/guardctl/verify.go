@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // insideCommand is what the private node runs.
@@ -38,7 +39,7 @@ func verifyCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "where the plugins are, folders separated by colons")
 	flags.StringVar(&chain, "chain", "", "a conflist of this node to try, as a file or by the name of its network")
-	flags.StringSliceVar(&searched, "conf-dir", confDirs(), "where to look for the network of --chain")
+	flags.StringSliceVar(&searched, "conf-dir", conflist.ConfDirs(), "where to look for the network of --chain")
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		request, err := verifyRequest(binDirs, chain, searched)

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conflist
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// wrong names the usual slips, and else the line.
+func wrong(doc []byte, err error) error {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return fmt.Errorf("parse JSON: %w", err)
+	}
+	switch {
+	case len(bytes.TrimSpace(doc)) == 0:
+		return errors.New("it is empty")
+	case bytes.HasPrefix(doc, []byte("\xef\xbb\xbf")):
+		return errors.New("it begins with a byte order mark (BOM): save it as UTF-8 without one")
+	}
+	at := min(max(syntax.Offset-1, 0), int64(len(doc)))
+	line := 1 + bytes.Count(doc[:at], []byte("\n"))
+	if rest := doc[at:]; len(rest) > 0 && (rest[0] == '/' || rest[0] == '#') {
+		return fmt.Errorf("parse JSON: line %d has a comment, and JSON has none", line)
+	}
+	return fmt.Errorf("parse JSON: line %d: %w", line, err)
+}
+
+// numbersFit refuses a number that no float64 holds, as libcni does, which reads
+// lists into maps of any. The document is valid.
+func numbersFit(doc []byte) error {
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '"':
+			i = endOfString(doc, i)
+		case c == '-' || '0' <= c && c <= '9':
+			end := endOfNumber(doc, i)
+			if _, err := strconv.ParseFloat(string(doc[i:end]), 64); err != nil {
+				return fmt.Errorf("parse JSON: number %.20s… is out of range", doc[i:end])
+			}
+			i = end - 1
+		}
+	}
+	return nil
+}
+
+// endOfString gives where the closing quote is.
+func endOfString(doc []byte, i int) int {
+	for i++; doc[i] != '"'; i++ {
+		if doc[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+func endOfNumber(doc []byte, i int) int {
+	for i < len(doc) && bytes.IndexByte([]byte("+-.eE0123456789"), doc[i]) >= 0 {
+		i++
+	}
+	return i
+}
+
+// kindOf names what a JSON value is, with its article.
+func kindOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}

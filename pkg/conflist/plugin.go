@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conflist
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+// parsePlugin is libcni's NetworkPluginConfFromBytes: the struct takes keys in
+// any case, the last counts, and every key it has must be of its type.
+func parsePlugin(doc []byte) (conf types.PluginConf, err error) {
+	if err := json.Unmarshal(doc, &conf); err != nil {
+		return conf, wrong(doc, err)
+	}
+	if conf.Type == "" {
+		return conf, errors.New("it has no type, which names the plugin")
+	}
+	return conf, nil
+}
+
+// parseEntry parses an entry of a list, which libcni reads into a map and writes
+// again before it decodes it: of two equal keys the last remains, and keys that
+// differ in case only are sorted.
+func parseEntry(raw json.RawMessage) (conf types.PluginConf, err error) {
+	var entry any
+	if err := json.Unmarshal(raw, &entry); err != nil {
+		return conf, wrong(raw, err)
+	}
+	sorted, err := json.Marshal(entry)
+	if err != nil {
+		return conf, err
+	}
+	return parsePlugin(sorted)
+}
+
+// parseSingle parses a file that is no list, as libcni's ConfFromFile and
+// ConfListFromConf do.
+func parseSingle(doc []byte) (List, error) {
+	conf, err := parsePlugin(doc)
+	if err != nil {
+		return List{}, looksLikeList(doc, err)
+	}
+	entry, err := parseEntry(doc)
+	if err != nil {
+		return List{}, err
+	}
+	return List{
+		Name: conf.Name, CNIVersion: conf.CNIVersion, Single: true,
+		Inlined: 1, Plugins: []Plugin{{Type: entry.Type, Raw: doc}},
+	}, nil
+}
+
+// looksLikeList tells the commonest reason why a .conf has no type.
+func looksLikeList(doc []byte, err error) error {
+	var top map[string]json.RawMessage
+	if json.Unmarshal(doc, &top) == nil && top["plugins"] != nil {
+		return fmt.Errorf("%w; it is a list, and its name must end in .conflist", err)
+	}
+	return err
+}

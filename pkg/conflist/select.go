@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conflist
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// ErrNoNetwork says that a runtime loads nothing from a folder: no pod can start.
+var ErrNoNetwork = errors.New("the runtime loads no network")
+
+// errNoRuntime says that the zero Kind selects nothing.
+var errNoRuntime = errors.New("no runtime was named whose rules apply")
+
+// Select gives what the runtime makes of a folder. It reads every loadable file,
+// those as well that the runtime does not come to, and never waits for one.
+// The error says that the folder itself cannot be read, or that r has no Kind.
+func Select(dir string, r Runtime) (Selection, error) {
+	s := Selection{Dir: dir, Runtime: r}
+	if r.Kind == 0 {
+		return s, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
+	}
+	entries, err := entriesOf(dir)
+	if err != nil {
+		return s, err
+	}
+	slices.SortFunc(entries, byName)
+	var found []candidate
+	for _, e := range entries {
+		if loadable(e) {
+			found = append(found, look(dir, e.Name(), r))
+		}
+	}
+	if r.Kind == Containerd {
+		s.Err = judgeContainerd(dir, found, r.MaxConfNum)
+	} else {
+		s.Err = judgeFirstValid(dir, found, r)
+	}
+	for _, c := range found {
+		s.Files = append(s.Files, c.File)
+	}
+	s.Files = append(s.Files, others(entries, found)...)
+	return s, nil
+}
+
+// Effective gives what Select(dir, r).Effective() does, but reads no file that
+// the runtime does not, and of the folder only names. The error wraps
+// ErrNoNetwork where the runtime would load nothing.
+func Effective(dir string, r Runtime) (File, error) {
+	if r.Kind == 0 {
+		return File{}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
+	}
+	names, err := Names(dir)
+	if err != nil {
+		return File{}, err
+	}
+	if r.Kind == Containerd {
+		return effectiveContainerd(dir, names, r)
+	}
+	return effectiveFirstValid(dir, names, r)
+}
+
+// A candidate is a loadable file, and why it is refused if it is.
+type candidate struct {
+	File
+	refused error
+}
+
+// look reads a file as the runtime does.
+func look(dir, name string, r Runtime) candidate {
+	l, err := read(dir, name, rulesOf(r.Kind))
+	c := candidate{File: l.describe(name), refused: err}
+	if err == nil && r.Kind != Containerd {
+		c.refused = r.validate(l)
+	}
+	if r.Kind == CRIO && c.Network == "" && err == nil {
+		c.Network = name // path.Base in loadNetworks
+	}
+	return c
+}
+
+// refuse gives the verdict on a file that cannot be loaded.
+func (c *candidate) refuse(more string) {
+	c.Verdict, c.Reason = Invalid, fmt.Sprintf("is refused: %v%s", c.refused, more)
+}
+
+func (c *candidate) judge(v Verdict, reason string, args ...any) {
+	c.Verdict, c.Reason = v, fmt.Sprintf(reason, args...)
+}
+
+func byName(a, b fs.DirEntry) int {
+	switch {
+	case a.Name() < b.Name():
+		return -1
+	case a.Name() > b.Name():
+		return 1
+	}
+	return 0
+}
+
+// nothingIn is why a folder without a loadable file selects nothing.
+func nothingIn(dir string, r Runtime) error {
+	return fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.title(), dir)
+}
+
+// path names a file of a folder in messages.
+func path(dir, name string) string { return filepath.Join(dir, name) }
