@@ -47,5 +47,6 @@ func root() *cobra.Command {
 	}
 	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)
+	cmd.AddCommand(selectBatchCommand())
 	return cmd
 }
