@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package selection compares what our code says a runtime loads from a folder
+// with what the runtime's own library loads from it: go-cni for containerd,
+// ocicni for CRI-O. The folders are made up at random, thousands of them. Its
+// tests are all it has.
+package selection

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selection
+
+import (
+	"math/rand/v2"
+	"strings"
+)
+
+// A maker makes folders up. Equal seeds make equal folders.
+type maker struct{ *rand.Rand }
+
+func newMaker(seed uint64) maker { return maker{rand.New(rand.NewPCG(seed, 4))} }
+
+// oneOf picks one of some; what is there more often is picked more often.
+func oneOf[T any](m maker, some ...T) T { return some[m.IntN(len(some))] }
+
+// often is true so many times in a hundred.
+func (m maker) often(percent int) bool { return m.IntN(100) < percent }
+
+// folder makes up to eight entries, and drop-ins.
+func (m maker) folder() folder {
+	f := folder{}
+	for range 1 + m.IntN(8) {
+		f[m.name()] = m.entry(f)
+	}
+	for _, network := range []string{"a", "b", "net"} {
+		if m.often(25) {
+			m.dropIns(f, network)
+		}
+	}
+	if m.often(5) {
+		f["../beside.conf"] = entry{content: m.single()}
+	}
+	return f
+}
+
+// name makes the name of an entry: few, so that folders have what comes before
+// what in common, and each kind that a loader might take for another.
+func (m maker) name() string {
+	prefix := oneOf(m, "", ".", "0-", "00-", "05-", "10-", "100-", "20-", "99-", "A-", "Z-", "a-", "é-", " ")
+	ext := oneOf(m, ".conflist", ".conflist", ".conflist", ".conflist", ".conflist", ".conf", ".conf", ".conf", ".json",
+		".CONFLIST", ".Conf", ".conflist.bak", ".conf~", ".conflist.conf", ".conf.conflist", "", ".", ".jsonl")
+	return prefix + oneOf(m, "x", "y", "z") + ext
+}
+
+func (m maker) entry(f folder) entry {
+	switch m.IntN(20) {
+	case 0:
+		return entry{dir: true}
+	case 1:
+		return entry{link: oneOf(m, "/nowhere", "gone.conflist", ".", "..", "/dev/null")}
+	case 2:
+		return entry{link: m.name()} // of another file perhaps, or of itself
+	case 3, 4, 5, 6, 7, 8:
+		return entry{content: m.single()}
+	}
+	return entry{content: m.list()}
+}
+
+// dropIns makes a folder <network>/ with none to three entries, or a file there.
+func (m maker) dropIns(f folder, network string) {
+	if m.often(10) {
+		f[network] = entry{content: "not a folder"}
+		return
+	}
+	f[network] = entry{dir: true}
+	for range m.IntN(4) {
+		path := network + "/" + oneOf(m, "", ".", "1", "2") + "d" + oneOf(m, ".conf", ".conf", ".conf", ".conflist", ".json", ".CONF", "")
+		switch m.IntN(12) {
+		case 0:
+			f[path] = entry{dir: true}
+		case 1:
+			f[path] = entry{link: "/nowhere"}
+		default:
+			f[path] = entry{content: m.slip(m.plugin())}
+		}
+	}
+}
+
+// slip spoils one text in ten.
+func (m maker) slip(doc string) string {
+	if !m.often(10) {
+		return doc
+	}
+	switch m.IntN(12) {
+	case 0:
+		return ""
+	case 1:
+		return " \n"
+	case 2:
+		return "\xef\xbb\xbf" + doc
+	case 3:
+		return "// a comment\n" + doc
+	case 4:
+		return doc + doc
+	case 5:
+		return doc[:m.IntN(len(doc))]
+	case 6:
+		return strings.Replace(doc, "}", ",}", 1)
+	case 7:
+		return strings.Replace(doc, ":", ":\xff", 1)
+	case 8:
+		return strings.Replace(doc, `"`, "\"\xff", 1)
+	case 9:
+		return oneOf(m, "null", "[]", "{}", `"x"`, "7", "true")
+	case 10:
+		return strings.Repeat("\n", m.IntN(2000)) + doc
+	}
+	return "[" + doc + "]"
+}
