@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/cavaliergopher/cpio"
+)
+
+// Orders are what init reads from /etc/orders.json. Its paths are the guest's.
+type Orders struct {
+	Modules []string // in the order to load them in
+	Command []string
+	Env     []string
+	Dir     string
+}
+
+// writeInitramfs writes the guest's file system to a file.
+func (m Machine) writeInitramfs(ctx context.Context, path string) error {
+	t, err := m.tree(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.write(f), f.Close())
+}
+
+func (m Machine) tree(ctx context.Context) (tree, error) {
+	t := newTree()
+	for _, f := range m.Files {
+		if err := t.add(f); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range m.Programs {
+		if err := t.program(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.add(File{Path: "/init", From: m.Init}); err != nil {
+		return nil, err
+	}
+	orders := Orders{Command: m.Command, Env: m.Env, Dir: m.Dir}
+	l, err := m.Kernel.library()
+	if err != nil {
+		return nil, err
+	}
+	modules, err := l.order(m.Modules)
+	if err != nil {
+		return nil, err
+	}
+	for _, module := range modules {
+		path := "/usr/lib/modules/" + module.name + ".ko"
+		t.put(path, node{mode: 0o644, text: module.elf})
+		orders.Modules = append(orders.Modules, path)
+	}
+	text, err := json.Marshal(orders)
+	t.text("/etc/orders.json", string(text))
+	return t, err
+}
+
+// write writes the tree as a compressed cpio archive of the format newc, the
+// one that kernels read (Documentation/driver-api/early-userspace/buffer-format.rst).
+// Folders come before what they hold, as the kernel makes none by itself.
+func (t tree) write(to io.Writer) error {
+	compressed, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	archive := cpio.NewWriter(compressed)
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		if err := t[name].write(archive, name); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return errors.Join(archive.Close(), compressed.Close())
+}
+
+func (n node) write(to *cpio.Writer, name string) error {
+	h := &cpio.Header{Name: name, Mode: cpio.FileMode(n.mode.Perm())}
+	content := n.text
+	switch {
+	case n.mode.IsDir():
+		h.Mode |= cpio.TypeDir
+		if n.mode&fs.ModeSticky != 0 {
+			h.Mode |= cpio.ModeSticky
+		}
+	case n.mode&fs.ModeSymlink != 0:
+		h.Mode |= cpio.TypeSymlink
+		content = []byte(n.link)
+	default:
+		h.Mode |= cpio.TypeReg
+	}
+	if n.mode.IsRegular() && n.from != "" {
+		var err error
+		if content, err = os.ReadFile(n.from); err != nil {
+			return err
+		}
+	}
+	h.Size = int64(len(content))
+	if err := to.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err := io.Copy(to, bytes.NewReader(content))
+	return err
+}
