@@ -4,11 +4,12 @@ package vm
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
 // A Kernel is an unpacked kernel package of Debian: Dir/boot/vmlinuz-RELEASE and
-// Dir/lib/modules/RELEASE.
+// Dir/lib/modules/RELEASE, below Dir/usr since Debian 13.
 type Kernel struct {
 	Dir     string
 	Release string // as uname -r gives it
@@ -25,4 +26,10 @@ func KernelIn(dir string) (Kernel, error) {
 
 func (k Kernel) image() string { return filepath.Join(k.Dir, "boot", "vmlinuz-"+k.Release) }
 
-func (k Kernel) modules() string { return filepath.Join(k.Dir, "lib", "modules", k.Release) }
+func (k Kernel) modules() string {
+	dir := filepath.Join(k.Dir, "lib", "modules", k.Release)
+	if _, err := os.Stat(dir); err != nil {
+		return filepath.Join(k.Dir, "usr", "lib", "modules", k.Release)
+	}
+	return dir
+}

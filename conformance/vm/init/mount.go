@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mount mounts what programs expect of a running system.
+// mount mounts what programs expect of a running system. /run and /tmp are
+// folders of the initramfs, which is in memory, and may have files from there.
 func mount() error {
 	for _, m := range []struct{ kind, at, options string }{
 		{"proc", "/proc", ""},
@@ -19,8 +20,6 @@ func mount() error {
 		{"devtmpfs", "/dev", "mode=0755"},
 		{"devpts", "/dev/pts", ""},
 		{"tmpfs", "/dev/shm", "mode=1777"},
-		{"tmpfs", "/run", "mode=0755"},
-		{"tmpfs", "/tmp", "mode=1777"},
 	} {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {
 			return fmt.Errorf("mount %s: %w", m.at, err)
