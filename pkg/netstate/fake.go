@@ -21,6 +21,13 @@ type Fake struct {
 	routes  []Route
 	sysctls map[string]string
 	fails   map[string]string // method name → error text
+	pings   pings
+
+	paths      []path                // of routes, each at the same place
+	tunnels    map[string]TunnelLink // by name; what Link has is left out
+	neighbours []Neighbour
+	fdb        []FDBEntry
+	flows      []Flow
 }
 
 var _ View = (*Fake)(nil)
@@ -86,7 +93,13 @@ func (f *Fake) Routes() ([]Route, error) {
 	if err := f.failure("Routes"); err != nil {
 		return nil, err
 	}
-	return slices.Clone(f.routes), nil
+	var routes []Route
+	for i, r := range f.routes {
+		if f.paths[i].table == mainTable {
+			routes = append(routes, r)
+		}
+	}
+	return routes, nil
 }
 
 // Sysctl implements View.

@@ -14,13 +14,22 @@ import (
 // Parse makes a Fake from text, one statement a line; empty lines and lines
 // that begin with # are left out:
 //
-//	link NAME index N [kind KIND] [mac MAC] [up]
+//	link NAME index N [kind KIND] [mac MAC] [up] [TUNNEL...]
 //	addr PREFIX dev NAME
-//	route PREFIX|default [via ADDR] [dev NAME] [proto N]
+//	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
+//	neigh ADDR dev NAME mac MAC
+//	fdb MAC dev NAME dst ADDR
+//	flow PROTOCOL src ADDR dst ADDR [replied]
 //	sysctl PATH = VALUE
+//	answers ADDR [after N] [as ADDR]    (a ping; from the Nth request on)
+//	unreachable ADDR by ADDR            (what a ping gets for an answer)
 //	fail METHOD = ERROR    (that method of View answers with the error)
+//
+// TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX or external; TYPE
+// is blackhole, unreachable, prohibit or throw, FLAG is onlink, dead, multipath or
+// encap, all as TunnelDump has them. Each next hop of a route has a line.
 func Parse(text string) (*Fake, error) {
-	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}}
+	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}, tunnels: map[string]TunnelLink{}}
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -42,12 +51,18 @@ func (f *Fake) statement(line string) error {
 		return f.parseAddr(strings.Fields(rest))
 	case "route":
 		return f.parseRoute(strings.Fields(rest))
+	case "neigh":
+		return f.parseNeighbour(strings.Fields(rest))
+	case "fdb":
+		return f.parseFDB(strings.Fields(rest))
+	case "flow":
+		return f.parseFlow(strings.Fields(rest))
 	case "sysctl":
 		return assign(f.sysctls, rest)
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, sysctl or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, sysctl or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -65,7 +80,7 @@ func assign(to map[string]string, text string) error {
 func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
-	case "", "Link", "Links", "Addrs", "Routes", "Sysctl", "SetUp", "AddAddr", "SetSysctl":
+	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)
@@ -79,12 +94,17 @@ func (f *Fake) parseLink(words []string) (err error) {
 	if _, err := f.find(link.Name); err == nil {
 		return fmt.Errorf("link %s is there already", link.Name)
 	}
-	flags := words[1:]
-	if i := slices.Index(flags, "up"); i >= 0 {
-		link.Up = true
-		flags = slices.Delete(slices.Clone(flags), i, i+1)
-	}
+	var tunnel TunnelLink
+	flags := slices.DeleteFunc(slices.Clone(words[1:]), func(word string) bool {
+		link.Up = link.Up || word == "up"
+		tunnel.External = tunnel.External || word == "external"
+		return word == "up" || word == "external"
+	})
 	for key, value := range pairs(flags, &err) {
+		if known, wrong := tunnel.set(key, value); known {
+			err = wrong
+			continue
+		}
 		switch key {
 		case "index":
 			link.Index, err = strconv.Atoi(value)
@@ -97,6 +117,7 @@ func (f *Fake) parseLink(words []string) (err error) {
 		}
 	}
 	f.links = append(f.links, link)
+	f.tunnels[link.Name] = tunnel
 	return err
 }
 
@@ -115,6 +136,8 @@ func (f *Fake) parseAddr(words []string) error {
 }
 
 func (f *Fake) parseRoute(words []string) (err error) {
+	p := path{table: mainTable}
+	words = p.parseKind(words)
 	if len(words) == 0 {
 		return fmt.Errorf("want a destination")
 	}
@@ -132,11 +155,13 @@ func (f *Fake) parseRoute(words []string) (err error) {
 			r.Link = value
 		case "proto":
 			r.Protocol, err = strconv.Atoi(value)
+		case "table":
+			p.table, err = strconv.Atoi(value)
 		default:
 			err = fmt.Errorf("%s is no attribute of a route", key)
 		}
 	}
-	f.routes = append(f.routes, r)
+	f.routes, f.paths = append(f.routes, r), append(f.paths, p)
 	return err
 }
 

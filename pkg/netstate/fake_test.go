@@ -17,9 +17,21 @@ const everything = `link lo index 1 up
 addr 127.0.0.1/8 dev lo
 addr ::1/128 dev lo
 link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07
+link flannel.1 index 9 kind vxlan up local 10.0.0.1 vni 1 port 8472
+addr 10.244.1.0/32 dev flannel.1
+link cilium_vxlan index 10 kind vxlan master 3 external
+link tun-0 index 11 kind ipip remote 10.0.0.2
 route default via 10.244.1.1 dev eth0 proto 3
 route 10.245.0.0/26 via 10.244.1.2 dev eth0 proto 80
 route 10.246.0.0/16
+route blackhole 10.247.0.0/26 proto 80
+route throw 10.248.0.0/26 table 1
+route 10.244.2.0/24 via 10.244.2.0 dev flannel.1 onlink multipath
+route 10.244.3.0/24 dev tun-0 proto 17 table 77 dead encap
+neigh 10.244.2.0 dev flannel.1 mac 0a:58:0a:f4:02:00
+fdb 0a:58:0a:f4:02:00 dev flannel.1 dst 10.0.0.2
+flow 4 src 10.0.0.1 dst 10.0.0.2
+flow 4 src 10.0.0.1 dst 10.0.0.3 replied
 sysctl net/ipv4/conf/eth0.100/forwarding = 1
 sysctl net/ipv4/ip_forward = 0
 fail Routes = no buffer space
@@ -48,7 +60,7 @@ func TestFakePrintsWhatItParsed(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"lnk lo":                          "want link, addr, route, sysctl or fail",
+		"lnk lo":                          "want link, addr, route, neigh, fdb, flow, sysctl or fail",
 		"link":                            "want a name",
 		"link lo\nlink lo":                "line 2",
 		"link lo index":                   "index has no value",
@@ -64,6 +76,15 @@ func TestParseRefuses(t *testing.T) {
 		"route default via 10":            "10",
 		"route default proto boot":        "invalid syntax",
 		"route default metric 1":          "metric is no attribute of a route",
+		"link a local x":                  "unable to parse IP",
+		"neigh 10.0.0.1 dev a":            "want IP dev NAME mac MAC",
+		"neigh 10.0.0.1 dev a mac 0":      "get link a",
+		"link a\nneigh 1 dev a mac 0":     "unable to parse IP",
+		"link a\nneigh ::1 dev a mac 0":   "invalid MAC",
+		"fdb 0a dev a":                    "want MAC dev NAME dst IP",
+		"flow":                            "want a protocol",
+		"flow 400 src ::1":                "out of range",
+		"flow 4 from ::1":                 "from is no attribute of a flow",
 		"sysctl net/ipv4/ip_forward":      "want KEY = VALUE",
 		"sysctl = 1":                      "want KEY = VALUE",
 		"fail Link":                       "want KEY = VALUE",
@@ -85,7 +106,7 @@ func TestFakeAnswers(t *testing.T) {
 		t.Errorf("addresses of lo are %v, error %v", addrs, err)
 	}
 	routes, err := f.Routes()
-	if err != nil || len(routes) != 3 || routes[0].Dst.IsValid() || routes[1].Gateway != netip.MustParseAddr("10.244.1.2") || routes[1].Protocol != 80 || routes[2].Link != "" {
+	if err != nil || len(routes) != 5 || routes[0].Dst.IsValid() || routes[1].Gateway != netip.MustParseAddr("10.244.1.2") || routes[1].Protocol != 80 || routes[2].Link != "" {
 		t.Errorf("routes are %+v, error %v", routes, err)
 	}
 	if value, err := f.Sysctl("net/ipv4/conf/eth0.100/forwarding"); err != nil || value != "1" {
@@ -123,8 +144,11 @@ func methods(v netstate.View, name string) map[string]error {
 	_, addrs := v.Addrs(name)
 	_, routes := v.Routes()
 	_, sysctl := v.Sysctl(name)
+	_, tunnels := v.TunnelDump()
+	_, flows := v.Flows(4)
 	return map[string]error{
 		"Link": link, "Links": links, "Addrs": addrs, "Routes": routes, "Sysctl": sysctl,
+		"TunnelDump": tunnels, "Flows": flows,
 		"SetUp":     v.SetUp(name),
 		"AddAddr":   v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
 		"SetSysctl": v.SetSysctl(name, "1"),
@@ -144,7 +168,7 @@ func TestFakeFailsOnRequest(t *testing.T) {
 
 func TestFakeLacks(t *testing.T) {
 	for method, err := range methods(&netstate.Fake{}, "eth9") {
-		if lists := method == "Links" || method == "Routes"; lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
+		if lists := slices.Contains([]string{"Links", "Routes", "TunnelDump", "Flows"}, method); lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s of an empty namespace gives error %v", method, err)
 		}
 	}
@@ -163,6 +187,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(everything)
 	f.Add("link a kind up up\nroute ::/0 via fe80::1%eth0")
 	f.Add("sysctl a b = c = d\nfail Link =")
+	f.Add("link a kind vxlan index 3 external\nroute throw default\nfdb 0:0:0:0:0:0 dev a dst ::1\nneigh fe80::1%a dev a mac 0:0:0:0:0:0")
 	f.Fuzz(func(t *testing.T, text string) {
 		fake, err := netstate.Parse(text)
 		if err != nil {

@@ -15,24 +15,26 @@ func (f *Fake) String() string {
 	defer f.mu.Unlock()
 	var b strings.Builder
 	for _, l := range f.links {
-		b.WriteString(linkText(l))
+		b.WriteString(linkText(l, f.tunnels[l.Name]))
 		for _, addr := range f.addrs[l.Name] {
 			fmt.Fprintf(&b, "addr %s dev %s\n", addr, l.Name)
 		}
 	}
-	for _, r := range f.routes {
-		b.WriteString(routeText(r))
+	for i, r := range f.routes {
+		b.WriteString(routeText(r, f.paths[i]))
 	}
+	f.writeTables(&b)
 	for _, name := range slices.Sorted(maps.Keys(f.sysctls)) {
 		fmt.Fprintf(&b, "sysctl %s = %s\n", name, f.sysctls[name])
 	}
+	b.WriteString(f.pings.String())
 	for _, method := range slices.Sorted(maps.Keys(f.fails)) {
 		fmt.Fprintf(&b, "fail %s = %s\n", method, f.fails[method])
 	}
 	return b.String()
 }
 
-func linkText(l Link) string {
+func linkText(l Link, t TunnelLink) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "link %s index %d", l.Name, l.Index)
 	if l.Kind != "" {
@@ -44,15 +46,19 @@ func linkText(l Link) string {
 	if l.Up {
 		b.WriteString(" up")
 	}
-	return b.String() + "\n"
+	return b.String() + t.text() + "\n"
 }
 
-func routeText(r Route) string {
+func routeText(r Route, p path) string {
 	var b strings.Builder
-	b.WriteString("route default")
+	b.WriteString("route ")
+	if p.kind != "" {
+		b.WriteString(p.kind + " ")
+	}
 	if r.Dst.IsValid() {
-		b.Reset()
-		fmt.Fprintf(&b, "route %s", r.Dst)
+		b.WriteString(r.Dst.String())
+	} else {
+		b.WriteString("default")
 	}
 	if r.Gateway.IsValid() {
 		fmt.Fprintf(&b, " via %s", r.Gateway)
@@ -63,5 +69,5 @@ func routeText(r Route) string {
 	if r.Protocol != 0 {
 		fmt.Fprintf(&b, " proto %d", r.Protocol)
 	}
-	return b.String() + "\n"
+	return b.String() + p.text() + "\n"
 }

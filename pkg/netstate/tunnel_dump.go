@@ -13,8 +13,9 @@ import (
 type TunnelDump struct {
 	Links  []TunnelLink
 	Routes []TunnelRoute // out of Links, of all tables but local, of both families
-	// Own are the destinations of blackhole, unreachable, prohibit and throw
-	// routes: a network plugin holds the node's own blocks by them.
+	// Own are the destinations of blackhole, unreachable and prohibit routes: a
+	// network plugin holds the node's own blocks by them. Throw routes are not
+	// among them; Calico excepts the blocks of others from WireGuard by those.
 	Own        []netip.Prefix
 	Neighbours []Neighbour // of Links, those whose link-layer address is known
 	FDB        []FDBEntry  // of Links of kind vxlan

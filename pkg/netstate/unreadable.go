@@ -23,8 +23,17 @@ func (u Unreadable) Addrs(string) ([]netip.Prefix, error) { return nil, u.Err }
 // Routes implements View.
 func (u Unreadable) Routes() ([]Route, error) { return nil, u.Err }
 
+// TunnelDump implements View.
+func (u Unreadable) TunnelDump() (TunnelDump, error) { return TunnelDump{}, u.Err }
+
+// Flows implements View.
+func (u Unreadable) Flows(uint8) ([]Flow, error) { return nil, u.Err }
+
 // Sysctl implements View.
 func (u Unreadable) Sysctl(string) (string, error) { return "", u.Err }
+
+// ListenICMP implements View.
+func (u Unreadable) ListenICMP(bool) (ICMPConn, error) { return nil, u.Err }
 
 // SetUp implements View.
 func (u Unreadable) SetUp(string) error { return u.Err }
@@ -34,3 +43,6 @@ func (u Unreadable) AddAddr(string, netip.Prefix) error { return u.Err }
 
 // SetSysctl implements View.
 func (u Unreadable) SetSysctl(string, string) error { return u.Err }
+
+// Lookup implements View.
+func (u Unreadable) Lookup(netip.Addr) (Hop, error) { return Hop{}, u.Err }

@@ -23,10 +23,25 @@ type View interface {
 	// Routes gives the main table of both families. Its cost grows with the
 	// table; no check of the pod path may call it.
 	Routes() ([]Route, error)
+	// Lookup asks where a packet to an address would go. Its cost does not grow
+	// with the node. The error wraps fs.ErrNotExist where no route leads there.
+	Lookup(addr netip.Addr) (Hop, error)
+	// TunnelDump gives the tunnels of the namespace and what leads over them. Its
+	// cost grows with the node; no check of the pod path may call it each time.
+	TunnelDump() (TunnelDump, error)
+	// Flows gives what connection tracking has of an IP protocol that it knows no
+	// more of than the addresses, such as 4. Where there is no connection tracking
+	// the error wraps ErrNoConntrack. Before Linux 5.8 the cost grows with all
+	// connections of the namespace.
+	Flows(protocol uint8) ([]Flow, error)
 	// Sysctl reads /proc/sys/NAME without the final newline. Elements are
 	// separated by slashes, so that a dot in an interface name stays a dot:
 	// "net/ipv4/conf/eth0.100/forwarding".
 	Sysctl(name string) (string, error)
+
+	// ListenICMP opens a raw socket for ICMPv6, or ICMP. Its errors wrap
+	// fs.ErrPermission without CAP_NET_RAW.
+	ListenICMP(six bool) (ICMPConn, error)
 
 	// SetUp sets IFF_UP on a link; it is no error when the link is up.
 	SetUp(link string) error
@@ -51,4 +66,10 @@ type Route struct {
 	Gateway  netip.Addr   // the zero Addr where the destination is on the link
 	Link     string       // "" for a blackhole, or a link that vanished meanwhile
 	Protocol int          // rtnetlink(7) rtm_protocol: 2 kernel, 12 bird, 80 Calico
+}
+
+// A Hop is where a packet goes first.
+type Hop struct {
+	Local   bool       // to the namespace itself: the address is its own
+	Gateway netip.Addr // the zero Addr where the destination is on the link
 }

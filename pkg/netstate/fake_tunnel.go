@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A path is what a route has beside what Route says.
+type path struct {
+	kind                           string // "" for unicast; blackhole, unreachable, prohibit or throw
+	table                          int
+	onlink, dead, multipath, encap bool
+}
+
+// mainTable is RT_TABLE_MAIN of rtnetlink(7).
+const mainTable = 254
+
+// TunnelDump implements View.
+func (f *Fake) TunnelDump() (TunnelDump, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("TunnelDump"); err != nil {
+		return TunnelDump{}, err
+	}
+	d := TunnelDump{Neighbours: slices.Clone(f.neighbours), FDB: slices.Clone(f.fdb)}
+	for _, l := range f.links {
+		if !carriesTunnels(l.Kind) {
+			continue
+		}
+		t := f.tunnels[l.Name]
+		t.Name, t.Index, t.Kind, t.Up, t.Addrs = l.Name, l.Index, l.Kind, l.Up, slices.Clone(f.addrs[l.Name])
+		d.Links = append(d.Links, t)
+	}
+	for i, r := range f.routes {
+		f.dumpRoute(&d, r, f.paths[i])
+	}
+	return d, nil
+}
+
+func (f *Fake) dumpRoute(d *TunnelDump, r Route, p path) {
+	if p.kind != "" {
+		if p.kind != "throw" && r.Dst.IsValid() {
+			d.Own = append(d.Own, r.Dst)
+		}
+		return
+	}
+	link, err := f.find(r.Link)
+	if err != nil || !carriesTunnels(link.Kind) {
+		return
+	}
+	dst := r.Dst
+	if !dst.IsValid() {
+		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	d.Routes = append(d.Routes, TunnelRoute{
+		Dst: dst, Gateway: r.Gateway, Link: link.Index, Table: p.table, Protocol: r.Protocol,
+		Onlink: p.onlink, Dead: p.dead, Multipath: p.multipath, Encap: p.encap,
+	})
+}
+
+// set takes one attribute of a tunnel, and reports whether it is one.
+func (t *TunnelLink) set(key, value string) (known bool, err error) {
+	var n uint64
+	switch key {
+	case "local":
+		t.Local, err = netip.ParseAddr(value)
+	case "remote":
+		t.Remote, err = netip.ParseAddr(value)
+	case "vni":
+		n, err = strconv.ParseUint(value, 10, 24)
+		t.VNI = uint32(n)
+	case "port":
+		n, err = strconv.ParseUint(value, 10, 16)
+		t.Port = uint16(n)
+	case "master":
+		t.Master, err = strconv.Atoi(value)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// parseNeighbour reads "IP dev NAME mac MAC".
+func (f *Fake) parseNeighbour(words []string) error {
+	if len(words) != 5 || words[1] != "dev" || words[3] != "mac" {
+		return fmt.Errorf("want IP dev NAME mac MAC")
+	}
+	addr, err := netip.ParseAddr(words[0])
+	if err != nil {
+		return err
+	}
+	link, err := f.find(words[2])
+	if err != nil {
+		return err
+	}
+	mac, err := parseMAC(words[4])
+	f.neighbours = append(f.neighbours, Neighbour{Link: link.Index, Addr: addr, MAC: mac})
+	return err
+}
+
+// parseFDB reads "MAC dev NAME dst IP".
+func (f *Fake) parseFDB(words []string) error {
+	if len(words) != 5 || words[1] != "dev" || words[3] != "dst" {
+		return fmt.Errorf("want MAC dev NAME dst IP")
+	}
+	mac, err := parseMAC(words[0])
+	if err != nil {
+		return err
+	}
+	link, err := f.find(words[2])
+	if err != nil {
+		return err
+	}
+	dst, err := netip.ParseAddr(words[4])
+	f.fdb = append(f.fdb, FDBEntry{Link: link.Index, MAC: mac, Dst: dst})
+	return err
+}
+
+func parseMAC(text string) (mac MAC, err error) {
+	parsed, err := net.ParseMAC(text)
+	if err != nil {
+		return mac, err
+	}
+	if copy(mac[:], parsed) != len(parsed) {
+		return mac, fmt.Errorf("%s is not of six bytes", text)
+	}
+	return mac, nil
+}
+
+// parseKind takes the first word off where it is a type of route, and the flags
+// off wherever they stand.
+func (p *path) parseKind(words []string) []string {
+	if len(words) > 0 && slices.Contains([]string{"blackhole", "unreachable", "prohibit", "throw"}, words[0]) {
+		p.kind, words = words[0], words[1:]
+	}
+	return slices.DeleteFunc(slices.Clone(words), func(word string) bool {
+		switch word {
+		case "onlink":
+			p.onlink = true
+		case "dead":
+			p.dead = true
+		case "multipath":
+			p.multipath = true
+		case "encap":
+			p.encap = true
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// text gives the flags and the table as parseKind and parseRoute read them.
+func (p path) text() string {
+	var b strings.Builder
+	if p.table != mainTable {
+		fmt.Fprintf(&b, " table %d", p.table)
+	}
+	for _, flag := range []struct {
+		set  bool
+		name string
+	}{{p.onlink, " onlink"}, {p.dead, " dead"}, {p.multipath, " multipath"}, {p.encap, " encap"}} {
+		if flag.set {
+			b.WriteString(flag.name)
+		}
+	}
+	return b.String()
+}
+
+// text gives the attributes as set reads them.
+func (t TunnelLink) text() string {
+	var b strings.Builder
+	if t.Local.IsValid() {
+		fmt.Fprintf(&b, " local %s", t.Local)
+	}
+	if t.Remote.IsValid() {
+		fmt.Fprintf(&b, " remote %s", t.Remote)
+	}
+	if t.VNI != 0 {
+		fmt.Fprintf(&b, " vni %d", t.VNI)
+	}
+	if t.Port != 0 {
+		fmt.Fprintf(&b, " port %d", t.Port)
+	}
+	if t.Master != 0 {
+		fmt.Fprintf(&b, " master %d", t.Master)
+	}
+	if t.External {
+		b.WriteString(" external")
+	}
+	return b.String()
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// What linux/netfilter/nfnetlink_conntrack.h and nf_internals.h have and the
+// library has not.
+const (
+	subsysCTNetlink    = 1  // NFNL_SUBSYS_CTNETLINK
+	ctaFilter          = 25 // Linux 5.8; older kernels pass over it
+	ctaFilterOrigFlags = 1
+	filterProtoNum     = 1 << 3
+	ipsSeenReply       = 1 << 1
+)
+
+// Flows implements View. The library's list of flows has no status, and reads
+// every connection of the node into memory.
+func (l *Live) Flows(protocol uint8) ([]Flow, error) {
+	var socket *nl.NetlinkSocket
+	err := l.enter(func() (err error) {
+		socket, err = nl.Subscribe(unix.NETLINK_NETFILTER)
+		return err
+	})
+	if err != nil {
+		return nil, flowError(err)
+	}
+	defer socket.Close()
+	timeout := unix.NsecToTimeval(patience.Nanoseconds())
+	_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
+	var flows []Flow
+	for _, family := range families() {
+		some, err := settled(func() ([]Flow, error) { return dumpFlows(socket, family, protocol) })
+		if err != nil {
+			return nil, flowError(err)
+		}
+		flows = append(flows, some...)
+	}
+	return flows, nil
+}
+
+// flowError tells a kernel without ctnetlink from trouble in asking. nfnetlink
+// answers EINVAL for a subsystem that it does not have.
+func flowError(err error) error {
+	for _, absent := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT} {
+		if errors.Is(err, absent) {
+			return fmt.Errorf("list flows: %w: %w", ErrNoConntrack, err)
+		}
+	}
+	return fmt.Errorf("list flows: %w", err)
+}
+
+func dumpFlows(socket *nl.NetlinkSocket, family, protocol uint8) ([]Flow, error) {
+	req := nl.NewNetlinkRequest(subsysCTNetlink<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	req.AddData(tupleOf(protocol))
+	filter := nl.NewRtAttr(unix.NLA_F_NESTED|ctaFilter, nil)
+	filter.AddRtAttr(ctaFilterOrigFlags, nl.Uint32Attr(filterProtoNum))
+	req.AddData(filter)
+	var flows []Flow
+	err := req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(b []byte) bool {
+		if flow, ok := parseFlowMessage(b); ok && flow.Protocol == protocol {
+			flows = append(flows, flow)
+		}
+		return true
+	})
+	return flows, err
+}
+
+// tupleOf says which protocol is asked for.
+func tupleOf(protocol uint8) *nl.RtAttr {
+	tuple := nl.NewRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_ORIG, nil)
+	proto := tuple.AddRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_PROTO, nil)
+	proto.AddRtAttr(nl.CTA_PROTO_NUM, []byte{protocol})
+	return tuple
+}
+
+// parseFlowMessage is not ok for what has no addresses or no status.
+func parseFlowMessage(b []byte) (flow Flow, ok bool) {
+	if len(b) < nl.SizeofNfgenmsg {
+		return flow, false
+	}
+	status := false
+	for kind, value := range attributes(b[nl.SizeofNfgenmsg:]) {
+		switch kind {
+		case nl.CTA_TUPLE_ORIG:
+			flow.parseTuple(value)
+		case nl.CTA_STATUS:
+			status = len(value) == 4
+			flow.Replied = status && binary.BigEndian.Uint32(value)&ipsSeenReply != 0
+		}
+	}
+	return flow, status && flow.Src.IsValid() && flow.Dst.IsValid()
+}
+
+func (flow *Flow) parseTuple(b []byte) {
+	for kind, value := range attributes(b) {
+		for inner, value := range attributes(value) {
+			switch {
+			case kind == nl.CTA_TUPLE_IP && (inner == nl.CTA_IP_V4_SRC || inner == nl.CTA_IP_V6_SRC):
+				flow.Src = attrAddr(value)
+			case kind == nl.CTA_TUPLE_IP && (inner == nl.CTA_IP_V4_DST || inner == nl.CTA_IP_V6_DST):
+				flow.Dst = attrAddr(value)
+			case kind == nl.CTA_TUPLE_PROTO && inner == nl.CTA_PROTO_NUM && len(value) > 0:
+				flow.Protocol = value[0]
+			}
+		}
+	}
+}
