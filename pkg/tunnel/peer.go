@@ -26,7 +26,7 @@ type Peer struct {
 
 // A Table is what the kernel says of the tunnels of a node.
 type Table struct {
-	Peers         []Peer         // in the order of device, outer address and block
+	Peers         []Peer         // in the order of their first routes
 	NotEnumerable []Unenumerable // tunnels whose ends are not, or not wholly, in the kernel's tables
 	Down          []Down
 	Duplicates    []Duplicate
