@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netstate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// ListenICMP implements View. Who answers is what the statements answers and
+// unreachable say; every other address stays silent. Answers come at once.
+func (f *Fake) ListenICMP(six bool) (ICMPConn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("ListenICMP"); err != nil {
+		return nil, err
+	}
+	return &fakeICMP{pings: f.pings, six: six, asked: map[netip.Addr]int{}, wake: make(chan struct{}, 1)}, nil
+}
+
+// fakeICMP keeps the answers until they are received.
+type fakeICMP struct {
+	pings pings
+	six   bool
+	wake  chan struct{} // something of what follows has changed
+
+	mu       sync.Mutex
+	asked    map[netip.Addr]int
+	answers  []fakeAnswer
+	deadline time.Time
+}
+
+type fakeAnswer struct {
+	message []byte
+	from    netip.Addr
+}
+
+// Send implements ICMPConn.
+func (c *fakeICMP) Send(message []byte, to netip.Addr) error {
+	c.mu.Lock()
+	c.asked[to]++
+	for _, p := range c.pings {
+		if p.addr == to && c.asked[to] >= p.after {
+			c.answers = append(c.answers, p.answer(message, c.six))
+		}
+	}
+	c.mu.Unlock()
+	c.changed()
+	return nil
+}
+
+// Receive implements ICMPConn.
+func (c *fakeICMP) Receive(buffer []byte) (int, netip.Addr, error) {
+	for {
+		c.mu.Lock()
+		if len(c.answers) > 0 {
+			a := c.answers[0]
+			c.answers = c.answers[1:]
+			c.mu.Unlock()
+			return copy(buffer, a.message), a.from, nil
+		}
+		left := time.Until(c.deadline)
+		forever := c.deadline.IsZero()
+		c.mu.Unlock()
+		if !forever && left <= 0 {
+			return 0, netip.Addr{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
+		}
+		c.await(left, forever)
+	}
+}
+
+// await returns when something has changed, or the time has passed.
+func (c *fakeICMP) await(left time.Duration, forever bool) {
+	if forever {
+		<-c.wake
+		return
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-c.wake:
+	case <-timer.C:
+	}
+}
+
+func (c *fakeICMP) changed() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // whoever waits will see this change as well
+	}
+}
+
+// SetDeadline implements ICMPConn.
+func (c *fakeICMP) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	c.changed()
+	return nil
+}
+
+// Close implements ICMPConn.
+func (c *fakeICMP) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
+
+// answer makes an echo reply of a request, or an error that quotes it.
+func (p ping) answer(request []byte, six bool) fakeAnswer {
+	reply, unreachable := byte(0), byte(3)
+	if six {
+		reply, unreachable = 129, 1
+	}
+	if p.from.IsValid() && !p.answers {
+		quoted := quote(p.addr, request)
+		return fakeAnswer{append([]byte{unreachable, 1, 0, 0, 0, 0, 0, 0}, quoted...), p.from}
+	}
+	message := append([]byte{reply}, request[1:]...)
+	from := p.addr
+	if p.from.IsValid() {
+		from = p.from
+	}
+	return fakeAnswer{message, from}
+}
+
+// quote puts the IP header that the request had in front of it, as far as a
+// reader of the error needs it.
+func quote(to netip.Addr, request []byte) []byte {
+	if to.Is6() {
+		header := make([]byte, 40)
+		header[0], header[6] = 6<<4, 58
+		dst := to.As16()
+		copy(header[24:], dst[:])
+		return append(header, request...)
+	}
+	header := make([]byte, 20)
+	header[0], header[9] = 4<<4|5, 1
+	binary.BigEndian.PutUint16(header[2:], uint16(20+len(request)))
+	dst := to.As4()
+	copy(header[16:], dst[:])
+	return append(header, request...)
+}

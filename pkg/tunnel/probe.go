@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// An Opener opens an ICMP socket in the namespace that the requests leave from,
+// as View.ListenICMP of package netstate does.
+type Opener func(six bool) (netstate.ICMPConn, error)
+
+// ProbeOptions say how to ask. With the zero ProbeOptions everybody is asked
+// once, and nobody is waited for.
+type ProbeOptions struct {
+	Wait   time.Duration // for answers, from the moment that the last request left
+	Within time.Duration // all of it, the sending included; zero: as long as it takes
+	// Retry asks those that have not answered after half of Wait again, and with
+	// them the other addresses of theirs that may answer.
+	Retry bool
+	// PerSecond is how many packets leave within any second at most; zero: 1900.
+	PerSecond int
+	Spent     Spent // what left shortly before
+}
+
+// MaxPerSecond is how many packets leave within any one second, where nothing
+// else is said: enough for the burst that a new node needs, and less than any
+// cloud's limit on packets of a small machine.
+const MaxPerSecond = 1900
+
+// maxTargets is how many requests can be told apart by their sequence number.
+const maxTargets = 1 << 16
+
+// Probe asks all peers in a burst, at no more than a certain pace, and gives an
+// answer for each, in their order. It returns as soon as nobody is left to wait
+// for. Peers without a probed address, and those for whom there was no time,
+// are Unprobed.
+//
+// The error is why nobody could be asked at all. That only some could not is in
+// the answers: theirs are Unprobed, with the reason.
+func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]Answer, error) {
+	if opt.Within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, opt.Within)
+		defer cancel()
+	}
+	p := newProber(peers, opt)
+	if err := p.open(open); err != nil {
+		return p.answers(peers), err
+	}
+	defer context.AfterFunc(ctx, p.stop)() // a device that takes no packets must not hold us
+	received := p.receive()
+	if opt.Retry {
+		p.round(ctx, first, opt.Wait/2)
+		p.round(ctx, second, opt.Wait/2)
+	} else {
+		p.round(ctx, first, opt.Wait)
+	}
+	p.stop()
+	<-received
+	return p.answers(peers), nil
+}
+
+// A try is a round of requests.
+type try uint8
+
+const (
+	first try = iota
+	second
+	tries
+)
+
+// round sends what is to be sent and waits for the answers.
+func (p *prober) round(ctx context.Context, t try, wait time.Duration) {
+	done := p.expect(t)
+	if !p.send(ctx, t) || wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// open opens a socket for each family that is asked.
+func (p *prober) open(open Opener) error {
+	var errs []error
+	opened := false
+	for six, needed := range [...]bool{p.needs(false), p.needs(true)} {
+		if !needed {
+			continue
+		}
+		conn, err := open(six == 1)
+		if err != nil {
+			p.cannotAsk(six == 1, err)
+			errs = append(errs, err)
+			continue
+		}
+		p.conns[six] = conn
+		opened = true
+	}
+	if opened {
+		return nil
+	}
+	return errors.Join(errs...)
+}

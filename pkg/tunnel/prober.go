@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// A prober is one run of Probe. Requests are told apart by their sequence number,
+// which is an index of targets.
+type prober struct {
+	id    uint16
+	nonce uint64
+	pace  *pace
+	conns [2]netstate.ICMPConn // ICMP and ICMPv6; nil where it is not needed, or not to be had
+
+	mu      sync.Mutex
+	targets []target
+	groups  []group
+	byProbe map[netip.Addr]int // probed address → index of groups
+	waiting int                // groups that are waited for
+	done    chan struct{}      // closed when waiting comes to zero
+}
+
+// A target is an address that is asked.
+type target struct {
+	addr  netip.Addr
+	group int
+	also  bool             // only asked when the group was silent
+	sent  [tries]time.Time // zero: not sent
+}
+
+// A group is what all peers with one probed address share. It has one target or,
+// where the address is a guess, several.
+type group struct {
+	state   State
+	rtt     time.Duration
+	by      netip.Addr
+	why     string
+	mute    bool // there is no socket to ask by
+	waiting bool
+}
+
+func newProber(peers []Peer, opt ProbeOptions) *prober {
+	p := &prober{
+		id:      uint16(rand.Uint32()),
+		nonce:   rand.Uint64(),
+		pace:    newPace(opt.PerSecond, opt.Spent),
+		byProbe: make(map[netip.Addr]int, len(peers)),
+	}
+	for _, peer := range peers {
+		if !peer.Probed.IsValid() {
+			continue
+		}
+		if _, ok := p.byProbe[peer.Probed]; ok || len(p.targets) >= maxTargets-maxAlso {
+			continue
+		}
+		p.byProbe[peer.Probed] = len(p.groups)
+		p.addTarget(peer.Probed, false)
+		if opt.Retry {
+			for _, addr := range peer.Also[:min(len(peer.Also), maxAlso)] {
+				p.addTarget(addr, true)
+			}
+		}
+		p.groups = append(p.groups, group{})
+	}
+	return p
+}
+
+// maxAlso bounds what a peer whose address is a guess costs in packets.
+const maxAlso = 2
+
+// addTarget adds an address of the group that comes next.
+func (p *prober) addTarget(addr netip.Addr, also bool) {
+	p.targets = append(p.targets, target{addr: addr.Unmap(), group: len(p.groups), also: also})
+}
+
+func (p *prober) needs(six bool) bool {
+	for _, t := range p.targets {
+		if t.addr.Is6() == six {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *prober) conn(t *target) netstate.ICMPConn {
+	if t.addr.Is6() {
+		return p.conns[1]
+	}
+	return p.conns[0]
+}
+
+// cannotAsk notes of a whole family why nobody is asked.
+func (p *prober) cannotAsk(six bool, err error) {
+	for _, t := range p.targets {
+		if t.addr.Is6() == six && !t.also {
+			p.groups[t.group].mute, p.groups[t.group].why = true, err.Error()
+		}
+	}
+}
+
+// stop ends whatever waits for a socket.
+func (p *prober) stop() {
+	for _, conn := range p.conns {
+		if conn != nil {
+			_ = conn.SetDeadline(time.Unix(1, 0))
+		}
+	}
+}
+
+// answers gives each peer the answer of its group.
+func (p *prober) answers(peers []Peer) []Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	answers := make([]Answer, len(peers))
+	for i, peer := range peers {
+		answers[i] = Answer{Peer: peer, Why: "there was no time to ask it"}
+		if !peer.Probed.IsValid() {
+			answers[i].Why = "no address of it is known that answers a ping"
+		}
+		if at, ok := p.byProbe[peer.Probed]; ok {
+			if g := p.groups[at]; g.state != Unprobed || g.why != "" {
+				answers[i] = Answer{Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Why: g.why}
+			}
+		}
+	}
+	return answers
+}
