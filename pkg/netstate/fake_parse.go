@@ -59,10 +59,12 @@ func (f *Fake) statement(line string) error {
 		return f.parseFlow(strings.Fields(rest))
 	case "sysctl":
 		return assign(f.sysctls, rest)
+	case "answers", "unreachable":
+		return f.pings.parse(word, strings.Fields(rest))
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, sysctl or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, sysctl, answers, unreachable or fail")
 }
 
 // assign reads "KEY = VALUE".
