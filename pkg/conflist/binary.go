@@ -3,7 +3,6 @@
 package conflist
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +28,7 @@ func (r Runtime) validate(l List) error {
 			continue
 		}
 		if err := r.Supports(binary, v); err != nil {
-			return fmt.Errorf("ask plugin %s: %w", binary, err)
+			return fmt.Errorf("plugin %s: %w", binary, err)
 		}
 	}
 	return nil
@@ -47,5 +46,5 @@ func findBinary(plugin string, dirs []string) (string, error) {
 			return binary, nil
 		}
 	}
-	return "", errors.New("plugin " + plugin + " is not in " + strings.Join(dirs, ", "))
+	return "", fmt.Errorf("plugin %q is not in %s", plugin, strings.Join(dirs, ", "))
 }

@@ -2,13 +2,16 @@
 
 package conflist
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // judgeFirstValid is ocicni's loadNetworks and cri-dockerd's getDefaultCNINetwork:
 // what is refused is skipped, and the first of the others is taken. CRI-O takes
 // the one that has the name of cni_default_network where that is set.
 func judgeFirstValid(dir string, found []candidate, r Runtime) error {
-	chosen := choose(found, r)
+	chosen, err := choose(dir, found, r)
 	taken := map[string]string{} // the file of each network that CRI-O knows
 	for i := range found {
 		c := &found[i]
@@ -17,46 +20,46 @@ func judgeFirstValid(dir string, found []candidate, r Runtime) error {
 			taken[c.Network] = c.Name
 		}
 		switch {
+		case errors.Is(c.refused, errPipe):
+			c.refuse("; " + r.Kind.title() + " hangs on it when it next loads the folder")
 		case c.refused != nil:
 			c.refuse("; " + r.Kind.title() + " skips it")
 		case i == chosen:
 			c.judge(Selected, "%s", r.why())
+		case chosen < 0:
+			c.judge(Shadowed, "is not used: %s", r.whyNone(c, err))
 		case r.Kind == CRIO && again:
 			c.judge(Shadowed, "is ignored: its network %q is that of %s already, which sorts before it", c.Network, owner)
+		case r.named():
+			c.judge(Shadowed, "is shadowed by %s, whose network %q is the cni_default_network; its own is %q", found[chosen].Name, r.DefaultNetwork, c.Network)
 		default:
-			judgeOther(c, found, chosen, r)
+			c.judge(Shadowed, "is shadowed by %s, which sorts before it", found[chosen].Name)
 		}
 	}
-	if chosen < 0 {
-		return r.nothingValid(dir, len(found))
-	}
-	return nil
+	return err
 }
 
-func judgeOther(c *candidate, found []candidate, chosen int, r Runtime) {
-	switch {
-	case chosen < 0:
-		c.judge(Shadowed, "is not used: cni_default_network is %q, and its network is %q", r.DefaultNetwork, c.Network)
-	case r.named():
-		c.judge(Shadowed, "is shadowed by %s, whose network %q is the cni_default_network; its own is %q", found[chosen].Name, r.DefaultNetwork, c.Network)
-	default:
-		c.judge(Shadowed, "is shadowed by %s, which sorts before it", found[chosen].Name)
-	}
-}
-
-// choose gives the place of the file that is taken, -1 if none.
-func choose(found []candidate, r Runtime) int {
+// choose gives the place of the file that is taken, or -1 and why none is.
+func choose(dir string, found []candidate, r Runtime) (int, error) {
 	for i, c := range found {
-		if r.takes(c) {
-			return i
+		taken, err := r.takes(dir, c)
+		if err != nil {
+			return -1, err
+		}
+		if taken {
+			return i, nil
 		}
 	}
-	return -1
+	return -1, r.nothingValid(dir, len(found))
 }
 
-// takes tells whether a file is the one, if none before it was.
-func (r Runtime) takes(c candidate) bool {
-	return c.refused == nil && (!r.named() || c.Network == r.DefaultNetwork)
+// takes tells whether a file is the one, if none before it was. The error says
+// that the runtime gets no further.
+func (r Runtime) takes(dir string, c candidate) (bool, error) {
+	if errors.Is(c.refused, errPipe) {
+		return false, fmt.Errorf("%w: %s hangs on %s: %w", ErrNoNetwork, r.Kind.title(), path(dir, c.Name), c.refused)
+	}
+	return c.refused == nil && (!r.named() || c.Network == r.DefaultNetwork), nil
 }
 
 func (r Runtime) named() bool { return r.Kind == CRIO && r.DefaultNetwork != "" }
@@ -67,6 +70,14 @@ func (r Runtime) why() string {
 		return "is the network of every pod: it has the name of cni_default_network"
 	}
 	return "is the network of every pod: of those that are valid it sorts first"
+}
+
+// whyNone completes the reason of a valid file where none is taken.
+func (r Runtime) whyNone(c *candidate, err error) string {
+	if errors.Is(err, errPipe) {
+		return r.Kind.title() + " hangs before it comes to it"
+	}
+	return fmt.Sprintf("cni_default_network is %q, and its network is %q", r.DefaultNetwork, c.Network)
 }
 
 // nothingValid says why none of n files is taken.
@@ -84,7 +95,12 @@ func (r Runtime) nothingValid(dir string, n int) error {
 
 func effectiveFirstValid(dir string, names []string, r Runtime) (File, error) {
 	for _, name := range names {
-		if c := look(dir, name, r); r.takes(c) {
+		c := look(dir, name, r)
+		taken, err := r.takes(dir, c)
+		if err != nil {
+			return File{}, err
+		}
+		if taken {
 			c.judge(Selected, "%s", r.why())
 			return c.File, nil
 		}

@@ -8,10 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // wrong names the usual slips, and else the line.
 func wrong(doc []byte, err error) error {
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return mistyped(mismatch)
+	}
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
 		return fmt.Errorf("parse JSON: %w", err)
@@ -30,6 +35,14 @@ func wrong(doc []byte, err error) error {
 	return fmt.Errorf("parse JSON: line %d: %w", line, err)
 }
 
+// mistyped says which key has a value of another type than libcni wants.
+func mistyped(err *json.UnmarshalTypeError) error {
+	if err.Field == "" {
+		return fmt.Errorf("it is JSON, but no object: %s", err.Value)
+	}
+	return fmt.Errorf("%s is of the wrong type: %s", err.Field, err.Value)
+}
+
 // numbersFit refuses a number that no float64 holds, as libcni does, which reads
 // lists into maps of any. The document is valid.
 func numbersFit(doc []byte) error {
@@ -40,7 +53,7 @@ func numbersFit(doc []byte) error {
 		case c == '-' || '0' <= c && c <= '9':
 			end := endOfNumber(doc, i)
 			if _, err := strconv.ParseFloat(string(doc[i:end]), 64); err != nil {
-				return fmt.Errorf("parse JSON: number %.20s… is out of range", doc[i:end])
+				return fmt.Errorf("number %.20s is out of range", doc[i:end])
 			}
 			i = end - 1
 		}
@@ -59,7 +72,7 @@ func endOfString(doc []byte, i int) int {
 }
 
 func endOfNumber(doc []byte, i int) int {
-	for i < len(doc) && bytes.IndexByte([]byte("+-.eE0123456789"), doc[i]) >= 0 {
+	for i < len(doc) && strings.IndexByte("+-.eE0123456789", doc[i]) >= 0 {
 		i++
 	}
 	return i

@@ -16,6 +16,9 @@ import (
 // near; runtimes have no such limit.
 const tooLarge = 16 << 20
 
+// errPipe says that opening the file does not come to an end.
+var errPipe = errors.New("it is a pipe, and whoever opens it waits for a writer: remove it")
+
 // readFile reads a file without ever waiting: a runtime that opens a pipe waits
 // for its writer, and loads nothing meanwhile.
 func readFile(path string) ([]byte, time.Time, error) {
@@ -55,11 +58,11 @@ func regular(info fs.FileInfo) error {
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
-		return errors.New("it leads to a folder")
+		return errors.New("it is a link to a folder")
 	case mode&fs.ModeNamedPipe != 0:
-		return errors.New("it is a pipe, and the runtime hangs on it: remove it")
+		return errPipe
 	default:
-		return fmt.Errorf("it is no regular file (%s)", mode.Type())
+		return errors.New("it is a device, not a file")
 	}
 }
 

@@ -32,7 +32,7 @@ func whyNot(e fs.DirEntry, found []candidate) string {
 	}
 	ext := filepath.Ext(e.Name())
 	switch lower := strings.ToLower(ext); {
-	case ext == "":
+	case ext == "", ext == ".":
 		return "is not loaded: the name has no extension"
 	case lower != ext && slices.Contains([]string{".conf", ".conflist", ".json"}, lower):
 		return fmt.Sprintf("is not loaded: the name ends in %s, and extensions are case sensitive", ext)

@@ -3,6 +3,7 @@
 package conflist
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,15 +73,8 @@ type candidate struct {
 
 // look reads a file as the runtime does.
 func look(dir, name string, r Runtime) candidate {
-	l, err := read(dir, name, rulesOf(r.Kind))
-	c := candidate{File: l.describe(name), refused: err}
-	if err == nil && r.Kind != Containerd {
-		c.refused = r.validate(l)
-	}
-	if r.Kind == CRIO && c.Network == "" && err == nil {
-		c.Network = name // path.Base in loadNetworks
-	}
-	return c
+	l, err := Look(dir, name, r)
+	return candidate{File: l.describe(name), refused: err}
 }
 
 // refuse gives the verdict on a file that cannot be loaded.
@@ -92,15 +86,7 @@ func (c *candidate) judge(v Verdict, reason string, args ...any) {
 	c.Verdict, c.Reason = v, fmt.Sprintf(reason, args...)
 }
 
-func byName(a, b fs.DirEntry) int {
-	switch {
-	case a.Name() < b.Name():
-		return -1
-	case a.Name() > b.Name():
-		return 1
-	}
-	return 0
-}
+func byName(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) }
 
 // nothingIn is why a folder without a loadable file selects nothing.
 func nothingIn(dir string, r Runtime) error {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conflist
+
+import "fmt"
+
+// Look reads one loadable file of a folder as the runtime would. The error says
+// why the runtime refuses it; what could be read stands beside it. A file that
+// names no network has the one by which the runtime knows it.
+func Look(dir, name string, r Runtime) (List, error) {
+	if r.Kind == 0 {
+		return List{}, fmt.Errorf("look at %s: %w", path(dir, name), errNoRuntime)
+	}
+	l, err := read(dir, name, rulesOf(r.Kind))
+	if err == nil && r.Kind != Containerd {
+		err = r.validate(l)
+	}
+	if r.Kind == CRIO && l.Name == "" && err == nil {
+		l.Name = name // path.Base in loadNetworks
+	}
+	return l, err
+}
