@@ -8,21 +8,27 @@ import (
 )
 
 // A maker makes folders up. Equal seeds make equal folders.
-type maker struct{ *rand.Rand }
+type maker struct {
+	*rand.Rand
+	oddity int // how many in a hundred of all things are odd in this folder
+}
 
-func newMaker(seed uint64) maker { return maker{rand.New(rand.NewPCG(seed, 4))} }
+func newMaker(seed uint64) *maker { return &maker{Rand: rand.New(rand.NewPCG(seed, 4))} }
 
 // oneOf picks one of some; what is there more often is picked more often.
-func oneOf[T any](m maker, some ...T) T { return some[m.IntN(len(some))] }
+func oneOf[T any](m *maker, some ...T) T { return some[m.IntN(len(some))] }
 
 // often is true so many times in a hundred.
-func (m maker) often(percent int) bool { return m.IntN(100) < percent }
+func (m *maker) often(percent int) bool { return m.IntN(100) < percent }
 
-// folder makes up to eight entries, and drop-ins.
-func (m maker) folder() folder {
+// folder makes up to eight entries, and drop-ins. In a third of the folders all
+// documents are as they should be, for one that is not may hide all else.
+func (m *maker) folder() folder {
 	f := folder{}
+	m.oddity = oneOf(m, 0, 1, 4)
 	for range 1 + m.IntN(8) {
-		f[m.name()] = m.entry(f)
+		name := m.name()
+		f[name] = m.entry(name)
 	}
 	for _, network := range []string{"a", "b", "net"} {
 		if m.often(25) {
@@ -30,36 +36,39 @@ func (m maker) folder() folder {
 		}
 	}
 	if m.often(5) {
-		f["../beside.conf"] = entry{content: m.single()}
+		f["../beside.conf"] = entry{content: m.single(false)}
 	}
 	return f
 }
 
 // name makes the name of an entry: few, so that folders have what comes before
 // what in common, and each kind that a loader might take for another.
-func (m maker) name() string {
+func (m *maker) name() string {
 	prefix := oneOf(m, "", ".", "0-", "00-", "05-", "10-", "100-", "20-", "99-", "A-", "Z-", "a-", "é-", " ")
-	ext := oneOf(m, ".conflist", ".conflist", ".conflist", ".conflist", ".conflist", ".conf", ".conf", ".conf", ".json",
-		".CONFLIST", ".Conf", ".conflist.bak", ".conf~", ".conflist.conf", ".conf.conflist", "", ".", ".jsonl")
+	ext := oneOf(m, ".conflist", ".conflist", ".conflist", ".conf", ".conf", ".json")
+	if m.often(25) {
+		ext = oneOf(m, ".CONFLIST", ".Conf", ".conflist.bak", ".conf~", ".conflist.conf", ".conf.conflist", "", ".", ".jsonl")
+	}
 	return prefix + oneOf(m, "x", "y", "z") + ext
 }
 
-func (m maker) entry(f folder) entry {
-	switch m.IntN(20) {
-	case 0:
+func (m *maker) entry(name string) entry {
+	switch m.IntN(60) {
+	case 0, 1:
 		return entry{dir: true}
-	case 1:
-		return entry{link: oneOf(m, "/nowhere", "gone.conflist", ".", "..", "/dev/null")}
 	case 2:
+		return entry{link: oneOf(m, "/nowhere", "gone.conflist", ".", "..", "/dev/null")}
+	case 3, 4:
 		return entry{link: m.name()} // of another file perhaps, or of itself
-	case 3, 4, 5, 6, 7, 8:
-		return entry{content: m.single()}
 	}
-	return entry{content: m.list()}
+	if strings.HasSuffix(name, ".conflist") != (m.often(m.oddity)) {
+		return entry{content: m.list()}
+	}
+	return entry{content: m.single(m.often(50))}
 }
 
 // dropIns makes a folder <network>/ with none to three entries, or a file there.
-func (m maker) dropIns(f folder, network string) {
+func (m *maker) dropIns(f folder, network string) {
 	if m.often(10) {
 		f[network] = entry{content: "not a folder"}
 		return
@@ -67,10 +76,10 @@ func (m maker) dropIns(f folder, network string) {
 	f[network] = entry{dir: true}
 	for range m.IntN(4) {
 		path := network + "/" + oneOf(m, "", ".", "1", "2") + "d" + oneOf(m, ".conf", ".conf", ".conf", ".conflist", ".json", ".CONF", "")
-		switch m.IntN(12) {
-		case 0:
+		switch {
+		case m.often(5):
 			f[path] = entry{dir: true}
-		case 1:
+		case m.often(m.oddity):
 			f[path] = entry{link: "/nowhere"}
 		default:
 			f[path] = entry{content: m.slip(m.plugin())}
@@ -78,9 +87,9 @@ func (m maker) dropIns(f folder, network string) {
 	}
 }
 
-// slip spoils one text in ten.
-func (m maker) slip(doc string) string {
-	if !m.often(10) {
+// slip spoils a text now and then.
+func (m *maker) slip(doc string) string {
+	if !m.often(m.oddity) {
 		return doc
 	}
 	switch m.IntN(12) {
