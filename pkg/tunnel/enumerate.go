@@ -45,6 +45,7 @@ type enumeration struct {
 
 	ends   map[end]*far
 	order  []end
+	seen   map[end]bool // with the block
 	claims claims
 	steps  int // entries and look-ups, for the test that the work is linear
 }
@@ -77,6 +78,7 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		macs:    make(map[onLink]netstate.MAC, len(d.Neighbours)),
 		fdb:     make(map[forwarded][]netip.Addr, len(d.FDB)),
 		ends:    make(map[end]*far, len(d.Routes)),
+		seen:    make(map[end]bool, len(d.Routes)),
 		claims:  newClaims(len(d.Routes)),
 	}
 	for _, l := range d.Links {

@@ -38,7 +38,7 @@ type Unenumerable struct{ Device, Reason string }
 // Down is a device that is set down although the network needs it.
 type Down struct {
 	Device string
-	Needed string // why we think so, a clause: "3 routes lead over it"
+	Needed string // why we think so, a clause: "it still has 3 routes"
 }
 
 // A Duplicate is what two ends lay claim to.

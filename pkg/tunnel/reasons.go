@@ -25,9 +25,9 @@ func (e *enumeration) notEnumerable(d *device) string {
 	case d.Kind == "wireguard" && d.routes > 0:
 		return fmt.Sprintf("the outer addresses are WireGuard's own: wg show %s endpoints", d.Name)
 	case d.encap > 0:
-		return fmt.Sprintf("%s bring their outer addresses along (encap)", count(d.encap, "route"))
+		return fmt.Sprintf("the outer addresses are in its routes, beside the gateway (%s with encap)", count(d.encap, "route"))
 	case d.mute > 0:
-		return fmt.Sprintf("%s over it name no gateway, and it has no remote address", count(d.mute, "route"))
+		return fmt.Sprintf("it has no remote address, and %s over it without a gateway", count(d.mute, "route"))
 	}
 	return ""
 }
@@ -51,7 +51,7 @@ func needed(d *device) string {
 	case d.Up:
 		return ""
 	case d.routes > 0:
-		return count(d.routes, "route") + " lead over it"
+		return "it still has " + count(d.routes, "route")
 	case d.Kind == "openvswitch": // br-int is always down
 		return ""
 	case d.fdb > 0:

@@ -4,6 +4,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -22,7 +23,7 @@ type far struct {
 	device   *device
 	outer    netip.Addr
 	blocks   []netip.Prefix
-	gateways []netip.Addr // inner addresses that a route names, without repetition of the last
+	gateways []netip.Addr // inner addresses that its routes name
 }
 
 // route enters one route, or leaves it out: one's own blocks, default routes
@@ -45,14 +46,9 @@ func (e *enumeration) route(r netstate.TunnelRoute) {
 		return
 	}
 	outers, inner, ok := e.outers(d, r)
-	if !ok {
-		d.mute++
-		return
+	if ok && !e.taken(d, r, outers, inner) {
+		e.enter(d, r.Dst, outers, inner)
 	}
-	if e.taken(d, r, outers, inner) {
-		return
-	}
-	e.enter(d, r.Dst, outers, inner)
 }
 
 // connected says whether a route without a gateway is to one of our own subnets:
@@ -75,22 +71,31 @@ func (e *enumeration) outers(d *device, r netstate.TunnelRoute) (outers []netip.
 	}
 	switch {
 	case layer3(d.Kind) && outers == nil: // of tunl0 the gateway is the outer address
-		return []netip.Addr{r.Gateway}, netip.Addr{}, usable(r.Gateway)
+		outers, r.Gateway, ok = []netip.Addr{r.Gateway}, netip.Addr{}, usable(r.Gateway)
 	case layer3(d.Kind):
-		ok = r.Dst != single(d.Remote) // kube-router leads to the outer address itself by table 77
+		// kube-router leads to the outer address itself by table 77.
+		return outers, r.Gateway, r.Dst != single(d.Remote)
 	case d.Kind == "wireguard":
 		ok = true
 	case d.Kind == "openvswitch":
-		ok = r.Onlink && r.Gateway.IsValid() // Antrea; the one route of OVN-Kubernetes is not onlink
+		// Antrea's are onlink, the one route of OVN-Kubernetes is not.
+		return nil, r.Gateway, r.Onlink && r.Gateway.IsValid()
 	default: // Ethernet in something
 		e.steps++
 		if mac, known := e.macs[onLink{d.Index, r.Gateway}]; known && len(e.fdb[forwarded{d.Index, mac}]) > 0 {
 			outers = e.fdb[forwarded{d.Index, mac}]
+			outers = outers[:min(len(outers), rivals)]
 		}
 		ok = r.Gateway.IsValid() || outers != nil
 	}
+	if !ok {
+		d.mute++
+	}
 	return outers, r.Gateway, ok
 }
+
+// rivals bounds how many that claim one inner address are looked at.
+const rivals = 8
 
 // enter adds a block to a far end. Where two outer addresses lay claim to one
 // inner address, the first is as good as the other.
@@ -112,10 +117,11 @@ func (e *enumeration) enter(d *device, block netip.Prefix, outers []netip.Addr, 
 		e.order = append(e.order, at)
 		d.peers++
 	}
-	if n := len(f.blocks); n == 0 || f.blocks[n-1] != block {
+	if at.block = block; !e.seen[at] { // it may be in several tables
+		e.seen[at] = true
 		f.blocks = append(f.blocks, block)
 	}
-	if n := len(f.gateways); inner.IsValid() && (n == 0 || f.gateways[n-1] != inner) {
+	if inner.IsValid() && len(f.gateways) <= alternatives && !slices.Contains(f.gateways, inner) {
 		f.gateways = append(f.gateways, inner)
 	}
 }
