@@ -11,4 +11,9 @@
 // for what the program writes to standard output, one for standard error, and
 // one for what init reports. So nothing that the kernel or the program prints
 // can be taken for something else.
+//
+// A guest that has its own time counts instructions, each a nanosecond, where
+// others look at the machine's clock. To wait costs it nothing, be it ten
+// minutes: when all wait, the next timer is due. And nothing in it is late
+// because the machine is slow or busy. It has one processor.
 package vm

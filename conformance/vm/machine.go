@@ -25,7 +25,8 @@ type Machine struct {
 
 	Init     string        // the static program of conformance/vm/init; "" has the go command build it
 	MemoryMB int           // 0 is 1024
-	CPUs     int           // 0 is 2
+	CPUs     int           // 0 is 2; one where OwnTime is set
+	OwnTime  bool          // the guest's clock counts what the guest does; see the package
 	Deadline time.Duration // for everything, the image included; 0 is ten minutes
 
 	Stdout, Stderr io.Writer // of the command, as it writes; nil discards

@@ -27,7 +27,7 @@ type node struct {
 // its like lead into /usr.
 func newTree() tree {
 	t := tree{}
-	for _, dir := range []string{"proc", "sys", "dev", "run", "root", "etc", "var/lib", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64"} {
+	for _, dir := range []string{"proc", "sys", "dev", "run/lock", "run/netns", "root", "etc", "var/lib", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64"} {
 		t.folder(dir, 0o755)
 	}
 	t.folder("tmp", 0o777|fs.ModeSticky)

@@ -17,7 +17,7 @@ func (o options) machine() (vm.Machine, error) {
 	m := vm.Machine{
 		Init: o.init, Command: slices.Clone(o.command), Env: environment(o.env),
 		Programs: split(o.programs), Modules: split(o.modules),
-		MemoryMB: o.memory, CPUs: o.cpus, Deadline: o.deadline,
+		MemoryMB: o.memory, CPUs: o.cpus, OwnTime: o.ownTime, Deadline: o.deadline,
 		Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	if o.console {

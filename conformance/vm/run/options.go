@@ -20,7 +20,7 @@ type options struct {
 	programs, modules        string
 	memory, cpus             int
 	deadline                 time.Duration
-	console                  bool
+	console, ownTime         bool
 	command                  []string
 }
 
@@ -44,6 +44,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.memory, "memory", 1024, "memory in `MiB`")
 	f.IntVar(&o.cpus, "cpus", 2, "processors")
 	f.DurationVar(&o.deadline, "deadline", 10*time.Minute, "when to give up")
+	f.BoolVar(&o.ownTime, "own-time", false, "time passes with what the guest does, and at once where it waits")
 	f.BoolVar(&o.console, "console", false, "show what the kernel prints")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnels
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+)
+
+// A Lab is nodes on one switch.
+type Lab struct {
+	Nodes  []*Node
+	fabric *thread // the namespace of the switch
+}
+
+// NewLab makes so many nodes, each with a route through its tunnel to every
+// other's block, and the firewall in place. Nobody has sent anything yet.
+func NewLab(nodes int) (*Lab, error) {
+	fabric, err := newThread()
+	if err != nil {
+		return nil, fmt.Errorf("make lab: %w", err)
+	}
+	l := &Lab{fabric: fabric}
+	if err := fabric.do(makeSwitch); err != nil {
+		return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+	}
+	for i := range nodes {
+		n, err := newNode(i, fabric)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+		}
+		l.Nodes = append(l.Nodes, n)
+	}
+	for _, n := range l.Nodes {
+		if err := n.do(func() error { return n.join(l.Nodes) }); err != nil {
+			return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Close ends the threads, and with them the namespaces and what is in them.
+func (l *Lab) Close() error {
+	var errs []error
+	for _, n := range l.Nodes {
+		errs = append(errs, n.close())
+	}
+	l.fabric.end()
+	return errors.Join(errs...)
+}
+
+const switchName = "switch"
+
+func makeSwitch() error {
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: switchName}}
+	if err := netlink.LinkAdd(bridge); err != nil {
+		return fmt.Errorf("make switch: %w", err)
+	}
+	if err := netlink.LinkSetUp(bridge); err != nil {
+		return fmt.Errorf("make switch: %w", err)
+	}
+	return nil
+}
+
+// outer is the node's own address.
+func outer(node int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(node + 1)}) }
+
+// block is what Calico's IPAM gives a node to hand out: a /26.
+func block(node int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(node), 64}), 26)
+}
+
+// inner is the address of the node's tunl0: the first that its IPAM handed out.
+func inner(node int) netip.Addr { return block(node).Addr() }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnels
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+)
+
+// Folders are where things are and go.
+type Folders struct {
+	Reference string // the reference plugins
+	Guard     string // our programs
+	Work      string // of the cluster
+}
+
+// NewCluster gives the nodes of the lab a runtime each, with the guard last in
+// its chain where it is to be there. Each has folders of its own, as it has on
+// machines of their own.
+func NewCluster(l *Lab, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
+	c := &Cluster{Lab: l, random: rand.New(rand.NewPCG(seed, 0))}
+	for _, n := range l.Nodes {
+		dir := f.dir(n)
+		plugins := []chain.Plugin{chain.PTP(ipam(n, dir))}
+		bin := []string{f.Reference}
+		if guarded {
+			plugins = append(plugins, chain.Guard(dir))
+			bin = []string{f.Guard, f.Reference}
+		}
+		r, err := chain.NewRuntime(dir, bin, journal, "1.0.0", plugins...)
+		if err != nil {
+			return nil, fmt.Errorf("make runtime of %s: %w", n.Name, err)
+		}
+		c.runtimes = append(c.runtimes, r)
+	}
+	return c, nil
+}
+
+func (f Folders) dir(n *Node) string { return filepath.Join(f.Work, n.Name) }
+
+// StateDir is where the guard of the node keeps its state.
+func (f Folders) StateDir(n *Node) string { return filepath.Join(f.dir(n), "state") }
+
+// ipam hands out the addresses of the node's block, but that of its tunl0.
+func ipam(n *Node, dir string) chain.Plugin {
+	first := inner(n.number).Next()
+	return chain.Plugin{
+		"type":    "host-local",
+		"dataDir": filepath.Join(dir, "leases"),
+		"ranges":  [][]map[string]string{{{"subnet": block(n.number).String(), "gateway": first.String()}}},
+		"routes":  []map[string]string{{"dst": "0.0.0.0/0"}},
+	}
+}
