@@ -3,9 +3,7 @@
 package tunnels_test
 
 import (
-	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,35 +11,54 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/tunnels"
 )
 
-// The size of the cluster, and what decides who talks to whom.
+// The size of the cluster, and what decides which pod is where and talks to whom.
 const (
 	nodes = 5
 	pods  = 24
 	seed  = 2
 )
 
-// forgets is when the firewalls have forgotten a tunnel in which nothing moved:
-// net.netfilter.nf_conntrack_generic_timeout is 600 s, as it is in AWS.
-const forgets = 605 * time.Second
-
-// Shares of the rounds of a replay.
-type shares struct {
-	first  tunnels.Share // pods come up on nodes that are new
-	later  tunnels.Share // the same pods, when nothing has moved for long
-	second tunnels.Share // more pods come up, once more after long
+// A way is what somebody does about cold tunnels.
+type way struct {
+	name    string
+	guarded bool // the plugin is in the chain
+	before  func(testing.TB, *tunnels.Cluster)
+	judge   func(testing.TB, *tunnels.Rounds)
 }
 
-func TestWithoutGuard(t *testing.T) {
-	s := replay(t, false, nil)
-	if s.first.Percent() >= 80 || s.later.Percent() >= 80 || s.second.Percent() >= 80 {
-		t.Error("the incident does no harm; what is replayed is not it")
+func ways() []way {
+	return []way{
+		{name: "nothing", judge: someFail},
+		{name: "one ping, once, from every node to every other", before: poke, judge: onlyFirstRoundWorks},
+		{name: "the plugin alone", guarded: true, judge: onlyFirstRoundWorks},
+		{name: "the plugin and `guardctl tunnels warm --loop`", guarded: true, before: keepWarm, judge: allWork},
 	}
 }
 
-func replay(t *testing.T, guarded bool, prepare func(*tunnels.Cluster)) shares {
+func TestColdTunnels(t *testing.T) {
 	if os.Getenv("CNI_GUARD_KERNEL") != "vm" {
 		t.Skip("needs a machine of its own with ipip, and its own time: make test-vm")
 	}
+	var table tunnels.Table
+	for _, w := range ways() {
+		t.Run(w.name, func(t *testing.T) {
+			c := newCluster(t, w.guarded)
+			if w.before != nil {
+				w.before(t, c)
+			}
+			rounds, err := c.Replay(t.Context(), pods)
+			if err != nil {
+				t.Fatal(err)
+			}
+			table.Add(w.name, rounds)
+			w.judge(t, rounds)
+		})
+	}
+	t.Logf("%d nodes, twice %d pods:\n\n%s", nodes, pods, table)
+}
+
+func newCluster(t *testing.T, guarded bool) *tunnels.Cluster {
+	t.Helper()
 	l, err := tunnels.NewLab(nodes)
 	if err != nil {
 		t.Fatal(err)
@@ -51,26 +68,55 @@ func replay(t *testing.T, guarded bool, prepare func(*tunnels.Cluster)) shares {
 			t.Error(err)
 		}
 	})
-	f := tunnels.Folders{Reference: rig.RefDir(t), Work: t.TempDir()}
+	f := tunnels.Folders{Reference: rig.RefDir(t), Guard: rig.GuardDir(t), Work: t.TempDir()}
 	c, err := tunnels.NewCluster(l, f, guarded, seed, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if prepare != nil {
-		prepare(c)
-	}
-	var s shares
-	if s.first, err = c.Deploy(t.Context(), pods); err != nil {
+	return c
+}
+
+func poke(t testing.TB, c *tunnels.Cluster) {
+	if err := c.Poke(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(forgets)
-	if s.later, err = c.Reconnect(); err != nil {
+}
+
+func keepWarm(t testing.TB, c *tunnels.Cluster) {
+	stop, err := c.KeepWarm(t.Context(), t.Output())
+	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(forgets)
-	if s.second, err = c.Deploy(t.Context(), pods); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	// Every node is up, and its service started, before there are pods.
+	tunnels.Pass(5 * time.Second)
+}
+
+func someFail(t testing.TB, r *tunnels.Rounds) {
+	for _, s := range []tunnels.Share{r.First, r.Later, r.Second} {
+		if s.Percent() >= 80 {
+			t.Errorf("%s reached another node: the incident does little harm; is it what is replayed?", s)
+		}
 	}
-	t.Log(strings.Join([]string{fmt.Sprint(s.first), fmt.Sprint(s.later), fmt.Sprint(s.second)}, " | "))
-	return s
+}
+
+func onlyFirstRoundWorks(t testing.TB, r *tunnels.Rounds) {
+	if r.First.Percent() != 100 {
+		t.Errorf("first round: %s, want all: every node had sent to every other", r.First)
+	}
+	if r.Later.Percent() >= 80 {
+		t.Errorf("ten minutes later: %s; did the firewalls forget nothing?", r.Later)
+	}
+}
+
+func allWork(t testing.TB, r *tunnels.Rounds) {
+	for _, s := range []tunnels.Share{r.First, r.Later, r.Second} {
+		if s.Percent() != 100 {
+			t.Errorf("%s reached another node, want all", s)
+		}
+	}
 }

@@ -25,6 +25,7 @@ func (s Share) String() string {
 // order that its seed decides.
 type Cluster struct {
 	*Lab
+	folders  Folders
 	runtimes []*chain.Runtime // by node
 	random   *rand.Rand
 }

@@ -22,7 +22,7 @@ type Folders struct {
 // its chain where it is to be there. Each has folders of its own, as it has on
 // machines of their own.
 func NewCluster(l *Lab, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
-	c := &Cluster{Lab: l, random: rand.New(rand.NewPCG(seed, 0))}
+	c := &Cluster{Lab: l, folders: f, random: rand.New(rand.NewPCG(seed, 0))}
 	for _, n := range l.Nodes {
 		dir := f.dir(n)
 		plugins := []chain.Plugin{chain.PTP(ipam(n, dir))}
@@ -42,8 +42,8 @@ func NewCluster(l *Lab, f Folders, guarded bool, seed uint64, journal io.Writer)
 
 func (f Folders) dir(n *Node) string { return filepath.Join(f.Work, n.Name) }
 
-// StateDir is where the guard of the node keeps its state.
-func (f Folders) StateDir(n *Node) string { return filepath.Join(f.dir(n), "state") }
+// stateDir is where the guard of the node keeps its state.
+func (f Folders) stateDir(n *Node) string { return filepath.Join(f.dir(n), "state") }
 
 // ipam hands out the addresses of the node's block, but that of its tunl0.
 func ipam(n *Node, dir string) chain.Plugin {

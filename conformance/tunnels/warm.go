@@ -46,7 +46,7 @@ func send(to string) error {
 
 // KeepWarm starts guardctl tunnels warm --loop on every node. stop ends them as
 // systemd does, and says what was wrong with any.
-func (c *Cluster) KeepWarm(ctx context.Context, f Folders, journal io.Writer) (stop func() error, err error) {
+func (c *Cluster) KeepWarm(ctx context.Context, journal io.Writer) (stop func() error, err error) {
 	var loops []*exec.Cmd
 	stop = func() error {
 		var errs []error
@@ -59,7 +59,7 @@ func (c *Cluster) KeepWarm(ctx context.Context, f Folders, journal io.Writer) (s
 		return errors.Join(errs...)
 	}
 	for _, n := range c.Nodes {
-		cmd := exec.CommandContext(ctx, filepath.Join(f.Guard, "guardctl"), "tunnels", "warm", "--loop", "--state-dir", f.StateDir(n))
+		cmd := exec.CommandContext(ctx, filepath.Join(c.folders.Guard, "guardctl"), "tunnels", "warm", "--loop", "--state-dir", c.folders.stateDir(n))
 		cmd.Stdout, cmd.Stderr = journal, journal
 		if err := n.do(cmd.Start); err != nil {
 			return nil, errors.Join(fmt.Errorf("start guardctl on %s: %w", n.Name, err), stop())
