@@ -95,9 +95,13 @@ func (p *prober) notSent(i int, t try, err error) {
 	if g.state.Confirms() || target.also || t == second && g.state == Silent {
 		return
 	}
-	g.state, g.by, g.why = Unprobed, netip.Addr{}, "nothing was sent: "+reason(err)
-	if noWay(err) {
-		g.state, g.why = Unreachable, reason(err)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, os.ErrClosed):
+		g.state, g.by, g.why = Unprobed, netip.Addr{}, noTime
+	case noWay(err):
+		g.state, g.by, g.why = Unreachable, netip.Addr{}, reason(err)
+	default:
+		g.state, g.by, g.why = Unprobed, netip.Addr{}, "nothing was sent: "+reason(err)
 	}
 	p.settle(g)
 }
@@ -117,8 +121,6 @@ func noWay(err error) bool {
 func reason(err error) string {
 	var errno unix.Errno
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, os.ErrClosed):
-		return "there was no time left"
 	case errors.Is(err, unix.EPERM):
 		return "operation not permitted; a firewall of this node drops what leaves"
 	case errors.As(err, &errno):

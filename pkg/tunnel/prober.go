@@ -114,13 +114,16 @@ func (p *prober) stop() {
 	}
 }
 
+// noTime is why a peer is Unprobed that nothing kept us from asking but the clock.
+const noTime = "there was no time to ask it"
+
 // answers gives each peer the answer of its group.
 func (p *prober) answers(peers []Peer) []Answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	answers := make([]Answer, len(peers))
 	for i, peer := range peers {
-		answers[i] = Answer{Peer: peer, Why: "there was no time to ask it"}
+		answers[i] = Answer{Peer: peer, Why: noTime}
 		if !peer.Probed.IsValid() {
 			answers[i].Why = "no address of it is known that answers a ping"
 		}

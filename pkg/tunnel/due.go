@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// patience is how long a peer that gave no answer is left alone, the first time.
+// Each time after that it is twice as long.
+const patience = 30 * time.Second
+
+// due gives when a peer is to be asked again, and whether its answer is worth
+// waiting for: one that has been silent will be so again.
+func (r Record) due(interval time.Duration) (when time.Time, wait bool) {
+	switch {
+	case r.Asked.IsZero():
+		return time.Time{}, true
+	case r.Misses == 0:
+		return r.Confirmed.Add(interval), true
+	}
+	pause := patience << min(r.Misses-1, 16)
+	return r.Asked.Add(min(pause, interval)), false
+}
+
+// confirmed reports whether the peer answered, the last time that it was asked, and
+// not too long ago.
+func (r Record) confirmed(now time.Time, interval time.Duration) bool {
+	return r.Misses == 0 && !r.Confirmed.IsZero() && now.Sub(r.Confirmed) <= interval
+}
+
+// A selection is whom to ask now.
+type selection struct {
+	peers []Peer
+	wait  bool      // for their answers
+	next  time.Time // when somebody else is to be asked; the zero Time: never
+}
+
+// choose picks whom to ask of peers, at most so many (0: all), those first that are
+// due for longest: who was never asked.
+func (k Known) choose(peers []Peer, now time.Time, interval time.Duration, most int) selection {
+	type candidate struct {
+		peer Peer
+		when time.Time
+		wait bool
+	}
+	var all []candidate
+	seen := make(map[netip.Addr]bool, len(peers))
+	for _, p := range peers {
+		if p.Probed.IsValid() && !seen[p.Probed] {
+			seen[p.Probed] = true
+			when, wait := k.Peers[p.Probed].due(interval)
+			all = append(all, candidate{p, when, wait})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return a.when.Compare(b.when) })
+	var s selection
+	for _, c := range all {
+		if c.when.After(now) || most > 0 && len(s.peers) == most {
+			s.next = c.when
+			break
+		}
+		s.peers = append(s.peers, c.peer)
+		s.wait = s.wait || c.wait
+	}
+	return s
+}
+
+// asking notes that peers are about to be asked, before they are: a process that
+// is killed must not have the next one ask all of them again.
+func (k *Known) asking(peers []Peer, now time.Time) {
+	for _, p := range peers {
+		r := k.Peers[p.Probed]
+		r.Asked = now
+		r.Misses++
+		k.Peers[p.Probed] = r
+	}
+	k.Spent = Spent{At: now, Packets: len(peers)}
+}
+
+// learn notes what came of it. before is what was known of those who were not
+// asked after all.
+func (k *Known) learn(answers []Answer, before map[netip.Addr]Record, now time.Time) {
+	packets := 0
+	for _, a := range answers {
+		addr := a.Peer.Probed
+		if a.State == Unprobed && a.Why == noTime {
+			if r, ok := before[addr]; ok {
+				k.Peers[addr] = r
+			} else {
+				delete(k.Peers, addr)
+			}
+			continue
+		}
+		r := k.Peers[addr]
+		r.State, r.By, r.Why = a.State, a.By, a.Why
+		if a.State.Confirms() {
+			r.Confirmed, r.Misses, r.RTT = now, 0, a.RTT
+		}
+		k.Peers[addr] = r
+		if a.State == Unprobed {
+			continue
+		}
+		packets++
+		if a.State != Answered {
+			packets += 1 + min(len(a.Peer.Also), maxAlso) // it was asked again, or may have been
+		}
+	}
+	k.Spent = Spent{At: now, Packets: packets}
+}
+
+// before gives what is known of the peers.
+func (k Known) before(peers []Peer) map[netip.Addr]Record {
+	before := make(map[netip.Addr]Record, len(peers))
+	for _, p := range peers {
+		if r, ok := k.Peers[p.Probed]; ok {
+			before[p.Probed] = r
+		}
+	}
+	return before
+}
