@@ -26,10 +26,10 @@ func judgeFirstValid(dir string, found []candidate, r Runtime) error {
 			c.refuse("; " + r.Kind.title() + " skips it")
 		case i == chosen:
 			c.judge(Selected, "%s", r.why())
-		case chosen < 0:
-			c.judge(Shadowed, "is not used: %s", r.whyNone(c, err))
 		case r.Kind == CRIO && again:
 			c.judge(Shadowed, "is ignored: its network %q is that of %s already, which sorts before it", c.Network, owner)
+		case chosen < 0:
+			c.judge(Shadowed, "is not used: %s", r.whyNone(c, err))
 		case r.named():
 			c.judge(Shadowed, "is shadowed by %s, whose network %q is the cni_default_network; its own is %q", found[chosen].Name, r.DefaultNetwork, c.Network)
 		default:

@@ -37,7 +37,8 @@ func parseList(doc []byte, r rules) (l List, err error) {
 		return l, err
 	}
 	if raw, ok := top["plugins"]; ok {
-		return l, l.addEntries(raw)
+		err = l.addEntries(raw)
+		return l, err
 	}
 	if r.old || l.InlinedOnly {
 		return l, errors.New("it has no plugins")
