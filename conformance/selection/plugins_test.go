@@ -21,6 +21,7 @@ func binDirs(t *testing.T) []string {
 	script(t, first, "mute", "exit 1", 0o755)
 	script(t, first, "garbled", "echo 'VERSION? none'", 0o755)
 	script(t, first, "sealed", answering(all), 0o644)
+	script(t, second, "folder", answering(all), 0o755) // the first is passed over
 	if err := os.Mkdir(filepath.Join(first, "folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
