@@ -2,7 +2,11 @@
 
 package netstate
 
-import "golang.org/x/sys/unix"
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+)
 
 // The tests that need a node are in package netstate_test, as checktest imports
 // this package. These are the parts that they cannot reach otherwise.
@@ -27,3 +31,28 @@ func (l *Live) ForgetStrict() error {
 
 // Strict reports whether the kernel filters address dumps.
 func (l *Live) Strict() bool { return l.strict }
+
+// WatchRoutesNarrowly is WatchRoutes with next to no room in the kernel.
+func (l *Live) WatchRoutesNarrowly(ctx context.Context) (<-chan RouteChange, error) {
+	return l.watchRoutes(ctx, 1)
+}
+
+// ParseMessages gives bytes to all that read messages of the kernel.
+func ParseMessages(b []byte) {
+	all := func(int) bool { return true }
+	parseTunnelLink(b)
+	for _, family := range families() {
+		parseTunnelRoute(b, family, all)
+		parseOwn(b, family, unix.RTN_BLACKHOLE)
+		parseNeighbour(b, family, all)
+	}
+	parseND(b)
+	parseFlowMessage(b)
+}
+
+// TunnelRoutes gives the IPv4 routes of devices, as TunnelDump asks for them.
+func (l *Live) TunnelRoutes(links ...int) ([]TunnelRoute, error) {
+	return gatherOf(l, links, func(index int) question {
+		return l.routeQuestion(unix.AF_INET, unix.RTN_UNICAST, index)
+	}, func(b []byte, of func(int) bool) []TunnelRoute { return parseTunnelRoute(b, unix.AF_INET, of) })
+}

@@ -60,7 +60,7 @@ func TestFakePrintsWhatItParsed(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"lnk lo":                          "want link, addr, route, neigh, fdb, flow, sysctl or fail",
+		"lnk lo":                          "want link, addr, route",
 		"link":                            "want a name",
 		"link lo\nlink lo":                "line 2",
 		"link lo index":                   "index has no value",

@@ -30,14 +30,33 @@ func (l *Live) Routes() ([]Route, error) {
 	for _, link := range links {
 		names[link.Index] = link.Name
 	}
-	routes := make([]Route, len(found))
-	for i, r := range found {
-		routes[i] = Route{Dst: prefixOf(r.Dst), Link: names[r.LinkIndex], Protocol: int(r.Protocol)}
-		if gw, ok := netip.AddrFromSlice(r.Gw); ok {
-			routes[i].Gateway = gw.Unmap()
+	routes := make([]Route, 0, len(found))
+	for _, r := range found {
+		for _, hop := range hopsOf(r) {
+			route := Route{Dst: prefixOf(r.Dst), Link: names[hop.LinkIndex], Protocol: int(r.Protocol)}
+			route.Gateway = gatewayOf(hop)
+			routes = append(routes, route)
 		}
 	}
 	return routes, nil
+}
+
+// hopsOf gives the next hops of a route, of which the library has one apart.
+func hopsOf(r netlink.Route) []*netlink.NexthopInfo {
+	if len(r.MultiPath) > 0 {
+		return r.MultiPath
+	}
+	return []*netlink.NexthopInfo{{LinkIndex: r.LinkIndex, Gw: r.Gw, Via: r.Via}}
+}
+
+// gatewayOf gives the zero Addr where the destination is on the link.
+func gatewayOf(hop *netlink.NexthopInfo) netip.Addr {
+	ip := hop.Gw
+	if via, ok := hop.Via.(*netlink.Via); ok { // of the other family
+		ip = via.Addr
+	}
+	gw, _ := netip.AddrFromSlice(ip)
+	return gw.Unmap()
 }
 
 // prefixOf gives the zero Prefix for the default route, which the library

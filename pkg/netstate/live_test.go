@@ -174,6 +174,9 @@ ip -n routes route add 10.245.0.0/26 via 10.244.1.2 dev eth0 onlink proto 80
 ip -n routes route add blackhole 10.246.0.0/16 proto 80
 ip -n routes route add default via fd00:10:244::1 dev eth0
 ip -n routes route add 10.250.0.0/16 dev eth0 table 100
+ip -n routes route add 10.247.0.0/16 proto 12 nexthop via 10.244.1.2 dev eth0 nexthop dev eth0
+ip -n routes route add 10.248.0.0/16 via inet6 fd00:10:244::2 dev eth0
+ip -n routes route add fd00:10:247::/64 nexthop via fd00:10:244::2 dev eth0 nexthop via fd00:10:244::3 dev eth0
 `)
 	routes, err := v.Routes()
 	must(t, err)
@@ -186,7 +189,12 @@ ip -n routes route add 10.250.0.0/16 dev eth0 table 100
 		"10.244.1.0/24 invalid IP eth0 2",
 		"10.245.0.0/26 10.244.1.2 eth0 80",
 		"10.246.0.0/16 invalid IP  80",
+		"10.247.0.0/16 10.244.1.2 eth0 12",
+		"10.247.0.0/16 invalid IP eth0 12",
+		"10.248.0.0/16 fd00:10:244::2 eth0 3",
 		"fd00:10:244::/64 invalid IP eth0 2",
+		"fd00:10:247::/64 fd00:10:244::2 eth0 3",
+		"fd00:10:247::/64 fd00:10:244::3 eth0 3",
 		"invalid Prefix 10.244.1.1 eth0 3",
 		"invalid Prefix fd00:10:244::1 eth0 3",
 	}

@@ -35,6 +35,10 @@ const (
 // changes get lost, in the kernel (ENOBUFS) or because the channel is not read, a
 // Resync comes in their place.
 func (l *Live) WatchRoutes(ctx context.Context) (<-chan RouteChange, error) {
+	return l.watchRoutes(ctx, watchBuffer)
+}
+
+func (l *Live) watchRoutes(ctx context.Context, buffer int) (<-chan RouteChange, error) {
 	var socket *nl.NetlinkSocket
 	err := l.enter(func() (err error) {
 		socket, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
@@ -43,8 +47,8 @@ func (l *Live) WatchRoutes(ctx context.Context) (<-chan RouteChange, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to routes: %w", err)
 	}
-	if socket.SetReceiveBufferSize(watchBuffer, true) != nil { // it takes CAP_NET_ADMIN
-		_ = socket.SetReceiveBufferSize(watchBuffer, false) // bounded by net.core.rmem_max
+	if socket.SetReceiveBufferSize(buffer, true) != nil { // it takes CAP_NET_ADMIN
+		_ = socket.SetReceiveBufferSize(buffer, false) // bounded by net.core.rmem_max
 	}
 	w := &watch{socket: socket, changes: make(chan RouteChange, watchBacklog)}
 	go w.run(ctx)

@@ -60,7 +60,8 @@ type Link struct {
 	MAC   net.HardwareAddr // nil where the kind has none
 }
 
-// A Route is an entry of the main routing table.
+// A Route is an entry of the main routing table. One with several next hops is
+// there once for each.
 type Route struct {
 	Dst      netip.Prefix // the zero Prefix is the default route
 	Gateway  netip.Addr   // the zero Addr where the destination is on the link
