@@ -1,6 +1,6 @@
 #!/bin/sh
 # deps.sh [PROGRAM...]: sees to the Debian packages that the tests and the demo
-# need, and to those of the named programs, which are called as their packages.
+# need, and to those of the named programs.
 # It installs what is missing when it runs as root, and names it when not.
 set -eu
 
@@ -13,7 +13,10 @@ need iptables iptables
 need unshare util-linux
 need mount mount
 for program; do
-	need "$program" "$program"
+	case $program in
+	qemu-system-x86_64) need "$program" qemu-system-x86 ;;
+	*) need "$program" "$program" ;;
+	esac
 done
 
 [ -n "$missing" ] || exit 0

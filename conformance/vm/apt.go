@@ -36,10 +36,10 @@ func (a apt) options() []string {
 
 // download gives the path of the package that the metapackage depends on.
 func (a apt) download(ctx context.Context, meta string) (string, error) {
-	if _, err := output(ctx, a.dir, "apt-get", append(a.options(), "update")...); err != nil {
+	if _, err := output(ctx, a.dir, "apt-get", append([]string{"update"}, a.options()...)...); err != nil {
 		return "", err
 	}
-	said, err := output(ctx, a.dir, "apt-cache", append(a.options(), "depends", "--important", meta)...)
+	said, err := output(ctx, a.dir, "apt-cache", append([]string{"depends", "--important", meta}, a.options()...)...)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +48,7 @@ func (a apt) download(ctx context.Context, meta string) (string, error) {
 		return "", fmt.Errorf("find kernel: %s depends on nothing: %q", meta, said)
 	}
 	name, _, _ = strings.Cut(name, "\n")
-	if _, err := output(ctx, a.dir, "apt-get", append(a.options(), "download", strings.TrimSpace(name))...); err != nil {
+	if _, err := output(ctx, a.dir, "apt-get", append([]string{"download", strings.TrimSpace(name)}, a.options()...)...); err != nil {
 		return "", err
 	}
 	debs, err := filepath.Glob(filepath.Join(a.dir, "*.deb"))

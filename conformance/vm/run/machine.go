@@ -26,11 +26,14 @@ func (o options) machine() (vm.Machine, error) {
 	if m.Init == "" {
 		m.Init = besides("vm-init")
 	}
-	if !strings.Contains(o.command[0], "/") {
-		m.Programs = append(m.Programs, o.command[0]) // as a shell finds it
-	} else if err := share(&m, o.command[0], &m.Command[0]); err != nil {
-		return m, err
+	if strings.Contains(o.command[0], "/") {
+		path, err := filepath.Abs(o.command[0])
+		if err != nil {
+			return m, fmt.Errorf("find program: %w", err)
+		}
+		m.Command[0] = path
 	}
+	m.Programs = append(m.Programs, m.Command[0]) // with libraries, if it has any
 	if o.dir != "" {
 		if err := share(&m, o.dir, &m.Dir); err != nil {
 			return m, err
