@@ -29,9 +29,9 @@ func judgeContainerd(dir string, found []candidate, maxConfNum int) error {
 	for i := range found {
 		switch c := &found[i]; {
 		case i == 0:
-			c.judge(Selected, "is the network of every pod: it sorts first")
+			c.asNetwork(Selected, "is the network of every pod: it sorts first")
 		case i < n:
-			c.judge(Attached, "is loaded beside %s: max_conf_num is %d, so that every pod gets both", first, maxConfNum)
+			c.asNetwork(Attached, "is loaded beside %s: max_conf_num is %d, so that every pod gets both", first, maxConfNum)
 		case c.refused != nil:
 			c.refuse(fmt.Sprintf("; containerd does not come to it while %s sorts before it, and loads nothing once it does", first))
 		default:
@@ -76,6 +76,6 @@ func effectiveContainerd(dir string, names []string, r Runtime) (File, error) {
 			first = c
 		}
 	}
-	first.judge(Selected, "is the network of every pod: it sorts first")
+	first.asNetwork(Selected, "is the network of every pod: it sorts first")
 	return first.File, nil
 }

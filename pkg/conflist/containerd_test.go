@@ -49,6 +49,9 @@ error: the runtime loads no network: DIR/05-b.conflist disables the node: it is 
 		{"nothing to load", folder{"a.conflist.bak": of("a", "bridge")}, containerd(1), `
 a.conflist.bak: not loadable: is not loaded: the name ends in .bak, and runtimes load .conf, .conflist and .json
 error: the runtime loads no network: containerd finds no .conf, .conflist or .json in DIR`},
+		{"a network without a name", folder{"10-a.conflist": of("", "bridge"), "20-b.conflist": of("a/b", "bridge")}, containerd(0), `
+10-a.conflist: selected: is the network of every pod: it sorts first; but its network has no name, so that no pod can start
+20-b.conflist: attached: is loaded beside 10-a.conflist: max_conf_num is 0, so that every pod gets both; but no pod can start, for the name of its network may have letters, digits and _.- only, and is "a/b"`},
 		{"plugins need not be there", folder{"10-a.conflist": of("a", "missing")}, conflist.Runtime{Kind: conflist.Containerd, MaxConfNum: 1, BinDirs: []string{"/nowhere"}}, `
 10-a.conflist: selected: is the network of every pod: it sorts first`},
 	})

@@ -25,7 +25,7 @@ func judgeFirstValid(dir string, found []candidate, r Runtime) error {
 		case c.refused != nil:
 			c.refuse("; " + r.Kind.title() + " skips it")
 		case i == chosen:
-			c.judge(Selected, "%s", r.why())
+			c.asNetwork(Selected, "%s", r.why())
 		case r.Kind == CRIO && again:
 			c.judge(Shadowed, "is ignored: its network %q is that of %s already, which sorts before it", c.Network, owner)
 		case chosen < 0:
@@ -101,7 +101,7 @@ func effectiveFirstValid(dir string, names []string, r Runtime) (File, error) {
 			return File{}, err
 		}
 		if taken {
-			c.judge(Selected, "%s", r.why())
+			c.asNetwork(Selected, "%s", r.why())
 			return c.File, nil
 		}
 	}

@@ -52,13 +52,22 @@ func numbersFit(doc []byte) error {
 			i = endOfString(doc, i)
 		case c == '-' || '0' <= c && c <= '9':
 			end := endOfNumber(doc, i)
-			if _, err := strconv.ParseFloat(string(doc[i:end]), 64); err != nil {
+			if !fits(doc[i:end]) {
 				return fmt.Errorf("number %.20s is out of range", doc[i:end])
 			}
 			i = end - 1
 		}
 	}
 	return nil
+}
+
+// fits parses only what could be too large: 1e309, or more than 300 digits.
+func fits(number []byte) bool {
+	if len(number) < 300 && bytes.IndexByte(number, 'e') < 0 && bytes.IndexByte(number, 'E') < 0 {
+		return true
+	}
+	_, err := strconv.ParseFloat(string(number), 64)
+	return err == nil
 }
 
 // endOfString gives where the closing quote is.

@@ -53,6 +53,8 @@ func lists() []document {
 		{"an ipam of the wrong type", `{"name":"n","plugins":[{"type":"p","ipam":{"type":7}}]}`, "ipam.type is of the wrong type: number"},
 		{"a number that is out of range", `{"name":"n","x":1e999,` + entry + `}`, "number 1e999 is out of range"},
 		{"one that is, twice", `{"name":"n","x":-1e+999,"x":1,` + entry + `}`, "is out of range"},
+		{"many digits", `{"name":"n","x":` + strings.Repeat("9", 400) + `,` + entry + `}`, "is out of range"},
+		{"a large number that fits", `{"name":"n","x":[-1E+308,0.1e-999,12345678901234567890],` + entry + `}`, ""},
 		{"a string that looks like one", `{"name":"n","x":"\"1e999\\",` + entry + `}`, ""},
 		{"nothing", "", "it is empty"},
 		{"blank", " \n", "it is empty"},
