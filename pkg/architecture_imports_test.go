@@ -19,8 +19,8 @@ func readFile(path string) (string, error) {
 // aside. One that is not listed may import none.
 func mayImport() map[string][]string {
 	return map[string][]string{
-		"pkg/checks":    {"pkg/guard", "pkg/netstate"},
-		"pkg/checktest": {"pkg/checks", "pkg/guard", "pkg/netstate"},
+		"pkg/checks":    {"pkg/conflist", "pkg/guard", "pkg/netstate", "pkg/tunnel"},
+		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 	}
 }

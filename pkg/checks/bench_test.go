@@ -23,11 +23,15 @@ addr 10.244.1.7/24 dev eth0
 	if err != nil {
 		b.Fatal(err)
 	}
+	node, err := netstate.Parse("link lo index 1 up\naddr 127.0.0.1/8 dev lo\n")
+	if err != nil {
+		b.Fatal(err)
+	}
 	target := &checks.Target{
 		IfName:   "eth0",
 		Netns:    &netstate.Netns{Path: "/run/netns/pod", Kind: netstate.Sandbox},
 		Pod:      view,
-		Node:     view,
+		Node:     node,
 		Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}},
 		Recorded: 7,
 		Cookie:   func() (uint64, error) { return 7, nil },

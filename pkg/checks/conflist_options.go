@@ -19,6 +19,9 @@ type ConflistOptions struct {
 	Scope      Scope   // which other files are refused
 	Caller     Caller  // whose rules of selection hold
 	MaxConfNum ConfNum // containerd: how many files it loads
+
+	// DefaultNetwork is CRI-O's cni_default_network; "" where none is set.
+	DefaultNetwork string
 }
 
 func defaultConflistOptions() ConflistOptions {
@@ -26,16 +29,20 @@ func defaultConflistOptions() ConflistOptions {
 }
 
 func (o *ConflistOptions) keys() map[string]any {
-	return map[string]any{"allow": &o.Allow, "scope": &o.Scope, "runtime": &o.Caller, "maxConfNum": &o.MaxConfNum}
+	return map[string]any{
+		"allow": &o.Allow, "scope": &o.Scope, "runtime": &o.Caller,
+		"maxConfNum": &o.MaxConfNum, "defaultNetwork": &o.DefaultNetwork,
+	}
 }
 
 // conflistOptions documents the keys.
 func conflistOptions() []guard.Option {
 	return []guard.Option{
-		{Key: "allow", Default: `[]`, Means: "Patterns of file names (as of a shell: `*`, `?`, `[a-z]`) that may lie in the conf dir, beside the built-in ones."},
+		{Key: "allow", Default: `[]`, Means: "Patterns of file names (as of a shell: `*`, `?`, `[a-z]`) that you know of and find right, even where one of them wins over the guard's; such a file is never read. The built-in ones are right only where they do not win."},
 		{Key: "scope", Default: `"effective"`, Means: "`effective` refuses for a file that wins over the guard's or is attached beside it, and warns of others; `any` refuses for any other file."},
 		{Key: "runtime", Default: `"detect"`, Means: "Whose rules of selection hold: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by its name, or `detect`, by the process that calls."},
 		{Key: "maxConfNum", Default: `1`, Means: "The `max_conf_num` of containerd: how many files it loads; 0 is all."},
+		{Key: "defaultNetwork", Default: `""`, Means: "The `cni_default_network` of CRI-O, where one is set: it then takes the file of that network, and no other."},
 	}
 }
 
@@ -89,6 +96,9 @@ const (
 	CallerDetect Caller = "detect" // those of the process that calls
 	CallerNone   Caller = "none"   // the caller selects by name, whatever else is there
 )
+
+// detect holds of the zero Caller, too.
+func (c Caller) detect() bool { return c == CallerDetect || c == "" }
 
 // UnmarshalJSON accepts the words above and the runtimes.
 func (c *Caller) UnmarshalJSON(b []byte) error {

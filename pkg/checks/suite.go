@@ -15,7 +15,12 @@ func Suite() []*Check {
 		ForeignNetns,
 		PodLoopback,
 		HostLoopback,
+		Conflist, // before what may follow from it: the first refusal is the one that people read
 		PodAddress,
+		PodCIDR,
+		GuardPlacement,
+		TunnelWarmup,
+		TunnelPeers,
 	}
 }
 

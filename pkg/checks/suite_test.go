@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -165,7 +168,33 @@ func dark() *checks.Target {
 		Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}},
 		Recorded: 1,
 		Cookie:   func() (uint64, error) { return 0, trouble },
+		Conf:     darkConf(),
 	}
+}
+
+// darkConf names a conf dir that cannot be read.
+func darkConf() checks.Conf {
+	return checks.Conf{Dir: "/dev/null", Network: "a", Runtime: conflist.NewRuntime(conflist.Containerd)}
+}
+
+// healthyConf is a conf dir as it should be.
+func healthyConf(t *testing.T) checks.Conf {
+	t.Helper()
+	conf := checks.Conf{
+		Dir:      t.TempDir(),
+		Runtime:  conflist.NewRuntime(conflist.Containerd),
+		Loopback: func() (checks.Loopback, error) { return checks.Loopback{Ours: true}, nil },
+	}
+	conf.Runtime.BinDirs = []string{t.TempDir()}
+	for path, text := range map[string]string{
+		filepath.Join(conf.Dir, "10-a.conflist"):            `{"name": "a", "plugins": [{"type": "bridge"}, {"type": "cni-guard"}]}`,
+		filepath.Join(conf.Runtime.BinDirs[0], "cni-guard"): "",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conf
 }
 
 // What cannot be read has not passed, at whatever stage.
@@ -199,13 +228,19 @@ addr 10.244.1.7/24 dev eth0
 addr fd00:10:244::7/64 dev eth0
 sysctl net/ipv6/conf/lo/disable_ipv6 = 0
 `
-	for _, method := range []string{"", "Link", "Links", "Addrs", "Routes", "Sysctl"} {
-		text := healthy
+	const healthyNode = `
+link lo index 1 up
+addr 127.0.0.1/8 dev lo
+`
+	conf := healthyConf(t)
+	for _, method := range []string{"", "Link", "Links", "Addrs", "Routes", "Lookup", "Sysctl"} {
+		fail := ""
 		if method != "" {
-			text += "fail " + method + " = the lamp is out\n"
+			fail = "fail " + method + " = the lamp is out\n"
 		}
-		view, err := netstate.Parse(text)
-		if err != nil {
+		view, podErr := netstate.Parse(healthy + fail)
+		node, nodeErr := netstate.Parse(healthyNode + fail)
+		if err := errors.Join(podErr, nodeErr); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range checks.Suite() {
@@ -214,7 +249,8 @@ sysctl net/ipv6/conf/lo/disable_ipv6 = 0
 					IfName:   "eth0",
 					Netns:    &netstate.Netns{Path: "/run/netns/pod", Kind: netstate.Sandbox},
 					Pod:      view,
-					Node:     view,
+					Node:     node,
+					Conf:     conf,
 					Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("fd00:10:244::7/64")}},
 					Recorded: recorded,
 					Cookie:   func() (uint64, error) { return 7, nil },
@@ -239,11 +275,11 @@ func TestSuiteWithoutPod(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o := alone(t, c, stage, &checks.Target{Node: fake}); o.State != guard.Passed {
+				if o := alone(t, c, stage, &checks.Target{Node: fake, Conf: healthyConf(t)}); o.State != guard.Passed {
 					t.Errorf("the check has %v, error %v, on a healthy node without a pod", o.State, o.Err)
 				}
 				unreadable := netstate.Unreadable{Err: errors.New("the lamp is out")}
-				o := alone(t, c, stage, &checks.Target{Node: unreadable})
+				o := alone(t, c, stage, &checks.Target{Node: unreadable, Conf: darkConf()})
 				if o.State != guard.Unknown || strings.Contains(o.Err.Error(), "panicked") {
 					t.Errorf("the check has %v, error %v, on a node that cannot be read", o.State, o.Err)
 				}

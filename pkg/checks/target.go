@@ -4,6 +4,7 @@ package checks
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -26,6 +27,11 @@ type Target struct {
 	// Cookie gives the cookie of the namespace that Netns holds; nil where there
 	// is no pod.
 	Cookie func() (uint64, error)
+
+	// Conf is where the network configuration comes from.
+	Conf Conf
+	// found is the conf dir once it was read, for all checks of a run.
+	found atomic.Pointer[folder]
 
 	// Options are what the configuration says of single checks.
 	Options Options

@@ -10,10 +10,14 @@
 //	-- stage --           ADD, DEL, CHECK, STATUS or node; the check's first where left out
 //	-- node --            the node's namespace, in the form of netstate.Parse
 //	-- pod --             the sandbox, in the same form
-//	-- want --            a line "OBJECT PROBLEM" for each finding; nothing for a
-//	                      pass; or "unknown: PART OF THE ERROR"
+//	-- want --            a line "OBJECT PROBLEM" for each finding, with "minor: "
+//	                      before one that refuses nothing; nothing for a pass; or
+//	                      "unknown: PART OF THE ERROR"
 //	-- node.repaired --   the node's namespace after Repair
 //	-- pod.repaired --    the sandbox after Repair
+//	-- net.d/NAME --      a file of the conf dir, also NETWORK/NAME below it
+//	-- bin/NAME --        a program of the plugin folder, not executable if it is empty
+//	-- run/NAME --        another file
 //	-- setup --           shell commands that bring a real node and a real sandbox
 //	                      into the state that the other sections describe
 //
@@ -32,10 +36,24 @@
 //	recorded what the ledger says: same, other, or none, which is the default
 //	cookie   the error of a cookie that cannot be read; it can
 //	override CNI_NETNS_OVERRIDE: true or false, which is the default
+//	options  the check's place in the configuration, as JSON; {}
+//	network  the name of the network that called; none
+//	caller   the process that called; none
+//	runtime  the runtime that guardctl found: containerd, crio or cri-dockerd; none
+//	confdir  the conf dir: folder, missing, file (there is a file in its place) or
+//	         none (it is not known), which is the default where the fixture has no
+//	         file of it, as folder is where it has
+//	loopback what is known of the loopback plugin: ours, other, missing, internal,
+//	         unreadable, or none, which is the default
 //
 // On the kernel each fixture has a node of its own: a process in new network and
 // mount namespaces with an empty /run, whose lo is up and whose sandbox is
 // pinned at $NETNS, where it has the name "pod" for ip -n. The lo of the sandbox
 // is up as well. Commands of setup run in the node by sh -eu. The name $NETNS
 // stands in want for the path, too.
+//
+// Likewise $CONFDIR, $BINDIR and $RUNDIR are the folders of net.d, bin and run, in
+// setup, in want and in files. On the kernel they are empty before setup, which
+// writes what the other sections describe. Files of sections are from 2026-01-02
+// 03:04:05 UTC.
 package checktest

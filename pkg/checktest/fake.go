@@ -5,6 +5,7 @@ package checktest
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -28,8 +29,16 @@ func (f *fixture) onFake(c *checks.Check) error {
 	netns := judgements()[f.target.netns]
 	t := f.target.build(stage, &netns, node, func() netstate.View { return pod })
 	f.target.remember(t)
+	root, err := os.MkdirTemp("", "fixture-")
+	if err != nil {
+		return fmt.Errorf("make folder of the fixture: %w", err)
+	}
+	defer os.RemoveAll(root)
+	if err := errors.Join(makeFolders(root), f.unpack(root), f.configure(c, t, root)); err != nil {
+		return err
+	}
 
-	if err := f.look(c, stage, t); err != nil {
+	if err := f.look(c, stage, t, root); err != nil {
 		return err
 	}
 	if err := errors.Join(compare("node", node, f.node), compare("pod", pod, f.pod)); err != nil {

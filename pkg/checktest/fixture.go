@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -26,6 +27,7 @@ type fixture struct {
 	podRepaired               string
 	comparesNode, comparesPod bool // there is such a .repaired section
 	setup                     string
+	files                     map[string]string // by the name of their section
 }
 
 // repairs reports whether Repair is to remove the finding.
@@ -52,6 +54,16 @@ func (o outcome) String() string {
 	return strings.Join(o.findings, "\n")
 }
 
+// expand puts real folders in the place of their names.
+func (o outcome) expand(root string) outcome {
+	o.unknown = expand(o.unknown, root)
+	o.findings = slices.Clone(o.findings)
+	for i := range o.findings {
+		o.findings[i] = expand(o.findings[i], root)
+	}
+	return o
+}
+
 // healthy is the namespace that has no section of its own.
 const healthy = "link lo index 1 up\naddr 127.0.0.1/8 dev lo\n"
 
@@ -67,6 +79,7 @@ func load(path string) (*fixture, error) {
 		target: target{netns: "sandbox", ifName: "eth0", recorded: "none"},
 		node:   healthy,
 		pod:    healthy,
+		files:  map[string]string{},
 	}
 	seen := map[string]bool{}
 	for _, section := range archive.Files {
@@ -108,7 +121,10 @@ func (f *fixture) section(name, text string) (err error) {
 	case "setup":
 		f.setup = text
 	default:
-		err = errors.New("there is no such section")
+		if !isFile(name) {
+			return errors.New("there is no such section")
+		}
+		f.files[name] = text
 	}
 	return err
 }

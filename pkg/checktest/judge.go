@@ -26,22 +26,32 @@ func (f *fixture) stageFor(c *checks.Check) (guard.Stage, error) {
 }
 
 // look runs the check without its repair and compares what it says with want.
-func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target) error {
+// root is where the folders of the fixture are.
+func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, root string) error {
 	got := alone(c, stage, t, false)
 	said := outcome{}
 	for _, finding := range got.Findings {
-		said.findings = append(said.findings, finding.String())
+		said.findings = append(said.findings, lineOf(finding))
 	}
 	if got.State == guard.Unknown {
 		said.unknown = got.Err.Error()
 	}
-	same := slices.Equal(said.findings, f.want.findings) &&
-		(said.unknown == "") == (f.want.unknown == "") &&
-		strings.Contains(said.unknown, f.want.unknown)
+	want := f.want.expand(root)
+	same := slices.Equal(said.findings, want.findings) &&
+		(said.unknown == "") == (want.unknown == "") &&
+		strings.Contains(said.unknown, want.unknown)
 	if !same {
-		return fmt.Errorf("the check says\n\t%s\nand not\n\t%s", said, f.want)
+		return fmt.Errorf("the check says\n\t%s\nand not\n\t%s", said, want)
 	}
 	return nil
+}
+
+// lineOf gives a finding as want has it.
+func lineOf(f guard.Finding) string {
+	if f.Minor {
+		return "minor: " + f.String()
+	}
+	return f.String()
 }
 
 // mend runs the check with its repair and tells whether it did what the fixture

@@ -64,14 +64,21 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	if err != nil {
 		return fmt.Errorf("prepare the node: %w", err)
 	}
-	if err := shell(f.setup, "NETNS="+netnsPath); err != nil {
+	const root = "/run/fixture"
+	if err := makeFolders(root); err != nil {
+		return err
+	}
+	if err := shell(expand(f.setup, root), "NETNS="+netnsPath); err != nil {
 		return fmt.Errorf("run setup: %w", err)
 	}
 	t, err := f.open(stage, recorded)
 	if err != nil {
 		return err
 	}
-	if err := f.look(c, stage, t); err != nil {
+	if err := f.configure(c, t, root); err != nil {
+		return err
+	}
+	if err := f.look(c, stage, t, root); err != nil {
 		return err
 	}
 	return f.mend(c, stage, t)

@@ -25,6 +25,7 @@ type target struct {
 	recorded string // same, other or none
 	noCookie string // why the cookie cannot be read; "" where it can
 	override bool
+	conf     conf
 }
 
 // judgements gives what OpenNetns makes of the words of a fixture. That the
@@ -65,6 +66,9 @@ func parseTarget(t target, text string) (target, error) {
 }
 
 func (t *target) set(key, value string) (err error) {
+	if known, err := t.conf.set(key, value); known {
+		return err
+	}
 	switch key {
 	case "netns":
 		t.netns = value
@@ -98,7 +102,7 @@ func (t *target) set(key, value string) (err error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override"}
+	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override", "options", "network", "caller", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// A folder is a conf dir as far as it was read.
+type folder struct {
+	dir     string
+	names   []string // of the loadable files, in the order of the loader
+	runtime conflist.Runtime
+	own     int    // the place of the guard's own file in names, -1 for none
+	mine    looked // that file
+}
+
+// looked is a file that was read.
+type looked struct {
+	conflist.List
+	refused error // why the runtime refuses it
+}
+
+// errNoOwnFile says that a folder, or none of the usual ones, has a file of the
+// network with the guard in it.
+var errNoOwnFile = errors.New(`set "confDir" to the conf_dir of the runtime if that is another`)
+
+// folder gives the conf dir with the guard's own file, which is read once for all
+// checks of a run. The error wraps errNoOwnFile where there is no such file; the
+// folder is then given all the same if the configuration names it.
+func (t *Target) folder(r conflist.Runtime) (*folder, error) {
+	if f := t.found.Load(); f != nil {
+		return f, nil
+	}
+	f, err := t.find(r)
+	if err == nil {
+		t.found.Store(f)
+	}
+	return f, err
+}
+
+func (t *Target) find(r conflist.Runtime) (*folder, error) {
+	if dir := t.Conf.Dir; dir != "" {
+		f, err := t.open(dir, r)
+		if err == nil && f.own < 0 {
+			err = fmt.Errorf("no file in %s has cni-guard in %s; %w", dir, networkWords(t.Conf.Network), errNoOwnFile)
+		}
+		return f, err
+	}
+	return t.search(conflist.ConfDirs(), r)
+}
+
+// search looks for the guard's own file in several folders.
+func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
+	var trouble error
+	for _, dir := range dirs {
+		f, err := t.open(dir, r)
+		switch {
+		case err == nil && f.own >= 0:
+			return f, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			trouble = errors.Join(trouble, err)
+		}
+	}
+	if trouble != nil {
+		return nil, trouble
+	}
+	return nil, fmt.Errorf("no file in %s has cni-guard in %s; %w", strings.Join(dirs, ", "), networkWords(t.Conf.Network), errNoOwnFile)
+}
+
+// open reads a folder until the guard's own file is found. Files that the
+// operator allows are read last: they are seldom it.
+func (t *Target) open(dir string, r conflist.Runtime) (*folder, error) {
+	names, err := conflist.Names(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{dir: dir, names: names, runtime: r, own: -1}
+	for _, allowed := range []bool{false, true} {
+		for i, name := range names {
+			if t.Options.Conflist.Allow.match(name) != allowed {
+				continue
+			}
+			if l := f.look(name); l.guarded(t.Conf.Network) {
+				f.own, f.mine = i, l
+				return f, nil
+			}
+		}
+	}
+	return f, nil
+}
+
+// look reads a file by the rules of the runtime, or by containerd's where no file
+// is selected.
+func (f *folder) look(name string) looked {
+	if f.runtime.Kind == 0 {
+		l, err := conflist.Read(f.dir, name)
+		return looked{l, err}
+	}
+	l, err := conflist.Look(f.dir, name, f.runtime)
+	return looked{l, err}
+}
+
+// guarded tells whether the guard is in the file, and the file of the network.
+func (l looked) guarded(network string) bool {
+	return (network == "" || l.Name == network) && slices.Contains(l.types(), conflist.GuardType)
+}
+
+// types gives the plugins in the order of ADD.
+func (l looked) types() []string {
+	types := make([]string, len(l.Plugins))
+	for i, p := range l.Plugins {
+		types[i] = p.Type
+	}
+	return types
+}
+
+func networkWords(network string) string {
+	if network == "" {
+		return "any network"
+	}
+	return fmt.Sprintf("network %q", network)
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// GuardPlacement looks whether the guard stands where it can guard. It runs by
+// hand only: whoever calls a plugin has found it.
+var GuardPlacement = &Check{
+	Name:     "guard-placement",
+	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, or a runtime does not call it on DEL.",
+	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; its binary is not in the plugin folders, or cannot be executed; containerd or cri-dockerd would call another loopback plugin than the guard's.",
+	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder.",
+	When:     guard.Node,
+	Default:  guard.Warn,
+	Probe:    probeGuardPlacement,
+}
+
+func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) {
+	r, err := t.runtime()
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind == 0 {
+		return nil, fmt.Errorf("find the file that the runtime takes: it is not known which runtime that is")
+	}
+	if t.Conf.Dir == "" {
+		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", title(r.Kind))
+	}
+	findings, err := placementInFile(t.Conf.Dir, r)
+	if err != nil {
+		return nil, err
+	}
+	if f := binaryFinding(r.BinDirs); f != nil {
+		findings = append(findings, *f)
+	}
+	unsafe, err := loopbackFinding(t, r.Kind)
+	if err != nil && len(findings) == 0 {
+		return nil, err
+	}
+	return append(findings, unsafe...), nil
+}
+
+// placementInFile looks at the list of the file that the runtime takes.
+func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
+	effective, err := conflist.Effective(dir, r)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{dir: dir, runtime: r}
+	name, l := effective.Name, f.look(effective.Name)
+	if l.multus() {
+		if name, l, err = f.delegate(); err != nil {
+			return nil, err
+		}
+	}
+	return placement(f.path(name), l), nil
+}
+
+// delegate gives the file that Multus hands pods on to, as it chooses by itself:
+// the first that is not its own.
+func (f *folder) delegate() (string, looked, error) {
+	names, err := conflist.Names(f.dir)
+	if err != nil {
+		return "", looked{}, err
+	}
+	for _, name := range names {
+		if l := f.look(name); l.refused == nil && !l.multus() {
+			return name, l, nil
+		}
+	}
+	return "", looked{}, fmt.Errorf("find the file that Multus hands pods on to: there is no other in %s", f.dir)
+}
+
+// placement judges one list. A first entry beside the last is a bookend.
+func placement(path string, l looked) []guard.Finding {
+	types := l.types()
+	isGuard := func(t string) bool { return t == conflist.GuardType }
+	finding := func(remedy, problem string, args ...any) []guard.Finding {
+		return []guard.Finding{{Object: path, Problem: fmt.Sprintf(problem, args...), Remedy: remedy}}
+	}
+	var at []int
+	for i, t := range types {
+		if isGuard(t) {
+			at = append(at, i)
+		}
+	}
+	switch {
+	case len(at) == 0:
+		return finding("Run guardctl install; where a DaemonSet writes the file, put the entry into what it writes it from.",
+			"is the file that pods get, and cni-guard is not among its plugins (%s)", strings.Join(types, ", "))
+	case at[len(at)-1] != len(types)-1:
+		return finding("Put the entry of cni-guard at the end of the list: the last is asked first on DEL.",
+			"has cni-guard before %s, which acts on DEL before the guard is asked", strings.Join(types[at[len(at)-1]+1:], ", "))
+	case l.Plugins[at[len(at)-1]].From != "":
+		return finding("Put the entry of cni-guard into the file itself: runtimes that delete from their cache (CRI-O) do not call drop-ins on DEL.",
+			"has cni-guard as a drop-in only, %s", l.Plugins[at[len(at)-1]].From)
+	case len(at) > 2 || len(at) == 2 && at[0] != 0:
+		return finding("Remove all entries of cni-guard but the last, and the first where you want a bookend.",
+			"has cni-guard %d times, where once is enough (%s)", len(at), strings.Join(slices.Clone(types), ", "))
+	}
+	return nil
+}
