@@ -47,7 +47,10 @@ func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *
 		key:    ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName},
 		ledger: ledger.Ledger(c.StateDir),
 		log:    journal{command, c, args},
-		target: &checks.Target{IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride), Options: c.Options, StateDir: c.StateDir},
+		target: &checks.Target{
+			IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
+			Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args),
+		},
 	}
 	k.target.Node = viewOr(netstate.OpenNode())
 	k.target.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
