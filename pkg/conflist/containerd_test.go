@@ -19,6 +19,10 @@ func TestContainerd(t *testing.T) {
 20-a.conflist: shadowed: is shadowed by 100-b.conf, which sorts before it
 Z.conflist: shadowed: is shadowed by 100-b.conf, which sorts before it
 a.json: shadowed: is shadowed by 100-b.conf, which sorts before it`},
+		{"two extensions", folder{"a.conf.conflist": of("a", "bridge"), "b.conflist.conf": single("b", "bridge"), "c.conflist.json": single("c", "bridge")}, containerd(0), `
+a.conf.conflist: selected: is the network of every pod: it sorts first
+b.conflist.conf: attached: is loaded beside a.conf.conflist: max_conf_num is 0, so that every pod gets both
+c.conflist.json: attached: is loaded beside a.conf.conflist: max_conf_num is 0, so that every pod gets both`},
 		{"a hidden file wins", folder{"00-a.conflist": of("a", "bridge"), ".10-b.conflist": of("b", "ptp")}, containerd(1), `
 .10-b.conflist: selected: is the network of every pod: it sorts first
 00-a.conflist: shadowed: is shadowed by .10-b.conflist, which sorts before it`},

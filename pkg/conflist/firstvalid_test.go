@@ -41,9 +41,10 @@ func TestCRIO(t *testing.T) {
 05-x.conflist: invalid: is refused: it is empty; CRI-O skips it
 10-a.conflist: selected: is the network of every pod: of those that are valid it sorts first
 20-b.conf: shadowed: is shadowed by 10-a.conflist, which sorts before it`},
-		{"a missing plugin skips the file", folder{"05-x.conflist": of("x", "bridge", "cni-guard"), "10-a.conflist": of("a", "bridge")}, r, `
+		{"a missing plugin skips the file", folder{"05-x.conflist": of("x", "bridge", "cni-guard"), "10-a.conflist": of("a", "bridge"), "20-x.conflist": of("x", "bridge")}, r, `
 05-x.conflist: invalid: is refused: plugin "cni-guard" is not in ` + r.BinDirs[0] + `, ` + bin + `; CRI-O skips it
-10-a.conflist: selected: is the network of every pod: of those that are valid it sorts first`},
+10-a.conflist: selected: is the network of every pod: of those that are valid it sorts first
+20-x.conflist: shadowed: is shadowed by 10-a.conflist, which sorts before it`},
 		{"a plugin that is a folder, one that is a path", folder{"05-x.conflist": of("x", "folder"), "06-y.conflist": of("x", "../bridge"), "10-a.conflist": of("a", "bridge")}, r, `
 05-x.conflist: invalid: is refused: plugin "folder" is not in ` + r.BinDirs[0] + `, ` + bin + `; CRI-O skips it
 06-y.conflist: invalid: is refused: plugin type "../bridge" is a path, and must be a name; CRI-O skips it
