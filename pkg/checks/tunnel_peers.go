@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// TunnelPeers asks the other nodes through the tunnels, and those that stay silent
+// at their own addresses. Silence alone is no finding: nodes are switched off, and
+// pings are forbidden by policy. What nobody answers for is an unknown.
+var TunnelPeers = &Check{
+	Name:     "tunnel-peers",
+	Prevents: "Pods of two nodes cannot reach each other, or only minutes later: a firewall lets encapsulated packets in only after the node has sent some itself, a tunnel device is down, or two nodes have one tunnel address.",
+	Seen:     "Devices that are down although the network needs them, and addresses or blocks that two nodes claim, are told from links, routes, neighbours and FDB. Each peer is pinged through its tunnel; who is silent, by its own address as well. Findings are: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. Of VXLAN connection tracking says nothing, as each direction is a flow of its own.",
+	Remedy:   "Allow what the tunnel sends, on every node, from every other: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
+	When:     guard.Node,
+	Default:  guard.Warn,
+	Probe:    probeTunnelPeers,
+}
+
+// Bounds of one look. The engine gives a probe two seconds (guard.Deadline).
+const (
+	mostPeers   = 1000 // each look takes others, where there are more
+	innerWait   = 500 * time.Millisecond
+	innerWithin = 1100 * time.Millisecond
+	outerWait   = 300 * time.Millisecond
+	outerWithin = 500 * time.Millisecond
+)
+
+func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
+	dump, err := t.Node.TunnelDump()
+	if err != nil {
+		return nil, err
+	}
+	table := tunnel.Enumerate(dump)
+	findings := append(downFindings(table.Down), duplicateFindings(table.Duplicates)...)
+	silent, doubts, err := askPeers(ctx, t, some(table.Peers))
+	findings = append(findings, fewOf(silent)...)
+	switch {
+	case len(findings) == 0 && err != nil:
+		return nil, err
+	case len(findings) == 0 && len(doubts) > 0:
+		return nil, fmt.Errorf("tell whether %s: %s", theTunnelsWork(len(doubts)), listed(doubts))
+	case len(doubts) > 0: // they must not get lost beside what is known
+		problem := "does not show whether " + theTunnelsWork(len(doubts)) + ": " + listed(doubts)
+		findings = append(findings, guard.Finding{Object: "node", Problem: problem, Remedy: doubtRemedy, Minor: true})
+	}
+	return findings, nil
+}
+
+// some bounds how many peers are asked.
+func some(peers []tunnel.Peer) []tunnel.Peer {
+	if len(peers) <= mostPeers {
+		return peers
+	}
+	chosen := make([]tunnel.Peer, mostPeers)
+	for i, at := range rand.Perm(len(peers))[:mostPeers] {
+		chosen[i] = peers[at]
+	}
+	return chosen
+}
+
+// askPeers gives a finding for each peer that is seen to be cut off, and a clause
+// for each of which nobody can tell.
+func askPeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []guard.Finding, doubts []string, err error) {
+	if len(peers) == 0 {
+		return nil, nil, nil
+	}
+	inner, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, Within: innerWithin, Retry: true})
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask the peers of tunnels: %w", err)
+	}
+	e := evidence{outer: outerAnswers(ctx, t, inner), flows: flowsOf(t, inner)}
+	for _, a := range inner {
+		finding, doubt := e.judge(a)
+		if finding != nil {
+			findings = append(findings, *finding)
+		}
+		if doubt != "" {
+			doubts = append(doubts, doubt)
+		}
+	}
+	return findings, doubts, nil
+}
+
+// outerAnswers asks those that were silent within the tunnel at their own address.
+func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tunnelEnd]tunnel.Answer {
+	var nodes []tunnel.Peer
+	for _, a := range inner {
+		if a.State == tunnel.Silent && a.Peer.Outer.IsValid() {
+			nodes = append(nodes, tunnel.Peer{Probed: a.Peer.Outer})
+		}
+	}
+	answers := make(map[tunnelEnd]tunnel.Answer, len(nodes))
+	if len(nodes) == 0 {
+		return answers
+	}
+	// An error leaves the nodes unasked: nothing is known of them.
+	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, Within: outerWithin, Retry: true})
+	for _, a := range outer {
+		answers[tunnelEnd{outer: a.Peer.Probed}] = a
+	}
+	return answers
+}
