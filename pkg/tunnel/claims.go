@@ -12,10 +12,14 @@ import (
 // thisNode stands for the node itself among those who claim something.
 const thisNode = "this node"
 
+// rivals bounds how many are named that claim one thing.
+const rivals = 8
+
 // claims are who lays claim to what. Only the first claim and those that
 // contradict it are kept.
 type claims struct {
 	blocks   map[claimed]netip.Addr
+	macs     map[worn]netip.Addr
 	disputes map[string]*Duplicate // by device and what
 	order    []*Duplicate
 }
@@ -27,8 +31,19 @@ type claimed struct {
 	table int
 }
 
+// worn is a MAC on a device, as neighbours of one family have it.
+type worn struct {
+	link int
+	mac  netstate.MAC
+	four bool
+}
+
 func newClaims(routes int) claims {
-	return claims{blocks: make(map[claimed]netip.Addr, routes), disputes: map[string]*Duplicate{}}
+	return claims{
+		blocks:   make(map[claimed]netip.Addr, routes),
+		macs:     map[worn]netip.Addr{},
+		disputes: map[string]*Duplicate{},
+	}
 }
 
 // dispute records that someone else claims what another had.
@@ -41,7 +56,7 @@ func (c *claims) dispute(device, what string, who ...string) {
 		c.order = append(c.order, d)
 	}
 	for _, w := range who {
-		if !slices.Contains(d.Who, w) {
+		if len(d.Who) < rivals && !slices.Contains(d.Who, w) {
 			d.Who = append(d.Who, w)
 		}
 	}
@@ -58,10 +73,10 @@ func (c *claims) duplicates() []Duplicate {
 
 // taken enters the claims of a route, and says whether it leads to what the node
 // itself has, so that it leads to no peer.
-func (e *enumeration) taken(d *device, r netstate.TunnelRoute, outers []netip.Addr, inner netip.Addr) bool {
+func (e *enumeration) taken(d *device, r netstate.TunnelRoute, outer, inner netip.Addr) bool {
 	who := "somebody whose outer address is not known"
-	if len(outers) > 0 {
-		who = outers[0].String()
+	if outer.IsValid() {
+		who = outer.String()
 	}
 	e.steps += 2
 	switch {
@@ -71,13 +86,12 @@ func (e *enumeration) taken(d *device, r netstate.TunnelRoute, outers []netip.Ad
 	case r.Dst.IsSingleIP() && e.ownAddr[r.Dst.Addr()]:
 		e.claims.dispute(d.Name, "tunnel address "+r.Dst.Addr().String(), thisNode, who)
 		return true
-	case len(outers) > 1:
-		for _, o := range outers {
-			e.steps++
-			e.claims.dispute(d.Name, "tunnel address "+inner.String(), o.String())
-		}
-	case len(outers) == 1:
-		e.claims.block(d.Name, r, outers[0])
+	}
+	if outer.IsValid() {
+		e.claims.block(d.Name, r, outer)
+	}
+	if mac, known := e.macs[onLink{d.Index, inner}]; known {
+		e.claims.mac(d, mac, inner)
 	}
 	return false
 }
@@ -94,5 +108,19 @@ func (c *claims) block(device string, r netstate.TunnelRoute, outer netip.Addr) 
 		c.blocks[key] = outer
 	} else if first != outer {
 		c.dispute(device, "block "+r.Dst.String(), first.String(), outer.String())
+	}
+}
+
+// mac enters that a tunnel address has a MAC. The FDB has one outer address for
+// each, so that of two nodes with one MAC only one gets packets: machines that
+// were cloned have devices of the same MAC, which systemd makes from the machine
+// ID. The addresses of two families may rightly be of one node.
+func (c *claims) mac(d *device, mac netstate.MAC, inner netip.Addr) {
+	key := worn{d.Index, mac, inner.Is4()}
+	first, ok := c.macs[key]
+	if !ok {
+		c.macs[key] = inner
+	} else if first != inner {
+		c.dispute(d.Name, "MAC "+mac.String(), first.String(), inner.String())
 	}
 }

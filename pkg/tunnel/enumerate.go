@@ -41,7 +41,7 @@ type enumeration struct {
 	own     map[netip.Prefix]bool
 	ownAddr map[netip.Addr]bool
 	macs    map[onLink]netstate.MAC
-	fdb     map[forwarded][]netip.Addr
+	fdb     map[forwarded]netip.Addr
 
 	ends   map[end]*far
 	order  []end
@@ -76,7 +76,7 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		own:     make(map[netip.Prefix]bool, len(d.Own)),
 		ownAddr: map[netip.Addr]bool{},
 		macs:    make(map[onLink]netstate.MAC, len(d.Neighbours)),
-		fdb:     make(map[forwarded][]netip.Addr, len(d.FDB)),
+		fdb:     make(map[forwarded]netip.Addr, len(d.FDB)),
 		ends:    make(map[end]*far, len(d.Routes)),
 		seen:    make(map[end]bool, len(d.Routes)),
 		claims:  newClaims(len(d.Routes)),
@@ -102,8 +102,7 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 func (e *enumeration) forward(entries []netstate.FDBEntry) {
 	for _, f := range entries {
 		if d := e.devices[f.Link]; d != nil && usable(f.Dst) {
-			key := forwarded{f.Link, f.MAC}
-			e.fdb[key] = append(e.fdb[key], f.Dst)
+			e.fdb[forwarded{f.Link, f.MAC}] = f.Dst // only the zero MAC has several
 			d.fdb++
 		}
 	}

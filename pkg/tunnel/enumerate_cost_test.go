@@ -43,12 +43,11 @@ func address(base, i int) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// rival gives a dump in which everybody claims the same.
+// rival gives a dump in which everybody claims the same MAC.
 func rival(entries int) netstate.TunnelDump {
 	d := nodes("vxlan", entries)
 	for i := range entries {
-		d.Routes[i].Gateway = d.Routes[0].Gateway
-		d.FDB[i].MAC = d.FDB[0].MAC
+		d.Neighbours[i].MAC, d.FDB[i].MAC = netstate.MAC{2}, netstate.MAC{2}
 	}
 	return d
 }

@@ -44,6 +44,6 @@ type Down struct {
 // A Duplicate is what two ends lay claim to.
 type Duplicate struct {
 	Device string
-	What   string   // "tunnel address 10.244.1.0" or "block 10.244.1.0/26"
-	Who    []string // the outer addresses, or "this node"; two or more, sorted
+	What   string   // "tunnel address 10.244.1.0", "block 10.244.1.0/26" or "MAC 0a:58:0a:f4:02:00"
+	Who    []string // outer addresses, tunnel addresses for a MAC, or "this node"; two or more, sorted
 }

@@ -45,9 +45,9 @@ func (e *enumeration) route(r netstate.TunnelRoute) {
 	case !r.Gateway.IsValid() && e.connected(d, r.Dst):
 		return
 	}
-	outers, inner, ok := e.outers(d, r)
-	if ok && !e.taken(d, r, outers, inner) {
-		e.enter(d, r.Dst, outers, inner)
+	outer, inner, ok := e.outer(d, r)
+	if ok && !e.taken(d, r, outer, inner) {
+		e.enter(d, r.Dst, outer, inner)
 	}
 }
 
@@ -63,47 +63,52 @@ func (e *enumeration) connected(d *device, dst netip.Prefix) bool {
 	return false
 }
 
-// outers gives the outer addresses that a route may lead to, mostly one, and the
-// inner address that it names. It is not ok where neither says which end is meant.
-func (e *enumeration) outers(d *device, r netstate.TunnelRoute) (outers []netip.Addr, inner netip.Addr, ok bool) {
-	if usable(d.Remote) {
-		outers = []netip.Addr{d.Remote}
-	}
+// outer gives the outer address that a route leads to and the inner address that
+// it names, as far as they are known. It is not ok where neither says which end
+// is meant.
+func (e *enumeration) outer(d *device, r netstate.TunnelRoute) (outer, inner netip.Addr, ok bool) {
 	switch {
-	case layer3(d.Kind) && outers == nil: // of tunl0 the gateway is the outer address
-		outers, r.Gateway, ok = []netip.Addr{r.Gateway}, netip.Addr{}, usable(r.Gateway)
+	case layer3(d.Kind) && !usable(d.Remote): // of tunl0 the gateway is the outer address
+		outer, ok = r.Gateway, usable(r.Gateway)
 	case layer3(d.Kind):
 		// kube-router leads to the outer address itself by table 77.
-		return outers, r.Gateway, r.Dst != single(d.Remote)
+		return d.Remote, r.Gateway, r.Dst != single(d.Remote)
 	case d.Kind == "wireguard":
-		ok = true
+		return outer, r.Gateway, true
 	case d.Kind == "openvswitch":
 		// Antrea's are onlink, the one route of OVN-Kubernetes is not.
-		return nil, r.Gateway, r.Onlink && r.Gateway.IsValid()
+		return outer, r.Gateway, r.Onlink && r.Gateway.IsValid()
 	default: // Ethernet in something
-		e.steps++
-		if mac, known := e.macs[onLink{d.Index, r.Gateway}]; known && len(e.fdb[forwarded{d.Index, mac}]) > 0 {
-			outers = e.fdb[forwarded{d.Index, mac}]
-			outers = outers[:min(len(outers), rivals)]
-		}
-		ok = r.Gateway.IsValid() || outers != nil
+		outer, inner = e.forwardedTo(d, r.Gateway), r.Gateway
+		ok = outer.IsValid() || inner.IsValid()
 	}
 	if !ok {
 		d.mute++
 	}
-	return outers, r.Gateway, ok
+	return outer, inner, ok
 }
 
-// rivals bounds how many that claim one inner address are looked at.
-const rivals = 8
+// forwardedTo says where a device sends frames for an inner address: by its
+// neighbour and FDB entries, else to its remote, if there is one.
+func (e *enumeration) forwardedTo(d *device, inner netip.Addr) netip.Addr {
+	e.steps += 2
+	if mac, known := e.macs[onLink{d.Index, inner}]; known {
+		if dst, known := e.fdb[forwarded{d.Index, mac}]; known {
+			return dst
+		}
+	}
+	if usable(d.Remote) {
+		return d.Remote
+	}
+	return netip.Addr{}
+}
 
-// enter adds a block to a far end. Where two outer addresses lay claim to one
-// inner address, the first is as good as the other.
-func (e *enumeration) enter(d *device, block netip.Prefix, outers []netip.Addr, inner netip.Addr) {
+// enter adds a block to a far end.
+func (e *enumeration) enter(d *device, block netip.Prefix, outer, inner netip.Addr) {
 	at := end{link: d.Index}
 	switch {
-	case outers != nil:
-		at.outer = outers[0]
+	case outer.IsValid():
+		at.outer = outer
 	case inner.IsValid():
 		at.inner = inner
 	default:
@@ -112,7 +117,7 @@ func (e *enumeration) enter(d *device, block netip.Prefix, outers []netip.Addr, 
 	e.steps++
 	f := e.ends[at]
 	if f == nil {
-		f = &far{device: d, outer: at.outer}
+		f = &far{device: d, outer: outer}
 		e.ends[at] = f
 		e.order = append(e.order, at)
 		d.peers++
