@@ -1,9 +1,9 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build demo test conformance soak bench lint generate check
+.PHONY: help build demo test test-vm conformance soak bench lint generate check
 
 help: ## this list
-	@grep -E '^[a-z]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
 
 build: ## static, stripped cni-guard, loopback and guardctl in bin/
 	scripts/build.sh
@@ -13,6 +13,9 @@ demo: ## a lost sandbox, without the guard and with it, in a private node
 
 test: ## everything that `go test` runs, in private nodes
 	scripts/test.sh
+
+test-vm: ## on another kernel, in a virtual machine, with real ipip: some minutes
+	scripts/test-vm.sh
 
 conformance: ## the incidents on real runtimes, without the guard and with it
 	scripts/conformance.sh

@@ -10,6 +10,7 @@ need() { # need PROGRAM PACKAGE
 }
 need ip iproute2
 need iptables iptables
+need nft nftables
 need unshare util-linux
 need mount mount
 for program; do

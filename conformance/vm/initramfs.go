@@ -21,6 +21,7 @@ import (
 // Orders are what init reads from /etc/orders.json. Its paths are the guest's.
 type Orders struct {
 	Modules []string // in the order to load them in
+	Sysctls []string
 	Command []string
 	Env     []string
 	Dir     string
@@ -54,7 +55,7 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 	if err := t.add(File{Path: "/init", From: m.Init}); err != nil {
 		return nil, err
 	}
-	orders := Orders{Command: m.Command, Env: m.Env, Dir: m.Dir}
+	orders := Orders{Command: m.Command, Env: m.Env, Dir: m.Dir, Sysctls: m.Sysctls}
 	l, err := m.Kernel.library()
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ type Machine struct {
 	Dir      string   // where the command starts; "" is /
 	Files    []File   // what the guest has beside the folders of a bare system
 	Programs []string // dynamic programs of the machine, copied with their libraries
+	Sysctls  []string // "net.core.somaxconn=500", set before the command starts
 	Modules  []string // kernel modules, without what they depend on; see Network
 
 	Init     string        // the static program of conformance/vm/init; "" has the go command build it

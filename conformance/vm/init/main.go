@@ -15,8 +15,8 @@ import (
 
 // orders are written by package vm.
 type orders struct {
-	Modules, Command, Env []string
-	Dir                   string
+	Modules, Sysctls, Command, Env []string
+	Dir                            string
 }
 
 func main() {
@@ -55,6 +55,11 @@ func boot() (int, error) {
 	}
 	for _, path := range o.Modules {
 		if err := load(path); err != nil {
+			return 0, err
+		}
+	}
+	for _, setting := range o.Sysctls {
+		if err := set(setting); err != nil {
 			return 0, err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 type options struct {
 	kernel, cache, init, dir string
-	files, env               list
+	files, env, sysctls      list
 	programs, modules        string
 	memory, cpus             int
 	deadline                 time.Duration
@@ -39,6 +39,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.dir, "dir", "", "`folder` for the guest to start the program in, at the same path; default /, empty")
 	f.Var(&o.files, "file", "`PATH[=GUESTPATH]`: a file or folder for the guest; may be repeated")
 	f.Var(&o.env, "env", "`NAME[=VALUE]` for the program, without a value as it is here; may be repeated")
+	f.Var(&o.sysctls, "sysctl", "`NAME=VALUE`, set before the program starts; may be repeated")
 	f.StringVar(&o.programs, "programs", "", "dynamic programs of this machine for the guest, `separated` by commas")
 	f.StringVar(&o.modules, "modules", strings.Join(vm.Network(), ","), "kernel modules, `separated` by commas")
 	f.IntVar(&o.memory, "memory", 1024, "memory in `MiB`")

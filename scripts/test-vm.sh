@@ -1,0 +1,62 @@
+#!/bin/sh
+# test-vm.sh [KERNEL...]: runs what looks at the kernel on kernels of Debian, in
+# virtual machines: 6.1 without an argument, which may be 5.10, 6.1 or 6.12. Then,
+# on the first of them, the incident of the cold tunnels on real ipip. A test
+# that skips there is a failure. Logs go to conformance/bin/vm-logs.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+[ $# -gt 0 ] || set -- 6.1
+
+scripts/deps.sh qemu-system-x86_64
+root=$PWD
+bin=$root/conformance/bin
+logs=$bin/vm-logs
+mkdir -p "$logs"
+export REQUIRE_ALL=1 CGO_ENABLED=0 CNI_GUARD_KERNELS="${CNI_GUARD_KERNELS:-$bin/kernels}"
+failed=
+
+report() { # report NAME LOG STATUS: counts what ran, and shows what did not do well
+	passed=$(grep -c -e '--- PASS' "$2" || true)
+	skipped=$(grep -e '--- SKIP' "$2" || true)
+	uname=$(sed -n 's/^vm: kernel \([^,]*\),.*/ on \1/p' "$2" | tail -n 1)
+	echo "$1$uname: $passed passed, $(printf %s "$skipped" | grep -c . || true) skipped"
+	[ "$3" != 0 ] || [ -n "$skipped" ] || [ "$passed" = 0 ] || return 0
+	failed="$failed $1"
+	printf '%s\n' "$skipped"
+	grep -v -e '^=== ' -e '--- PASS' "$2" | tail -n 60
+}
+
+run() { # run NAME FOLDER ARGUMENTS...: go test in the folder
+	name=$1 folder=$2
+	shift 2
+	status=0
+	go test -C "$folder" -v -count 1 "$@" >"$logs/$name.log" 2>&1 || status=$?
+	report "$name" "$logs/$name.log" $status
+}
+
+echo "the machine itself" >&2
+run vm conformance ./vm
+
+for kernel; do
+	echo "kernel $kernel" >&2
+	export CNI_GUARD_VM_KERNEL="$kernel"
+	for package in netstate tunnel checks; do
+		run "$package-$kernel" . -exec "$root/scripts/in-vm" "./pkg/$package"
+	done
+done
+
+echo "cold tunnels, kernel $1" >&2
+scripts/build.sh "$bin/guard"
+scripts/plugins.sh "$bin/ref"
+export CNI_GUARD_VM_KERNEL="$1" CNI_GUARD_BIN="$bin/guard" CNI_PLUGIN_BIN="$bin/ref"
+CNI_GUARD_VM_FLAGS="-own-time -sysctl net.core.fb_tunnels_only_for_init_net=0 -env CNI_GUARD_BIN -env CNI_PLUGIN_BIN"
+for file in guard/cni-guard guard/guardctl guard/loopback ref/ptp ref/host-local ref/loopback; do
+	CNI_GUARD_VM_FLAGS="$CNI_GUARD_VM_FLAGS -file $bin/$file"
+done
+export CNI_GUARD_VM_FLAGS
+# A minute of ours is an hour of theirs.
+run tunnels conformance -timeout 24h -exec "$root/scripts/in-vm" ./tunnels
+sed -n '/nodes, twice/,/^---/p' "$logs/tunnels.log" | grep -v '^---' || true
+
+[ -z "$failed" ] || { echo "failed:$failed; their logs are in $logs" >&2; exit 1; }
