@@ -20,7 +20,7 @@ type TunnelWarmupOptions struct {
 	Wait     WarmupWait     // how long ADD waits for answers at most
 	Interval WarmupInterval // how long a peer that answered counts as warm
 	Kinds    TunnelKinds    // IFLA_INFO_KIND of the links
-	Peers    TunnelPeers    // further addresses to warm
+	Peers    WarmupPeers    // further addresses to warm
 	Max      PeerCount      // peers that one ADD asks
 	Require  Require        // whose answer a pod must have
 }
@@ -99,16 +99,16 @@ func (k *TunnelKinds) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// TunnelPeers are addresses of other nodes.
-type TunnelPeers []netip.Addr
+// WarmupPeers are addresses of other nodes.
+type WarmupPeers []netip.Addr
 
 // UnmarshalJSON refuses what no single node can have.
-func (p *TunnelPeers) UnmarshalJSON(b []byte) error {
+func (p *WarmupPeers) UnmarshalJSON(b []byte) error {
 	var texts []string
 	if err := json.Unmarshal(b, &texts); err != nil {
 		return fmt.Errorf(`want a list of addresses such as ["10.244.1.0"]: %w`, err)
 	}
-	all := make(TunnelPeers, len(texts))
+	all := make(WarmupPeers, len(texts))
 	for i, text := range texts {
 		addr, err := netip.ParseAddr(text)
 		if err != nil || addr.Zone() != "" || addr.IsMulticast() || addr.IsUnspecified() {
