@@ -22,6 +22,8 @@ func mayImport() map[string][]string {
 		"pkg/checks":    {"pkg/conflist", "pkg/guard", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
+
+		"pkg/conflist/edit": {"pkg/conflist"},
 	}
 }
 
