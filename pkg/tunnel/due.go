@@ -77,38 +77,44 @@ func (k *Known) asking(peers []Peer, now time.Time) {
 		r.Misses++
 		k.Peers[p.Probed] = r
 	}
-	k.Spent = Spent{At: now, Packets: len(peers)}
+	k.Spent = k.Spent.and(len(peers), now)
 }
 
 // learn notes what came of it. before is what was known of those who were not
 // asked after all.
 func (k *Known) learn(answers []Answer, before map[netip.Addr]Record, now time.Time) {
-	packets := 0
 	for _, a := range answers {
 		addr := a.Peer.Probed
-		if a.State == Unprobed && a.Why == noTime {
-			if r, ok := before[addr]; ok {
-				k.Peers[addr] = r
-			} else {
-				delete(k.Peers, addr)
-			}
-			continue
-		}
 		r := k.Peers[addr]
-		r.State, r.By, r.Why = a.State, a.By, a.Why
+		if a.State == Unprobed && a.Why == noTime {
+			r = before[addr]
+			if r.Asked.IsZero() {
+				delete(k.Peers, addr)
+				continue
+			}
+		} else {
+			r.State, r.By, r.Why = a.State, a.By, a.Why
+		}
 		if a.State.Confirms() {
 			r.Confirmed, r.Misses, r.RTT = now, 0, a.RTT
 		}
 		k.Peers[addr] = r
-		if a.State == Unprobed {
-			continue
-		}
-		packets++
-		if a.State != Answered {
-			packets += 1 + min(len(a.Peer.Also), maxAlso) // it was asked again, or may have been
+	}
+}
+
+// packets gives how many requests the answers may have taken.
+func packets(answers []Answer) int {
+	n := 0
+	for _, a := range answers {
+		switch a.State {
+		case Unprobed:
+		case Answered:
+			n++
+		default: // asked again, and with it the others that may answer
+			n += 2 + min(len(a.Peer.Also), maxAlso)
 		}
 	}
-	k.Spent = Spent{At: now, Packets: packets}
+	return n
 }
 
 // before gives what is known of the peers.

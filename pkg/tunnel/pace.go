@@ -13,6 +13,15 @@ type Spent struct {
 	Packets int       `json:"packets"`
 }
 
+// and adds packets that leave now. What left within a second before is counted
+// once more from now on: rather too slow than too fast.
+func (s Spent) and(packets int, now time.Time) Spent {
+	if now.Sub(s.At) < time.Second {
+		packets += s.Packets
+	}
+	return Spent{At: now, Packets: packets}
+}
+
 // A pace keeps packets to a limit in any second, wherever that second begins, and
 // lets them leave at once until then. It remembers when each of the last packets
 // left: the next must be a second later than the one that is the limit back. A

@@ -123,6 +123,8 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return "operation not permitted; a firewall of this node drops what leaves"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return "there is no address to send from; the family may be switched off"
 	case errors.As(err, &errno):
 		return errno.Error()
 	}

@@ -135,23 +135,33 @@ func (s selection) nextDue(now, later time.Time) time.Time {
 // errForgetful says that what is done cannot be written down.
 var errForgetful = errors.New("what is asked cannot be written down")
 
-// ask asks the peers of a selection and writes down what comes of it.
+// ask asks the peers of a selection.
 func (w *Warmer) ask(ctx context.Context, known *Known, s selection, now time.Time) error {
-	before, spent := known.before(s.peers), known.Spent
-	known.asking(s.peers, now)
-	if err := w.Memory.Save(*known); err != nil {
-		return fmt.Errorf("%w: %w", errForgetful, err)
-	}
-	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait, grace), Retry: s.wait, Spent: spent}
+	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait, grace), Retry: s.wait}
 	if !s.wait {
 		opt.Wait = min(w.Wait, grace)
 	}
-	answers, err := Probe(ctx, w.Open, s.peers, opt)
-	known.learn(answers, before, time.Now())
+	_, err := w.Memory.ask(ctx, w.Open, known, s.peers, opt, now)
+	return err
+}
+
+// ask asks peers, and writes down that it will, and then what came of it. The
+// caller holds the lock.
+func (m Memory) ask(ctx context.Context, open Opener, known *Known, peers []Peer, opt ProbeOptions, now time.Time) ([]Answer, error) {
+	before := known.before(peers)
+	opt.Spent = known.Spent
+	known.asking(peers, now)
+	if err := m.Save(*known); err != nil {
+		return nil, fmt.Errorf("%w: %w", errForgetful, err)
+	}
+	answers, err := Probe(ctx, open, peers, opt)
+	after := time.Now()
+	known.learn(answers, before, after)
+	known.Spent = opt.Spent.and(packets(answers), after)
 	if err == nil {
 		err = notAsked(answers)
 	}
-	return errors.Join(err, w.Memory.Save(*known))
+	return answers, errors.Join(err, m.Save(*known))
 }
 
 // notAsked tells of peers that could not be asked, for a reason of this node.

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel_test
+
+import (
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// pair is two nodes, near and far, of both families, and a vxlan between them that
+// is set up as flannel does. 10.244.0.0 and fd00:244:: are near, .1.0 and :1:: far.
+const pair = `
+ip netns exec near sh -c 'echo 0 | tee /proc/sys/net/ipv6/conf/*/dad_transmits >/dev/null'
+ip netns exec far sh -c 'echo 0 | tee /proc/sys/net/ipv6/conf/*/dad_transmits >/dev/null'
+ip -n near link add wire type veth peer name wire netns far
+ip -n near address add 192.0.2.1/24 dev wire
+ip -n far address add 192.0.2.2/24 dev wire
+ip -n near link set wire up
+ip -n far link set wire up
+ip -n near link add flannel.1 address 0a:58:00:00:00:01 type vxlan id 1 local 192.0.2.1 dev wire dstport 8472 nolearning
+ip -n far link add flannel.1 address 0a:58:00:00:00:02 type vxlan id 1 local 192.0.2.2 dev wire dstport 8472 nolearning
+ip -n near address add 10.244.0.0/32 dev flannel.1
+ip -n far address add 10.244.1.0/32 dev flannel.1
+ip -n near address add fd00:244::/128 dev flannel.1 nodad
+ip -n far address add fd00:244:0:1::/128 dev flannel.1 nodad
+ip -n near link set flannel.1 up
+ip -n far link set flannel.1 up
+ip -n near route add 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink
+ip -n far route add 10.244.0.0/24 via 10.244.0.0 dev flannel.1 onlink
+ip -n near route add fd00:244:0:1::/128 dev flannel.1
+ip -n far route add fd00:244::/128 dev flannel.1
+ip -n near neigh add 10.244.1.0 lladdr 0a:58:00:00:00:02 dev flannel.1
+ip -n far neigh add 10.244.0.0 lladdr 0a:58:00:00:00:01 dev flannel.1
+ip -n near neigh add fd00:244:0:1:: lladdr 0a:58:00:00:00:02 dev flannel.1
+ip -n far neigh add fd00:244:: lladdr 0a:58:00:00:00:01 dev flannel.1
+bridge -n near fdb append 0a:58:00:00:00:02 dev flannel.1 dst 192.0.2.2
+bridge -n far fdb append 0a:58:00:00:00:01 dev flannel.1 dst 192.0.2.1
+`
+
+// near makes the pair and opens its near node.
+func near(t testing.TB, setup string) *netstate.Live {
+	t.Helper()
+	path := checktest.Sandbox(t, "near")
+	checktest.Sandbox(t, "far")
+	checktest.Shell(t, pair+setup)
+	return open(t, path)
+}
+
+func open(t testing.TB, path string) *netstate.Live {
+	t.Helper()
+	netns := netstate.OpenNetns(path)
+	t.Cleanup(func() { netns.Close() })
+	view, err := netns.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(view.Close)
+	return view
+}
+
+// What a network may do to requests; never is a peer said to answer that does not.
+func TestProbeOnKernel(t *testing.T) {
+	const four, six = "10.244.1.0", "fd00:244:0:1::"
+	for name, c := range map[string]struct {
+		setup string
+		want  []string // of four and of six
+	}{
+		"all is well": {"", []string{"answered by " + four, "answered by " + six}},
+		"a network that eats everything": {
+			`ip netns exec far nft 'add table inet t; add chain inet t c { type filter hook input priority 0; policy drop; }'`,
+			[]string{"silent", "silent"},
+		},
+		"a far firewall without a word": {
+			`ip netns exec far iptables -A INPUT -p icmp -j DROP`,
+			[]string{"silent", "answered by " + six},
+		},
+		"a far firewall that rejects": {
+			`ip netns exec far nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }; add rule inet t c icmp type echo-request reject with icmp type admin-prohibited; add rule inet t c icmpv6 type echo-request reject with icmpv6 type admin-prohibited'`,
+			[]string{"unreachable by " + four + " (administratively prohibited)", "unreachable by " + six + " (administratively prohibited)"},
+		},
+		"a near firewall": {
+			`ip netns exec near nft 'add table inet t; add chain inet t c { type filter hook output priority 0; policy drop; }'`,
+			[]string{
+				"unprobed (nothing was sent: operation not permitted; a firewall of this node drops what leaves)",
+				"unprobed (nothing was sent: operation not permitted; a firewall of this node drops what leaves)",
+			},
+		},
+		"no route any more": {
+			"ip -n near route flush dev flannel.1\nip -n near -6 route flush dev flannel.1",
+			[]string{"unreachable (network is unreachable)", "unreachable (network is unreachable)"},
+		},
+		"a device that is down": {
+			"ip -n near link set flannel.1 down",
+			[]string{"unreachable (network is unreachable)", "unreachable (there is no address to send from; the family may be switched off)"},
+		},
+		"IPv6 switched off": {
+			"ip netns exec near sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'",
+			[]string{"answered by " + four, "unreachable (there is no address to send from; the family may be switched off)"},
+		},
+		"strict rp_filter, and the answers on another way": {`
+ip -n near link add other type veth peer name other netns far
+ip -n near link set other up
+ip -n far link set other up
+ip -n far route replace 10.244.0.0/24 dev other
+ip -n far neigh add 10.244.0.0 lladdr $(ip netns exec near cat /sys/class/net/other/address) dev other
+ip netns exec near sh -c 'echo 1 >/proc/sys/net/ipv4/conf/other/rp_filter; echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter'
+`, []string{"silent", "answered by " + six}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			view := near(t, c.setup)
+			answers, err := tunnel.Probe(t.Context(), view.ListenICMP, peersAt(four, six), tunnel.ProbeOptions{Wait: 300 * time.Millisecond, Retry: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range answers {
+				if got := say(a); got != c.want[i] {
+					t.Errorf("%s: %s, want %s", a.Peer.Probed, got, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+// A tunnel that goes away between two requests takes its peers with it, and
+// nothing else.
+func TestProbeTunnelDeleted(t *testing.T) {
+	view := near(t, "ip -n far address add 10.244.1.1/32 dev flannel.1\n")
+	open := func(six bool) (netstate.ICMPConn, error) {
+		conn, err := view.ListenICMP(six)
+		var once sync.Once
+		return hooked{conn, func(to netip.Addr) {
+			if to == netip.MustParseAddr("10.244.1.1") {
+				once.Do(func() { checktest.Shell(t, "ip -n near link delete flannel.1") })
+			}
+		}}, err
+	}
+	answers, err := tunnel.Probe(t.Context(), open, peersAt("10.244.1.0", "10.244.1.1", "192.0.2.2"), tunnel.ProbeOptions{Wait: 300 * time.Millisecond, Retry: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"answered by 10.244.1.0", "unreachable (network is unreachable)", "answered by 192.0.2.2"}
+	for i, a := range answers {
+		if got := say(a); got != want[i] {
+			t.Errorf("%s: %s, want %s", a.Peer.Probed, got, want[i])
+		}
+	}
+}
+
+// hooked calls a function before each request.
+type hooked struct {
+	netstate.ICMPConn
+	before func(to netip.Addr)
+}
+
+func (h hooked) Send(message []byte, to netip.Addr) error {
+	h.before(to)
+	return h.ICMPConn.Send(message, to)
+}
+
+// Without CAP_NET_RAW the error names it.
+func TestProbeWithoutCapability(t *testing.T) {
+	checktest.PrivateNode(t)
+	node, err := netstate.OpenNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread goes with its capabilities
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		err := unix.Capget(&header, &data[0])
+		data[0].Effective &^= 1 << unix.CAP_NET_RAW
+		if err == nil {
+			err = unix.Capset(&header, &data[0])
+		}
+		if err != nil {
+			result <- nil
+			return
+		}
+		_, err = tunnel.Probe(t.Context(), node.ListenICMP, peersAt("127.0.0.1", "::1"), tunnel.ProbeOptions{Wait: time.Hour})
+		result <- err
+	}()
+	if err := <-result; err == nil || !strings.Contains(err.Error(), "CAP_NET_RAW") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// A thousand peers, and a socket whose buffer must take their answers.
+func TestProbeThousandOnKernel(t *testing.T) {
+	view := near(t, "ip netns exec far ip route add local 10.245.0.0/16 dev lo\nip -n near route add 10.245.0.0/16 via 10.244.1.0 dev flannel.1 onlink\n")
+	var peers []tunnel.Peer
+	for i := range 1000 {
+		peers = append(peers, tunnel.Peer{Probed: netip.AddrFrom4([4]byte{10, 245, byte(i / 250), byte(i % 250)})})
+	}
+	answers, err := tunnel.Probe(t.Context(), view.ListenICMP, peers, tunnel.ProbeOptions{Wait: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := slices.IndexFunc(answers, func(a tunnel.Answer) bool { return a.State != tunnel.Answered }); n >= 0 {
+		t.Errorf("%s: %s", answers[n].Peer.Probed, say(answers[n]))
+	}
+}
