@@ -52,11 +52,11 @@ type Outcome struct {
 // Refuses reports whether the outcome stops the call: findings that are all
 // minor do not.
 func (o Outcome) Refuses() bool {
-	return o.State == Failed && o.Policy == Enforce && !o.minor()
+	return o.State == Failed && o.Policy == Enforce && !o.Minor()
 }
 
-// minor reports whether there are findings, and all of them are minor.
-func (o Outcome) minor() bool {
+// Minor reports whether there are findings, and all of them are minor.
+func (o Outcome) Minor() bool {
 	return len(o.Findings) > 0 && !slices.ContainsFunc(o.Findings, func(f Finding) bool { return !f.Minor })
 }
 

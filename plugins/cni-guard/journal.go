@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -42,9 +43,14 @@ func (j journal) logger() *slog.Logger {
 	return log
 }
 
-// report writes a line for each finding, repair or unknown of a run.
+// report writes a line for each finding, repair or unknown of a run, and for minor
+// findings only when they are new.
 func (j journal) report(r guard.Report) {
+	before := told{filepath.Join(j.config.StateDir, "told")}
 	for _, o := range r.Noteworthy() {
+		if o.Minor() && before.again(o) {
+			continue
+		}
 		j.outcome(o)
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -31,11 +32,13 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 		if o.State == guard.Unknown {
 			continue // neither a finding nor the end of one
 		}
-		first, stands, err := held.see(o.Check, o.State == guard.Failed, time.Now())
-		if err != nil {
+		found := o.State == guard.Failed
+		first, stands, err := held.see(o.Check, found && !o.Minor(), time.Now())
+		firstMinor, _, minorErr := held.see(o.Check+".minor", found && o.Minor(), time.Now())
+		if err := errors.Join(err, minorErr); err != nil {
 			log.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
 		}
-		if first {
+		if first || firstMinor {
 			log.outcome(*o)
 		}
 		if o.Refuses() && !stands {
