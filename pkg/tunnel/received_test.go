@@ -40,7 +40,7 @@ func FuzzReceived(f *testing.F) {
 		from := netip.MustParseAddr(map[bool]string{false: "10.0.0.1", true: "fd00::1"}[six])
 		p.take(slices.Clone(message), from, six, time.Now())
 		for i, g := range p.groups {
-			if g.state.Confirms() && !slices.Equal(message[4:], requestTo(p, i)[4:]) {
+			if g.state.Confirms() && !slices.Equal(message[4:wordAt], requestTo(p, i)[4:wordAt]) {
 				t.Errorf("%x is taken for an answer of %s", message, p.targets[i].addr)
 			}
 		}
