@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package probe asks an installed plugin what it is.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/version"
+)
+
+const (
+	patience = 5 * time.Second        // VERSION needs neither root nor a daemon
+	grace    = 200 * time.Millisecond // for what a killed plugin leaves behind to close its output
+	busy     = 10 * time.Millisecond  // between two attempts at a file that is being written
+)
+
+// Version runs the plugin with the verb VERSION and gives the versions of the spec
+// that it answers with, as runtimes do before they use it. It takes five seconds
+// at the most, and less if ctx ends earlier. The error says what the plugin did
+// instead of answering, with what it complained of.
+func Version(ctx context.Context, binary string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := run(ctx, binary)
+	for errors.Is(err, syscall.ETXTBSY) && ctx.Err() == nil { // some fork still has it open for writing
+		time.Sleep(busy)
+		out, err = run(ctx, binary)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for VERSION: %w", binary, err)
+	}
+	info, err := (&version.PluginDecoder{}).Decode(out)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for VERSION: it answers %.100q: %w", binary, out, err)
+	}
+	return info.SupportedVersions(), nil
+}
+
+func run(ctx context.Context, binary string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary)
+	// The others stand in the environment as plugins of old versions of skel want them.
+	cmd.Env = append(os.Environ(), "CNI_COMMAND=VERSION", "CNI_CONTAINERID=", "CNI_NETNS=dummy", "CNI_IFNAME=dummy", "CNI_PATH=dummy", "CNI_ARGS=")
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"cniVersion":%q}`, version.Current()))
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = grace
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("it does not answer: %w", ctx.Err())
+	case err != nil && stderr.Len() > 0:
+		return nil, fmt.Errorf("%w: %.200q", err, stderr.String())
+	case err != nil && stdout.Len() > 0:
+		return nil, fmt.Errorf("%w: %.200q", err, stdout.String())
+	}
+	return stdout.Bytes(), err
+}
