@@ -40,7 +40,7 @@ func (l *List) addDropIn(folder, from string) error {
 	if err != nil {
 		return err
 	}
-	conf, err := parsePlugin(doc)
+	conf, err := rules{}.parsePlugin(doc)
 	if err != nil {
 		return err
 	}

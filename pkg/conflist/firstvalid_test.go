@@ -95,7 +95,7 @@ func TestCRIDockerd(t *testing.T) {
 		{"no drop-ins, no flags but one", folder{
 			"05-x.conflist": `{"name":"x"}`, "x/a.conf": `{"type":"bridge"}`,
 			"06-y.conflist": `{"name":"y","disableCheck":"true","plugins":[{"type":"bridge"}]}`,
-			"10-a.conflist": `{"name":"a","cniVersion":"0.4.0","cniVersions":7,"disableGC":7,"loadOnlyInlinedPlugins":7,"plugins":[{"type":"old"}]}`, "a/a.conf": "{",
+			"10-a.conflist": `{"name":"a","cniVersion":"0.4.0","cniVersions":7,"disableGC":7,"loadOnlyInlinedPlugins":7,"plugins":[{"type":"old","cni.dev/valid-attachments":7}]}`, "a/a.conf": "{",
 		}, r, `
 05-x.conflist: invalid: is refused: it has no plugins; cri-dockerd skips it
 06-y.conflist: invalid: is refused: disableCheck is a string, not true or false; cri-dockerd skips it

@@ -17,9 +17,9 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(d.doc), false)
 	}
 	f.Fuzz(func(t *testing.T, doc []byte, list bool) {
-		l, err := parse(doc, list, rules{})
+		l, err := rules{}.parse(doc, list)
 		agree(t, doc, list, l, err)
-		if old, err := parse(doc, list, rules{old: true}); err == nil && len(old.Plugins) == 0 {
+		if old, err := (rules{old: true}).parse(doc, list); err == nil && len(old.Plugins) == 0 {
 			t.Error("libcni v1.1.2 takes no file without plugins")
 		}
 	})
@@ -36,8 +36,8 @@ func FuzzEntry(f *testing.F) {
 		if !json.Valid(doc) || numbersFit(doc) != nil || !distinctKeys(doc) {
 			return
 		}
-		short, shortErr := parsePlugin(doc)
-		long, longErr := parseRewritten(doc)
+		short, shortErr := rules{}.parsePlugin(doc)
+		long, longErr := rules{}.parseRewritten(doc)
 		if (shortErr != nil) != (longErr != nil) || shortErr == nil && fmt.Sprint(short) != fmt.Sprint(long) {
 			t.Errorf("as it stands: %+v, %v; rewritten: %+v, %v", short, shortErr, long, longErr)
 		}

@@ -51,7 +51,7 @@ func read(dir, name string, r rules) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
-	l, err := parse(doc, isList(name), r)
+	l, err := r.parse(doc, isList(name))
 	l.ModTime = modTime
 	if err == nil && isList(name) && !r.old {
 		err = l.addDropIns(dir)
@@ -59,11 +59,11 @@ func read(dir, name string, r rules) (List, error) {
 	return l, err // what was read stands beside the error, for people
 }
 
-func parse(doc []byte, list bool, r rules) (List, error) {
+func (r rules) parse(doc []byte, list bool) (List, error) {
 	if list {
-		return parseList(doc, r)
+		return r.parseList(doc)
 	}
-	return parseSingle(doc)
+	return r.parseSingle(doc)
 }
 
 // describe tells of a file what was read of it.

@@ -11,7 +11,7 @@ import (
 
 // parseList is libcni's NetworkConfFromBytes. Keys of the list are exact; of a
 // key that is there twice the last counts.
-func parseList(doc []byte, r rules) (l List, err error) {
+func (r rules) parseList(doc []byte) (l List, err error) {
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(doc, &top); err != nil {
 		return l, wrong(doc, err)
@@ -37,7 +37,7 @@ func parseList(doc []byte, r rules) (l List, err error) {
 		return l, err
 	}
 	if raw, ok := top["plugins"]; ok {
-		err = l.addEntries(raw)
+		err = l.addEntries(raw, r)
 		return l, err
 	}
 	if r.old || l.InlinedOnly {
@@ -47,7 +47,7 @@ func parseList(doc []byte, r rules) (l List, err error) {
 }
 
 // addEntries appends the plugins of the list itself.
-func (l *List) addEntries(raw json.RawMessage) error {
+func (l *List) addEntries(raw json.RawMessage, r rules) error {
 	if raw[0] != '[' {
 		return fmt.Errorf("plugins is %s, not a list", kindOf(raw))
 	}
@@ -60,7 +60,7 @@ func (l *List) addEntries(raw json.RawMessage) error {
 	}
 	l.Plugins = make([]Plugin, 0, len(entries)+1) // room for a drop-in
 	for i, entry := range entries {
-		conf, err := parseEntry(entry)
+		conf, err := r.parseEntry(entry)
 		if err != nil {
 			return fmt.Errorf("parse plugin %d of %d: %w", i+1, len(entries), err)
 		}

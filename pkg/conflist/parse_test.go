@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 	for kind, documents := range map[string][]document{"list": lists(), "single": singles()} {
 		for _, d := range documents {
 			t.Run(kind+"/"+d.name, func(t *testing.T) {
-				l, err := parse([]byte(d.doc), kind == "list", rules{})
+				l, err := rules{}.parse([]byte(d.doc), kind == "list")
 				if got := message(err); (got == "") != (d.refused == "") || !strings.Contains(got, d.refused) {
 					t.Errorf("got %q, want %q", got, d.refused)
 				}

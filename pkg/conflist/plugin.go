@@ -12,8 +12,16 @@ import (
 
 // parsePlugin is libcni's NetworkPluginConfFromBytes: the struct takes keys in
 // any case, the last counts, and every key it has must be of its type.
-func parsePlugin(doc []byte) (conf types.PluginConf, err error) {
-	if err := json.Unmarshal(doc, &conf); err != nil {
+func (r rules) parsePlugin(doc []byte) (conf types.PluginConf, err error) {
+	into := any(&conf)
+	if r.old {
+		// Its struct had no such key, and so took anything there.
+		into = &struct {
+			*types.PluginConf
+			ValidAttachments any `json:"cni.dev/valid-attachments"`
+		}{PluginConf: &conf}
+	}
+	if err := json.Unmarshal(doc, into); err != nil {
 		return conf, wrong(doc, err)
 	}
 	if conf.Type == "" {
@@ -26,14 +34,14 @@ func parsePlugin(doc []byte) (conf types.PluginConf, err error) {
 // again before it decodes it: of two equal keys the last remains, and keys that
 // differ in case only are sorted. Where there are none such the entry is decoded
 // as it stands, which takes half as long.
-func parseEntry(raw json.RawMessage) (types.PluginConf, error) {
+func (r rules) parseEntry(raw json.RawMessage) (types.PluginConf, error) {
 	if distinctKeys(raw) {
-		return parsePlugin(raw)
+		return r.parsePlugin(raw)
 	}
-	return parseRewritten(raw)
+	return r.parseRewritten(raw)
 }
 
-func parseRewritten(raw json.RawMessage) (conf types.PluginConf, err error) {
+func (r rules) parseRewritten(raw json.RawMessage) (conf types.PluginConf, err error) {
 	var entry any
 	if err := json.Unmarshal(raw, &entry); err != nil {
 		return conf, wrong(raw, err)
@@ -42,20 +50,20 @@ func parseRewritten(raw json.RawMessage) (conf types.PluginConf, err error) {
 	if err != nil {
 		return conf, err
 	}
-	return parsePlugin(sorted)
+	return r.parsePlugin(sorted)
 }
 
 // parseSingle parses a file that is no list, as libcni's ConfFromFile and
 // ConfListFromConf do.
-func parseSingle(doc []byte) (List, error) {
-	conf, err := parsePlugin(doc)
+func (r rules) parseSingle(doc []byte) (List, error) {
+	conf, err := r.parsePlugin(doc)
 	if err != nil {
 		return List{}, looksLikeList(doc, err)
 	}
 	if err := numbersFit(doc); err != nil {
 		return List{}, err
 	}
-	entry, err := parseEntry(doc)
+	entry, err := r.parseEntry(doc)
 	if err != nil {
 		return List{}, err
 	}
