@@ -27,8 +27,11 @@ var Conflist = &Check{
 }
 
 func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
-	if t.Conf.Dir != "" && t.Netns != nil { // a pod waits
-		if names, err := conflist.Names(t.Conf.Dir); err != nil || len(names) == 1 {
+	var names []string
+	if t.Conf.Dir != "" {
+		var err error
+		names, err = conflist.Names(t.Conf.Dir)
+		if err != nil || len(names) == 1 && t.Netns != nil { // a pod waits
 			return nil, err // where there is one file there is no choice
 		}
 	}
@@ -36,7 +39,7 @@ func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
 	if callerErr == nil && r.Kind == 0 {
 		return nil, nil // the caller selects no file
 	}
-	f, err := t.folder(r)
+	f, err := t.folder(r, names)
 	switch {
 	case callerErr != nil && errors.Is(err, errNoOwnFile):
 		return nil, nil // nobody is known to select a file, and none is known to be ours

@@ -33,39 +33,47 @@ var errNoOwnFile = errors.New(`set "confDir" to the conf_dir of the runtime if t
 
 // folder gives the conf dir with the guard's own file, which is read once for all
 // checks of a run. The error wraps errNoOwnFile where there is no such file; the
-// folder is then given all the same if the configuration names it.
-func (t *Target) folder(r conflist.Runtime) (*folder, error) {
+// folder is then given all the same if the configuration names it. The names in
+// it may be known already.
+func (t *Target) folder(r conflist.Runtime, names []string) (*folder, error) {
 	if f := t.found.Load(); f != nil {
 		return f, nil
 	}
-	f, err := t.find(r)
+	f, err := t.find(r, names)
 	if err == nil {
 		t.found.Store(f)
 	}
 	return f, err
 }
 
-func (t *Target) find(r conflist.Runtime) (*folder, error) {
-	if dir := t.Conf.Dir; dir != "" {
-		f, err := t.open(dir, r)
-		if err == nil && f.own < 0 {
-			err = fmt.Errorf("no file in %s has cni-guard in %s; %w", dir, networkWords(t.Conf.Network), errNoOwnFile)
-		}
-		return f, err
+func (t *Target) find(r conflist.Runtime, names []string) (*folder, error) {
+	dir := t.Conf.Dir
+	if dir == "" {
+		return t.search(conflist.ConfDirs(), r)
 	}
-	return t.search(conflist.ConfDirs(), r)
+	if names == nil {
+		var err error
+		if names, err = conflist.Names(dir); err != nil {
+			return nil, err
+		}
+	}
+	f := t.open(dir, names, r)
+	if f.own < 0 {
+		return f, fmt.Errorf("no file in %s has cni-guard in %s; %w", dir, networkWords(t.Conf.Network), errNoOwnFile)
+	}
+	return f, nil
 }
 
 // search looks for the guard's own file in several folders.
 func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
 	var trouble error
 	for _, dir := range dirs {
-		f, err := t.open(dir, r)
-		switch {
-		case err == nil && f.own >= 0:
-			return f, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		names, err := conflist.Names(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			trouble = errors.Join(trouble, err)
+		}
+		if f := t.open(dir, names, r); f.own >= 0 {
+			return f, nil
 		}
 	}
 	if trouble != nil {
@@ -76,11 +84,7 @@ func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
 
 // open reads a folder until the guard's own file is found. Files that the
 // operator allows are read last: they are seldom it.
-func (t *Target) open(dir string, r conflist.Runtime) (*folder, error) {
-	names, err := conflist.Names(dir)
-	if err != nil {
-		return nil, err
-	}
+func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
 	f := &folder{dir: dir, names: names, runtime: r, own: -1}
 	for _, allowed := range []bool{false, true} {
 		for i, name := range names {
@@ -89,11 +93,11 @@ func (t *Target) open(dir string, r conflist.Runtime) (*folder, error) {
 			}
 			if l := f.look(name); l.guarded(t.Conf.Network) {
 				f.own, f.mine = i, l
-				return f, nil
+				return f
 			}
 		}
 	}
-	return f, nil
+	return f
 }
 
 // look reads a file by the rules of the runtime, or by containerd's where no file

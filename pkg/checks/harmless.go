@@ -10,19 +10,20 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// harmlessNames are files that rightly lie beside the primary plugin's, as long
-// as they do not win: those of podman and nerdctl, which select by name, and the
-// samples that the packages of CRI-O and containerd bring along.
-func harmlessNames() Globs {
-	return Globs{
-		"87-podman*.conflist", "cni-podman*.conflist", "nerdctl-*.conflist", "00-multus.conf", "00-multus.conflist",
+// harmless tells files that rightly lie beside the primary plugin's, as long as
+// they do not win: those of podman and nerdctl, which select by name, of Multus,
+// and the samples that the packages of CRI-O and containerd bring along.
+func harmless(name string) bool {
+	switch name {
+	case "00-multus.conf", "00-multus.conflist", "10-containerd-net.conflist",
 		"10-crio-bridge.conflist", "11-crio-ipv4-bridge.conflist", "100-crio-bridge.conf", "100-crio-bridge.conflist",
-		"10-containerd-net.conflist",
-		"99-loopback.conf", "99-loopback.conflist", "200-loopback.conf", "200-loopback.conflist",
+		"99-loopback.conf", "99-loopback.conflist", "200-loopback.conf", "200-loopback.conflist":
+		return true
 	}
+	return slices.ContainsFunc([]string{"87-podman", "cni-podman", "nerdctl-"}, func(prefix string) bool {
+		return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, ".conflist")
+	})
 }
-
-func harmless(name string) bool { return harmlessNames().match(name) }
 
 // loopbackOnly tells a file whose network is lo.
 func (l looked) loopbackOnly() bool {

@@ -132,7 +132,7 @@ func (t *Target) podRanges() (podRanges, error) {
 		return podRanges{}, nil
 	}
 	r, _ := t.runtime() // whoever called, the file with the guard is the one that gave the address
-	f, err := t.folder(r)
+	f, err := t.folder(r, nil)
 	if errors.Is(err, errNoOwnFile) {
 		return podRanges{}, nil // it lies where the guard does not look
 	}

@@ -35,7 +35,7 @@ func (h harm) serious() bool { return h >= harmNext }
 // is no reason for a pod to wait for the reading of a whole folder.
 const (
 	described  = 3
-	lookedAt   = described + 1 // the primary's own list may be among them
+	lookedAt   = described // of those that wait, while a pod does
 	namedAtAll = 5
 )
 

@@ -83,16 +83,20 @@ func (f *folder) disablesUnowned(name string, l looked) guard.Finding {
 	}
 }
 
-// ownFindings tells of the guard's own file.
+// ownFindings tells why the guard's own file is not taken, whatever else is there.
 func (f *folder) ownFindings() []guard.Finding {
-	if f.mine.refused == nil {
+	own := guard.Finding{Object: f.path(f.names[f.own])}
+	switch {
+	case f.mine.refused != nil:
+		own.Problem = fmt.Sprintf("is the file to KEEP, and %s refuses it (%v)", title(f.runtime.Kind), f.mine.refused)
+		own.Remedy = "Install what the file needs; the runtime takes another file, or none, until then."
+	case f.named() && f.mine.Name != f.runtime.DefaultNetwork:
+		own.Problem = fmt.Sprintf("is not taken: its network is %q, and the cni_default_network of CRI-O is %q", f.mine.Name, f.runtime.DefaultNetwork)
+		own.Remedy = "Set cni_default_network to the network that pods should get, and put the guard into its file."
+	default:
 		return nil
 	}
-	return []guard.Finding{{
-		Object:  f.path(f.names[f.own]),
-		Problem: fmt.Sprintf("is the file to KEEP, and %s refuses it (%v)", title(f.runtime.Kind), f.mine.refused),
-		Remedy:  "Install what the file needs; the runtime takes another file, or none, until then.",
-	}}
+	return []guard.Finding{own}
 }
 
 // portrait tells a file to people: its network, since when, and by whom.

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import "github.com/cni-guard/cni-guard/pkg/conflist"
+
+// Search gives the conf dir among several.
+func (t *Target) Search(dirs []string, r conflist.Runtime) (string, error) {
+	f, err := t.search(dirs, r)
+	if err != nil {
+		return "", err
+	}
+	return f.dir, nil
+}
+
+// Author tells who probably wrote a file of one plugin.
+func Author(name, network, plugin string) string {
+	return author(name, looked{List: conflist.List{Name: network, Plugins: []conflist.Plugin{{Type: plugin}}}})
+}
