@@ -12,7 +12,7 @@ import (
 // The folders of a run; another seed makes others.
 var (
 	seed    = flag.Uint64("seed", 1, "the seed of the folders")
-	folders = flag.Int("folders", 5000, "how many folders containerd's library loads; CRI-O's, which starts plugins, loads a fifth of them")
+	folders = flag.Int("folders", 4000, "how many folders containerd's library loads; CRI-O's, which starts plugins, loads a fifth of them")
 )
 
 // TestContainerd holds our selection against go-cni's.
