@@ -93,7 +93,7 @@ link add gnv0 type geneve id 7 remote 10.0.0.3 dstport 6081
 link set gnv0 up addrgenmode none
 address add 192.168.9.1/24 dev gnv0
 route add 10.244.3.0/24 via 192.168.9.2 dev gnv0
-link add genev_sys_6081 type geneve external
+link add genev_sys_6081 type geneve external dstport 6082
 link set genev_sys_6081 up addrgenmode none
 `, `
 peer gnv0 geneve:6081 10.244.3.0/24 outer 10.0.0.3 probed 192.168.9.2
@@ -109,6 +109,9 @@ func TestEnumerateTheKernel(t *testing.T) {
 			sandbox := netstate.OpenNetns(checktest.Sandbox(t, "shape"))
 			defer sandbox.Close()
 			offers(t, shape.module)
+			if shape.module == "ipip" { // see net.core.fb_tunnels_only_for_init_net
+				checktest.Shell(t, "ip -n shape link show tunl0 || ip -n shape link add tunl0 type ipip")
+			}
 			checktest.Shell(t, commands(shape.setup))
 			view, err := sandbox.View()
 			if err != nil {
