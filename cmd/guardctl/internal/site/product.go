@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// A product is a runtime as it is packaged: where its socket and configuration
+// are, and what it does where the configuration says nothing.
+type product struct {
+	name     string
+	kind     conflist.Kind
+	sockets  []string
+	config   string // the file that says that it is installed; "": none
+	dropIns  string // a folder of files that continue it; "": none
+	confDir  string
+	binDirs  []string
+	cacheDir string
+	note     string // what people should know of it; "": nothing
+}
+
+// products are in the order in which they are told to people. kind's nodes are
+// plain containerd in a container.
+func products() []product {
+	const libcni = "/var/lib/cni" // libcni.CacheDir
+	upstream, plugins := "/etc/cni/net.d", []string{"/opt/cni/bin"}
+	return []product{
+		{
+			name: "k3s", kind: conflist.Containerd, cacheDir: libcni,
+			sockets: []string{"/run/k3s/containerd/containerd.sock"},
+			config:  "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+			confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d",
+			binDirs: []string{"/var/lib/rancher/k3s/data/cni"}, // since v1.31.1; a folder of each release before (k3s#10869)
+			note:    "k3s writes 10-flannel.conflist again at every start: the entry inlined there is gone then; --placement own survives it",
+		},
+		{
+			name: "RKE2", kind: conflist.Containerd, cacheDir: libcni,
+			sockets: []string{"/run/k3s/containerd/containerd.sock"},
+			config:  "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+			confDir: upstream, binDirs: plugins,
+		},
+		{
+			name: "microk8s", kind: conflist.Containerd, cacheDir: libcni,
+			sockets: []string{"/var/snap/microk8s/common/run/containerd.sock"},
+			config:  "/var/snap/microk8s/current/args/containerd.toml",
+			confDir: "/var/snap/microk8s/current/args/cni-network",
+			binDirs: []string{"/var/snap/microk8s/current/opt/cni/bin"},
+		},
+		{
+			name: "containerd", kind: conflist.Containerd, cacheDir: libcni,
+			sockets: []string{"/run/containerd/containerd.sock"},
+			config:  "/etc/containerd/config.toml",
+			confDir: upstream, binDirs: plugins,
+		},
+		{
+			name: "CRI-O", kind: conflist.CRIO, cacheDir: libcni,
+			sockets: []string{"/run/crio/crio.sock"},
+			config:  "/etc/crio/crio.conf", dropIns: "/etc/crio/crio.conf.d",
+			confDir: upstream, binDirs: plugins,
+		},
+		{
+			name: "cri-dockerd", kind: conflist.CRIDockerd, cacheDir: "/var/lib/cni/cache",
+			sockets: []string{"/run/cri-dockerd.sock"},
+			confDir: upstream, binDirs: plugins,
+			note: "the flags of cri-dockerd (--cni-conf-dir, --cni-bin-dir, --cni-cache-dir) are not read: say --conf-dir, --bin-dir and --cache-dir where it has them",
+		},
+	}
+}
+
+// configured reports whether its configuration is there.
+func (p product) configured(root string) bool {
+	return p.config != "" && isFile(filepath.Join(root, p.config)) ||
+		p.dropIns != "" && isDir(filepath.Join(root, p.dropIns))
+}
+
+// describe gives the site of a product, with folders as the runtime has them.
+func (p product) describe(root string) (Site, error) {
+	s := Site{Runtime: conflist.NewRuntime(p.kind), ConfDir: p.confDir, CacheDir: p.cacheDir}
+	s.Runtime.BinDirs = append(s.Runtime.BinDirs, p.binDirs...)
+	s.How = append(s.How, p.evidence(root))
+	var err error
+	switch {
+	case p.kind == conflist.Containerd && p.configured(root):
+		err = s.readContainerd(root, p.config)
+	case p.kind == conflist.CRIO:
+		err = s.readCRIO(root, p.config, p.dropIns)
+	}
+	if p.note != "" {
+		s.How = append(s.How, p.note)
+	}
+	return s, err
+}
