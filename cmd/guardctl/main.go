@@ -45,7 +45,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       build,
 	}
-	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), verifyCommand(), versionCommand())
+	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), tunnelsCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)
 	cmd.AddCommand(selectBatchCommand())
 	return cmd
