@@ -4,7 +4,6 @@ package vm
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,10 +46,8 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 			return nil, err
 		}
 	}
-	for _, p := range m.Programs {
-		if err := t.program(ctx, p); err != nil {
-			return nil, err
-		}
+	if err := t.programs(ctx, m.Programs); err != nil {
+		return nil, err
 	}
 	if err := t.add(File{Path: "/init", From: m.Init}); err != nil {
 		return nil, err
@@ -74,21 +71,18 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 	return t, err
 }
 
-// write writes the tree as a compressed cpio archive of the format newc, the
-// one that kernels read (Documentation/driver-api/early-userspace/buffer-format.rst).
-// Folders come before what they hold, as the kernel makes none by itself.
+// write writes the tree as a cpio archive of the format newc, the one that
+// kernels read (Documentation/driver-api/early-userspace/buffer-format.rst).
+// Folders come before what they hold, as the kernel makes none by itself. It is
+// not compressed: to unpack that takes an emulated processor seconds.
 func (t tree) write(to io.Writer) error {
-	compressed, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	archive := cpio.NewWriter(compressed)
+	archive := cpio.NewWriter(to)
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		if err := t[name].write(archive, name); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	return errors.Join(archive.Close(), compressed.Close())
+	return archive.Close()
 }
 
 func (n node) write(to *cpio.Writer, name string) error {

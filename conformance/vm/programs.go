@@ -7,72 +7,74 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// program adds a program of the machine, where the machine has it, with the
-// libraries that the dynamic linker says it loads.
-func (t tree) program(ctx context.Context, name string) error {
-	found, err := exec.LookPath(name)
-	if err == nil {
-		found, err = filepath.Abs(found)
+// programs adds programs of the machine, where the machine has them, with the
+// libraries that the dynamic linker says they load.
+func (t tree) programs(ctx context.Context, names []string) error {
+	var paths []string
+	for _, name := range names {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
+		if err != nil {
+			return fmt.Errorf("find program: %w", err)
+		}
+		paths = append(paths, path)
 	}
+	libraries, err := libraries(ctx, paths)
 	if err != nil {
-		return fmt.Errorf("find program: %w", err)
-	}
-	if err := t.add(File{Path: found, From: found}); err != nil {
 		return err
 	}
-	libraries, err := libraries(ctx, found)
-	if err != nil {
-		return err
-	}
-	for _, library := range libraries {
-		if err := t.add(File{Path: library, From: library}); err != nil {
+	for _, path := range slices.Concat(paths, libraries, plugins(paths)) {
+		if err := t.add(File{Path: path, From: path}); err != nil {
 			return err
 		}
 	}
-	return t.plugins(ctx, name)
+	return nil
 }
 
 // libraries reads ldd's lines "libc.so.6 => /lib/libc.so.6 (0x…)" and
-// "/lib64/ld-linux.so.2 (0x…)". A static program has none.
-func libraries(ctx context.Context, program string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "ldd", program).CombinedOutput()
-	if strings.Contains(string(out), "not a dynamic executable") || strings.Contains(string(out), "statically linked") {
+// "/lib64/ld-linux.so.2 (0x…)". It fails for a program that has none, as it is
+// static, and goes on with the next.
+func libraries(ctx context.Context, programs []string) ([]string, error) {
+	if len(programs) == 0 {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("list libraries of %s: %w: %s", program, err, out)
-	}
+	out, err := exec.CommandContext(ctx, "ldd", programs...).CombinedOutput()
 	var found []string
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "not found") {
-			return nil, fmt.Errorf("list libraries of %s: %s", program, strings.TrimSpace(line))
-		}
-		for field := range strings.FieldsSeq(line) {
-			if filepath.IsAbs(field) {
-				found = append(found, field)
+		switch {
+		case strings.Contains(line, "not a dynamic executable"), strings.Contains(line, "statically linked"):
+			err = nil
+		case strings.Contains(line, "not found"), strings.Contains(line, "No such file"):
+			return nil, fmt.Errorf("list libraries: ldd: %s", strings.TrimSpace(line))
+		case strings.HasPrefix(line, "\t"):
+			for field := range strings.FieldsSeq(line) {
+				if filepath.IsAbs(field) {
+					found = append(found, field)
+				}
 			}
 		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list libraries: run ldd: %w: %s", err, out)
 	}
 	return found, nil
 }
 
-// plugins adds what a program loads by name while it runs: iptables has each
-// of its matches and targets in a library, all in one folder.
-func (t tree) plugins(ctx context.Context, program string) error {
-	if !strings.HasPrefix(program, "iptables") && !strings.HasPrefix(program, "ip6tables") {
+// plugins gives the folders of what programs load by name while they run:
+// iptables has each of its matches and targets in a library, all in one folder.
+func plugins(programs []string) []string {
+	if !slices.ContainsFunc(programs, func(path string) bool { return strings.Contains(filepath.Base(path), "tables") }) {
 		return nil
 	}
 	folders, err := filepath.Glob("/usr/lib/*/xtables")
 	if err != nil {
-		return err
+		return nil // of a malformed pattern, which this is not
 	}
-	for _, folder := range folders {
-		if err := t.add(File{Path: folder, From: folder}); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return folders
 }
