@@ -50,7 +50,21 @@ func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
 	case len(f.names) > 1 && callerErr != nil:
 		return nil, callerErr
 	}
+	if err := f.askCRIO(t); err != nil {
+		return nil, err
+	}
 	return f.judge(t), nil
+}
+
+// askCRIO asks for the network that CRI-O takes by its name, where a file sorts
+// before the guard's: with the right name that is no harm, and to refuse pods for
+// it would be.
+func (f *folder) askCRIO(t *Target) (err error) {
+	r := &f.runtime
+	if r.Kind == conflist.CRIO && r.DefaultNetwork == "" && f.own > 0 && t.Conf.CRIODefaultNetwork != nil {
+		r.DefaultNetwork, err = t.Conf.CRIODefaultNetwork()
+	}
+	return err
 }
 
 // withoutOwn judges a folder that is known to be the right one, and has no file

@@ -42,7 +42,7 @@ func conflistOptions() []guard.Option {
 		{Key: "scope", Default: `"effective"`, Means: "`effective` refuses for a file that wins over the guard's or is attached beside it, and warns of others; `any` refuses for any other file."},
 		{Key: "runtime", Default: `"detect"`, Means: "Whose rules of selection hold: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by its name, or `detect`, by the process that calls."},
 		{Key: "maxConfNum", Default: `1`, Means: "The `max_conf_num` of containerd: how many files it loads; 0 is all."},
-		{Key: "defaultNetwork", Default: `""`, Means: "The `cni_default_network` of CRI-O, where one is set: it then takes the file of that network, and no other."},
+		{Key: "defaultNetwork", Default: `""`, Means: "The `cni_default_network` of CRI-O: it then takes the file of that network, and no other. Without it: what its command line or `/etc/crio` says."},
 	}
 }
 

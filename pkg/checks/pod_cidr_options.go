@@ -26,7 +26,7 @@ func (o *PodCIDROptions) keys() map[string]any {
 func podCIDROptions() []guard.Option {
 	return []guard.Option{{
 		Key: "podCIDRs", Default: `[]`,
-		Means: "Where the addresses of this network's pods must lie. Without it: the ranges of `host-local` in the effective conflist, or what flannel wrote to `/run/flannel/subnet.env`; where there is neither, only the addresses of the node are compared.",
+		Means: "Where the addresses of this network's pods must lie. Without it: the ranges of `host-local` in the file with the guard, or what flannel wrote to `/run/flannel/subnet.env`; where there is neither, only the addresses of the node are compared.",
 	}}
 }
 

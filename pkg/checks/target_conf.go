@@ -24,6 +24,9 @@ type Conf struct {
 	// Caller gives the name of the process that called, as /proc/PID/comm has it;
 	// nil where nobody did.
 	Caller func() (string, error)
+	// CRIODefaultNetwork gives the cni_default_network of the CRI-O that called; nil
+	// where Runtime has it. It is asked only where it decides something.
+	CRIODefaultNetwork func() (string, error)
 	// Loopback tells of the loopback plugin of the node; nil where nobody looked.
 	Loopback func() (Loopback, error)
 }

@@ -30,6 +30,7 @@ type conf struct {
 	options  string
 	network  string
 	caller   string
+	crio     *string // its cni_default_network
 	runtime  conflist.Kind
 	dir      string // folder, missing, file, none, or "" where nothing is said
 	loopback string
@@ -50,6 +51,8 @@ func (c *conf) set(key, value string) (known bool, err error) {
 		c.network = value
 	case "caller":
 		c.caller = value
+	case "crio":
+		c.crio = &value
 	case "runtime":
 		c.runtime, err = conflist.ParseKind(value)
 	case "confdir":
@@ -123,6 +126,9 @@ func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) erro
 	t.Conf.Runtime.BinDirs = []string{filepath.Join(root, "bin")}
 	if said.caller != "" {
 		t.Conf.Caller = func() (string, error) { return said.caller, nil }
+	}
+	if said.crio != nil {
+		t.Conf.CRIODefaultNetwork = func() (string, error) { return *said.crio, nil }
 	}
 	t.Conf.Loopback = said.loopbackOf(filepath.Join(root, "bin", "loopback"))
 	var err error

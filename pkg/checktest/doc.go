@@ -39,6 +39,7 @@
 //	options  the check's place in the configuration, as JSON; {}
 //	network  the name of the network that called; none
 //	caller   the process that called; none
+//	crio     what the CRI-O that called has for cni_default_network; nobody knows
 //	runtime  the runtime that guardctl found: containerd, crio or cri-dockerd; none
 //	confdir  the conf dir: folder, missing, file (there is a file in its place) or
 //	         none (it is not known), which is the default where the fixture has no

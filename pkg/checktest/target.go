@@ -102,7 +102,7 @@ func (t *target) set(key, value string) (err error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override", "options", "network", "caller", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 

@@ -21,6 +21,8 @@ func (c config) conf(args *skel.CmdArgs) checks.Conf {
 		Network: c.Network,
 		Runtime: conflist.Runtime{BinDirs: filepath.SplitList(args.Path)},
 		Caller:  caller,
+
+		CRIODefaultNetwork: crioDefaultNetwork,
 	}
 }
 
