@@ -48,7 +48,7 @@ func TestComparisonsCanFail(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, m := t.TempDir(), newMaker(*seed)
+			base, m := inMemory(t), newMaker(*seed)
 			for i := range 300 {
 				f, dir := m.folder(), filepath.Join(base, strconv.Itoa(i), "net.d")
 				if err := f.write(dir); err != nil {
@@ -66,7 +66,7 @@ func TestComparisonsCanFail(t *testing.T) {
 // TestFoldersAreOfUse wants folders that select something and folders that do
 // not, and every verdict.
 func TestFoldersAreOfUse(t *testing.T) {
-	o, m, base := startOurs(t), newMaker(*seed), t.TempDir()
+	o, m, base := startOurs(t), newMaker(*seed), inMemory(t)
 	seen := map[string]int{}
 	for i := range 300 {
 		dir := filepath.Join(base, strconv.Itoa(i), "net.d")
