@@ -77,7 +77,8 @@ const (
 // round sends what is to be sent and waits for the answers.
 func (p *prober) round(ctx context.Context, t try, wait time.Duration) {
 	done := p.expect(t)
-	if !p.send(ctx, t) || wait <= 0 {
+	p.send(ctx, t)
+	if wait <= 0 {
 		return
 	}
 	timer := time.NewTimer(wait)

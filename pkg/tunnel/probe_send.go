@@ -43,20 +43,18 @@ func (p *prober) settle(g *group) {
 	}
 }
 
-// send sends the requests of a round. It reports whether all of them left before
-// ctx ended.
-func (p *prober) send(ctx context.Context, t try) bool {
+// send sends the requests of a round, as far as pace and ctx let it.
+func (p *prober) send(ctx context.Context, t try) {
 	message := make([]byte, requestLen)
 	for i := range p.targets {
 		if !p.wants(i, t) {
 			continue
 		}
 		if !p.pace.await(ctx) {
-			return false
+			return
 		}
 		p.sendOne(message, i, t)
 	}
-	return true
 }
 
 // wants reports whether a target is to be asked in this round.
