@@ -20,7 +20,10 @@ var errNoRuntime = errors.New("no runtime was named whose rules apply")
 // Select gives what the runtime makes of a folder. It reads every loadable file,
 // those as well that the runtime does not come to, and never waits for one.
 // The error says that the folder itself cannot be read, or that r has no Kind.
-func Select(dir string, r Runtime) (Selection, error) {
+func Select(dir string, r Runtime) (Selection, error) { return Without(dir, r, "") }
+
+// Without gives what Select would if a file of the folder were not there.
+func Without(dir string, r Runtime, name string) (Selection, error) {
 	s := Selection{Dir: dir, Runtime: r}
 	if r.Kind == 0 {
 		return s, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
@@ -32,7 +35,7 @@ func Select(dir string, r Runtime) (Selection, error) {
 	slices.SortFunc(entries, byName)
 	var found []candidate
 	for _, e := range entries {
-		if loadable(e) {
+		if loadable(e) && e.Name() != name {
 			found = append(found, look(dir, e.Name(), r))
 		}
 	}
