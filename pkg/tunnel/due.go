@@ -4,7 +4,6 @@ package tunnel
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -38,32 +37,27 @@ type selection struct {
 	next  time.Time // when somebody else is to be asked; the zero Time: never
 }
 
-// choose picks whom to ask of peers, at most so many (0: all), those first that are
-// due for longest: who was never asked.
+// choose picks whom to ask of peers, at most so many (0: all): who was never asked,
+// and then who is due, in their order. Who is left over is due at the next look,
+// when those who were asked are not.
 func (k Known) choose(peers []Peer, now time.Time, interval time.Duration, most int) selection {
-	type candidate struct {
-		peer Peer
-		when time.Time
-		wait bool
-	}
-	var all []candidate
-	seen := make(map[netip.Addr]bool, len(peers))
-	for _, p := range peers {
-		if p.Probed.IsValid() && !seen[p.Probed] {
-			seen[p.Probed] = true
-			when, wait := k.Peers[p.Probed].due(interval)
-			all = append(all, candidate{p, when, wait})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return a.when.Compare(b.when) })
 	var s selection
-	for _, c := range all {
-		if c.when.After(now) || most > 0 && len(s.peers) == most {
-			s.next = c.when
-			break
+	seen := make(map[netip.Addr]bool, len(peers))
+	for _, asked := range [...]bool{false, true} {
+		for _, p := range peers {
+			r := k.Peers[p.Probed]
+			if !p.Probed.IsValid() || seen[p.Probed] || asked == r.Asked.IsZero() {
+				continue
+			}
+			seen[p.Probed] = true
+			switch when, wait := r.due(interval); {
+			case !when.After(now) && (most == 0 || len(s.peers) < most):
+				s.peers = append(s.peers, p)
+				s.wait = s.wait || wait
+			case s.next.IsZero() || when.Before(s.next):
+				s.next = when
+			}
 		}
-		s.peers = append(s.peers, c.peer)
-		s.wait = s.wait || c.wait
 	}
 	return s
 }

@@ -107,14 +107,8 @@ func (m Memory) read() ([]byte, error) {
 // Save replaces what is known; the caller holds the lock. Of too many peers it
 // keeps those that were asked last.
 func (m Memory) Save(k Known) error {
-	if over := len(k.Peers) - maxRemembered; over > 0 {
-		k.Peers = maps.Clone(k.Peers)
-		byAge := slices.SortedFunc(maps.Keys(k.Peers), func(a, b netip.Addr) int {
-			return k.Peers[a].Asked.Compare(k.Peers[b].Asked)
-		})
-		for _, addr := range byAge[:over] {
-			delete(k.Peers, addr)
-		}
+	if len(k.Peers) > maxRemembered {
+		k.Peers = k.youngest()
 	}
 	data, err := json.Marshal(k)
 	if err == nil {
@@ -126,6 +120,23 @@ func (m Memory) Save(k Known) error {
 		return fmt.Errorf("remember peers: %w", err)
 	}
 	return nil
+}
+
+// youngest gives the records that there is room for, those that were asked last.
+func (k Known) youngest() map[netip.Addr]Record {
+	ages := make([]int64, 0, len(k.Peers))
+	for _, r := range k.Peers {
+		ages = append(ages, r.Asked.UnixNano())
+	}
+	slices.Sort(ages)
+	oldest := ages[len(ages)-maxRemembered-1] // who was asked at the same moment goes as well
+	young := make(map[netip.Addr]Record, maxRemembered)
+	for addr, r := range k.Peers {
+		if r.Asked.UnixNano() > oldest {
+			young[addr] = r
+		}
+	}
+	return young
 }
 
 // replace writes a file whole or not at all. The lock makes it the only writer, so
