@@ -45,8 +45,8 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       build,
 	}
-	cmd.AddCommand(checksCommand(), eventsCommand(), explainCommand(), releaseCommand(), tunnelsCommand(), verifyCommand(), versionCommand())
+	cmd.AddCommand(checksCommand(), doctorCommand(), eventsCommand(), explainCommand(), releaseCommand(), tunnelsCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)
-	cmd.AddCommand(selectBatchCommand())
+	cmd.AddCommand(confCommand(), selectBatchCommand())
 	return cmd
 }

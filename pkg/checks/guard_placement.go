@@ -21,6 +21,7 @@ var GuardPlacement = &Check{
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder.",
 	When:     guard.Node,
 	Default:  guard.Warn,
+	Needs:    []*Check{Conflist}, // the guard must not be put into a file that is to go
 	Probe:    probeGuardPlacement,
 }
 

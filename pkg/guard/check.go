@@ -32,7 +32,8 @@ type Check[T any] struct {
 	// new sandbox's lo: it is reported but is no incident, hence not logged.
 	Routine bool
 
-	// Needs are checks that must not have a finding, or this one is skipped.
+	// Needs are checks that must not have a finding, or this one is skipped; minor
+	// findings do not count.
 	// They stand earlier in the slice.
 	Needs []*Check[T]
 

@@ -34,7 +34,7 @@ func Run[T any](ctx context.Context, suite []*Check[T], stage Stage, set Setting
 			r := runner[T]{check: c, target: target, worker: &w}
 			r.run(ctx, &o, stage.MayRepair() && set.mayRepair(c.Name))
 		}
-		failed[c] = o.State == Failed
+		failed[c] = o.State == Failed && !o.Minor()
 		report.Outcomes = append(report.Outcomes, o)
 	}
 	return report

@@ -291,6 +291,8 @@ func TestNeeds(t *testing.T) {
 	}{
 		"failed":   {probing(sound), guard.Settings{}, "first failed, second skipped"},
 		"warned":   {probing(sound), guard.Settings{Audit: true}, "first failed, second skipped"},
+		"minor": {probing(func(context.Context, *world) ([]guard.Finding, error) { return []guard.Finding{{Minor: true}}, nil }),
+			guard.Settings{}, "first failed, second failed"},
 		"repaired": {mendable(mend), guard.Settings{}, "first repaired, second passed"},
 		"unknown": {probing(func(context.Context, *world) ([]guard.Finding, error) { return nil, errTrouble }),
 			guard.Settings{}, "first unknown, second failed"},

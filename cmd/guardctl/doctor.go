@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+func doctorCommand() *cobra.Command {
+	var where siteFlags
+	var repair bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at the node, without a pod, and say what is wrong and what to do",
+		Long: "Doctor runs the checks that need no pod: which configuration wins, whether the guard\n" +
+			"stands where it guards, whether the peers of tunnels answer, whether lo is up. It\n" +
+			"takes policies and options from the guard's entry in the configuration that wins,\n" +
+			"or else in the first that has one.\n\n" +
+			"It changes nothing without --repair. It exits with 0 when all is well, 1 on findings,\n" +
+			"and 2 when there are none but something could not be told.",
+		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
+		Args:    cobra.NoArgs,
+	}
+	where.add(cmd)
+	cmd.Flags().BoolVar(&repair, "repair", false, "mend what a check can mend, such as the node's lo")
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := where.find()
+		if err != nil {
+			return err
+		}
+		e, trouble := entryOfSite(s)
+		if trouble != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(the defaults hold for this look)")
+		}
+		if !repair {
+			e.Settings = withoutRepairs(e.Settings)
+		}
+		report, err := look(cmd, s, e)
+		if err != nil {
+			return err
+		}
+		return printDoctor(cmd.OutOrStdout(), s, e, report, output)
+	}
+	return cmd
+}
+
+// entryOfSite gives the guard's entry in the file that the runtime takes or, where
+// that has none, in the first that has one; the defaults where there is none, and
+// with an error where it cannot be read.
+func entryOfSite(s site.Site) (guardEntry, error) {
+	names, _ := conflist.Names(s.ConfDir) // that the folder cannot be read is for a check to say
+	if file, err := conflist.Effective(s.ConfDir, s.Runtime); err == nil {
+		names = slices.Insert(names, 0, file.Name)
+	}
+	for _, name := range names {
+		if e, err := readGuardEntry(s.ConfDir, name); e.From != "" {
+			return e, err
+		}
+	}
+	return defaultEntry(), nil
+}
+
+// withoutRepairs leaves everything as it is.
+func withoutRepairs(s guard.Settings) guard.Settings {
+	no := false
+	all := make(map[string]guard.Setting, len(checks.Names()))
+	for _, name := range checks.Names() {
+		setting := s.Checks[name]
+		setting.Repair = &no
+		all[name] = setting
+	}
+	s.Checks = all
+	return s
+}
+
+func look(cmd *cobra.Command, s site.Site, e guardEntry) (guard.Report, error) {
+	node, err := netstate.OpenNode()
+	if err != nil {
+		return guard.Report{}, &exitError{code: cannotTell, err: err}
+	}
+	defer node.Close()
+	target := &checks.Target{
+		Node: node, Options: e.Options, StateDir: e.StateDir,
+		Conf: checks.Conf{Dir: s.ConfDir, Runtime: s.Runtime, Loopback: loopback.In(s.Runtime.BinDirs)},
+	}
+	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
+}
+
+func printDoctor(w io.Writer, s site.Site, e guardEntry, r guard.Report, output *format) error {
+	var err error
+	if output.json() {
+		err = printJSON(w, r)
+	} else {
+		from := "defaults, as no entry of cni-guard was found"
+		if e.From != "" {
+			from = e.From
+		}
+		_, err = fmt.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", s.Runtime.Kind, s.ConfDir, from, r)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(r)
+}
+
+// verdict ends with the code for the worst outcome.
+func verdict(r guard.Report) error {
+	unknown := false
+	for _, o := range r.Outcomes {
+		if o.State == guard.Failed {
+			return &exitError{code: findings}
+		}
+		unknown = unknown || o.State == guard.Unknown
+	}
+	if unknown {
+		return &exitError{code: cannotTell}
+	}
+	return nil
+}
