@@ -289,8 +289,8 @@ func TestNeeds(t *testing.T) {
 		set   guard.Settings
 		want  string
 	}{
-		"failed":   {probing(sound), guard.Settings{}, "first failed, second skipped"},
-		"warned":   {probing(sound), guard.Settings{Audit: true}, "first failed, second skipped"},
+		"failed": {probing(sound), guard.Settings{}, "first failed, second skipped"},
+		"warned": {probing(sound), guard.Settings{Audit: true}, "first failed, second skipped"},
 		"minor": {probing(func(context.Context, *world) ([]guard.Finding, error) { return []guard.Finding{{Minor: true}}, nil }),
 			guard.Settings{}, "first failed, second failed"},
 		"repaired": {mendable(mend), guard.Settings{}, "first repaired, second passed"},
