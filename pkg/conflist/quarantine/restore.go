@@ -83,6 +83,9 @@ func (d *folder) finish(name string, notFound error) (Record, error) {
 		}
 	}
 	r := d.read(quarantined)
+	if loadable(name) && !d.there(quarantined+recordSuffix) && d.there(name) {
+		return Record{File: name}, nil
+	}
 	now, err := describe(d.file(r.File))
 	if r.Trouble != "" || err != nil || !now.sameAs(r) {
 		return r, notFound

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"path"
+	"slices"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// A role is what is to be done with a file.
+type role string
+
+const (
+	roleKeep    role = "KEEP"
+	roleRogue   role = "ROGUE"
+	roleAllowed role = "allowed" // may lie there
+	roleUnknown role = "?"       // nobody can tell: nothing is in use, and nowhere is the guard
+	roleNone    role = ""        // no runtime loads it
+)
+
+// roles judges the files of a folder, each in its place. What is allowed for is
+// the same as in the check conflist; allow are its patterns that the operator
+// configured.
+func roles(s conflist.Selection, allow []string) []role {
+	keep := keeper(s)
+	all := make([]role, len(s.Files))
+	for i := range s.Files {
+		switch f := &s.Files[i]; {
+		case f.Verdict == conflist.NotLoadable:
+		case f == keep, keep != nil && handsOn(s, f, keep):
+			all[i] = roleKeep
+		case matches(allow, f.Name), mayWait(s, f, keep):
+			all[i] = roleAllowed
+		case keep == nil && isValid(f):
+			all[i] = roleUnknown
+		default:
+			all[i] = roleRogue
+		}
+	}
+	return all
+}
+
+// keeper gives the file whose network pods are to have: the one in use if the
+// guard is in it, else the first valid one with the guard, else the one in use. A
+// file of Multus that is in use needs the one that it hands pods on to.
+func keeper(s conflist.Selection) *conflist.File {
+	effective := s.Effective()
+	if effective != nil && guarded(effective) {
+		return effective
+	}
+	var valid []*conflist.File
+	for _, wanted := range []func(*conflist.File) bool{isValid, func(*conflist.File) bool { return true }} {
+		for i := range s.Files {
+			if f := &s.Files[i]; guarded(f) && wanted(f) {
+				return f
+			}
+		}
+	}
+	if effective != nil {
+		return effective
+	}
+	for i := range s.Files {
+		if f := &s.Files[i]; isValid(f) && !checks.Harmless(f.Name) {
+			valid = append(valid, f)
+		}
+	}
+	if len(valid) == 1 {
+		return valid[0]
+	}
+	return nil // nobody can tell
+}
+
+// handsOn tells the two that belong together: Multus, and the network that it
+// attaches pods to.
+func handsOn(s conflist.Selection, f, keep *conflist.File) bool {
+	switch {
+	case f.Verdict == conflist.Selected && isMultus(f):
+		return delegates(s.Dir, f, keep.Network)
+	case keep.Verdict == conflist.Selected && isMultus(keep) && isValid(f) && !isMultus(f):
+		return delegates(s.Dir, keep, f.Network) && !anyBefore(s, f, keep)
+	}
+	return false
+}
+
+// anyBefore tells whether Multus, which takes the first, would take another.
+func anyBefore(s conflist.Selection, f, multus *conflist.File) bool {
+	for i := range s.Files {
+		switch other := &s.Files[i]; {
+		case other == f:
+			return false
+		case other != multus && isValid(other) && !isMultus(other) && delegates(s.Dir, multus, other.Network):
+			return true
+		}
+	}
+	return false
+}
+
+// mayWait tells of a file that does no harm today that it rightly lies there.
+func mayWait(s conflist.Selection, f, keep *conflist.File) bool {
+	if f.Verdict != conflist.Shadowed && f.Verdict != conflist.Invalid || s.Err != nil && f.Verdict == conflist.Invalid {
+		return false
+	}
+	return checks.Harmless(f.Name) || loopbackOnly(f) || isCopy(f, keep)
+}
+
+// isCopy tells the list of the primary plugin that ours was made from.
+func isCopy(f, keep *conflist.File) bool {
+	if keep == nil || !isValid(f) || !guarded(keep) || f.Network != keep.Network {
+		return false
+	}
+	isGuard := func(t string) bool { return t == conflist.GuardType }
+	return slices.Equal(slices.DeleteFunc(slices.Clone(f.Plugins), isGuard), slices.DeleteFunc(slices.Clone(keep.Plugins), isGuard))
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, name) // the pattern was checked when it was read
+		return ok
+	})
+}
+
+func guarded(f *conflist.File) bool { return slices.Contains(f.Plugins, conflist.GuardType) }
+
+// isValid tells a file that the runtime could load.
+func isValid(f *conflist.File) bool {
+	return f.Verdict == conflist.Selected || f.Verdict == conflist.Attached || f.Verdict == conflist.Shadowed
+}
+
+func loopbackOnly(f *conflist.File) bool {
+	return isValid(f) && !slices.ContainsFunc(f.Plugins, func(t string) bool { return t != "loopback" })
+}

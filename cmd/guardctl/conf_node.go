@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// A confNode is whose folder of configurations is meant: first what the flags say
+// of it, and from find on what it is.
+type confNode struct {
+	dir        string
+	kind       string
+	maxConfNum int
+	network    string
+	binDirs    string
+	changed    func(flag string) bool
+
+	runtime conflist.Runtime
+	how     []string
+}
+
+// flags gives them to a command and to those below it.
+func (n *confNode) flags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&n.dir, "conf-dir", "", "the folder of network configurations (default: the runtime's)")
+	flags.StringVar(&n.kind, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: of the one that is here)")
+	flags.IntVar(&n.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as it is configured)")
+	flags.StringVar(&n.network, "default-network", "", "CRI-O: its cni_default_network (default: as it is configured)")
+	flags.StringVar(&n.binDirs, "bin-dir", "", "CRI-O, cri-dockerd: where the plugins are, folders separated by colons (default: as configured)")
+	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
+		panic(err) // the flag was added above
+	}
+	n.changed = flags.Changed
+}
+
+// find looks at the node where the flags leave something open.
+func (n *confNode) find() error {
+	var o site.Overrides
+	if n.kind != "" {
+		kind, err := conflist.ParseKind(n.kind)
+		if err != nil {
+			return err
+		}
+		o.Runtime = kind
+	}
+	o.ConfDir, o.BinDirs = n.dir, filepath.SplitList(n.binDirs)
+	if n.changed("max-conf-num") {
+		o.MaxConfNum = &n.maxConfNum
+	}
+	if n.changed("default-network") {
+		o.DefaultNetwork = &n.network
+	}
+	s, err := site.Find("", o)
+	if errors.Is(err, site.ErrNone) && o.Runtime == 0 {
+		s, err = withoutRuntime(o)
+	}
+	if err != nil {
+		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
+	}
+	n.dir, n.runtime, n.how = s.ConfDir, s.Runtime, s.How
+	n.runtime.Supports = supports.Asked()
+	return nil
+}
+
+// withoutRuntime takes the rules of containerd, which most nodes have, where none
+// is found: in a rescue system, or in the image of a node.
+func withoutRuntime(o site.Overrides) (site.Site, error) {
+	o.Runtime = conflist.Containerd
+	if o.ConfDir == "" {
+		for _, dir := range conflist.ConfDirs() {
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				o.ConfDir = dir
+				break
+			}
+		}
+	}
+	if o.ConfDir == "" {
+		return site.Site{}, fmt.Errorf("find folder of configurations: %w, and none of %s is there", site.ErrNone, strings.Join(conflist.ConfDirs(), ", "))
+	}
+	s, err := site.Find("", o)
+	s.How = append([]string{"no runtime was found; these are the rules of containerd, and --runtime takes others"}, s.How...)
+	return s, err
+}
+
+// fileArg takes a file as it stands in messages, with its folder, or by its name.
+func (n *confNode) fileArg(arg string) (name string, err error) {
+	if !strings.ContainsRune(arg, filepath.Separator) {
+		return arg, nil
+	}
+	dir, err := filepath.Abs(filepath.Dir(arg))
+	if err != nil {
+		return "", err
+	}
+	if n.dir != "" && filepath.Clean(n.dir) != dir && filepath.Clean(n.dir) != filepath.Dir(arg) {
+		return "", fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, n.dir)
+	}
+	n.dir = dir
+	return filepath.Base(arg), nil
+}

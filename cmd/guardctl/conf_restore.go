@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
+)
+
+func confRestoreCommand(on *confNode) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Bring a network configuration back from quarantine",
+		Long: "Restore gives a file its name back. FILE is the name that it had or, where several\n" +
+			"of that name were put away, the one in quarantine.\n\n" +
+			"A file that has that name by now is never overwritten. One that was changed in\n" +
+			"quarantine, or that containerd would refuse and then load nothing, is not brought\n" +
+			"back without --force.",
+		Example: "  guardctl conf restore 05-leftover.conf",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or is refused by the runtime")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, err := on.fileArg(args[0])
+		if err != nil {
+			return err
+		}
+		if err := on.find(); err != nil {
+			return err
+		}
+		if !force {
+			if err := on.mayReturn(name); err != nil {
+				return err
+			}
+		}
+		r, err := quarantine.Restore(on.dir, name, force)
+		if err != nil {
+			return &exitError{code: cannotTell, err: err}
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is back\n", on.path(r.File))
+		return on.sayWhatIsTaken(cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// mayReturn keeps a broken file from taking the whole node along.
+func (n *confNode) mayReturn(name string) error {
+	if n.runtime.Kind != conflist.Containerd {
+		return nil // others skip what is broken
+	}
+	records, err := quarantine.List(n.dir)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if r.File != name && r.Quarantined != name {
+			continue
+		}
+		doc, err := os.ReadFile(filepath.Join(n.dir, r.Quarantined))
+		if err == nil {
+			_, err = conflist.Parse(r.File, doc)
+		}
+		if err != nil && n.wouldReach(r.File) {
+			return &exitError{
+				code: cannotTell,
+				err:  fmt.Errorf("restore %s: containerd would load nothing because of it, and no pod could start: %w", n.path(r.File), err),
+				hint: "correct " + n.path(r.Quarantined) + " first; --force brings it back as it is",
+			}
+		}
+	}
+	return nil
+}
+
+// wouldReach tells whether containerd would come to a file of that name.
+func (n *confNode) wouldReach(name string) bool {
+	names, err := conflist.Names(n.dir)
+	before := 0
+	for _, other := range names {
+		if other < name {
+			before++
+		}
+	}
+	return err != nil || n.runtime.MaxConfNum <= 0 || before < n.runtime.MaxConfNum
+}
+
+func confQuarantinedCommand(on *confNode) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "quarantined",
+		Aliases: []string{"list"},
+		Short:   "Show what was put away, when, why and by whom",
+		Args:    cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := on.find(); err != nil {
+			return err
+		}
+		records, err := quarantine.List(on.dir)
+		switch {
+		case err != nil:
+			return err
+		case output.json():
+			return printJSON(cmd.OutOrStdout(), append([]quarantine.Record{}, records...))
+		case len(records) == 0:
+			fmt.Fprintf(cmd.ErrOrStderr(), "nothing is in quarantine in %s\n", oneLine(on.dir))
+			return nil
+		}
+		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "FILE\tIN QUARANTINE AS\tSINCE\tBY\tWHY")
+		trouble := false
+		for _, r := range records {
+			if r.Trouble != "" {
+				trouble = true
+				fmt.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.Trouble))
+				continue
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", oneLine(r.File), oneLine(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, oneLine(r.Why))
+		}
+		if err := t.Flush(); err != nil || !trouble {
+			return err
+		}
+		return &exitError{code: cannotTell, err: errors.New("of some files nothing is known but the name"), hint: "restore them with --force once you know what they are"}
+	}
+	return cmd
+}
