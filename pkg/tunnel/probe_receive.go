@@ -13,17 +13,14 @@ import (
 )
 
 // receive has one goroutine for each socket take what comes until the socket's
-// deadline. The channel is closed when all have ended, and the sockets with them.
+// deadline. The channel is closed when all have ended.
 func (p *prober) receive() <-chan struct{} {
 	var all sync.WaitGroup
 	for six, conn := range p.conns {
 		if conn == nil {
 			continue
 		}
-		all.Go(func() {
-			defer conn.Close()
-			p.receiveFrom(conn, six == 1)
-		})
+		all.Go(func() { p.receiveFrom(conn, six == 1) })
 	}
 	ended := make(chan struct{})
 	go func() {

@@ -114,6 +114,15 @@ func (p *prober) stop() {
 	}
 }
 
+// close gives the sockets back.
+func (p *prober) close() {
+	for _, conn := range p.conns {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+}
+
 // noTime is why a peer is Unprobed that nothing kept us from asking but the clock.
 const noTime = "there was no time to ask it"
 
