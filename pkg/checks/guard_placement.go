@@ -12,10 +12,13 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
+// guardPlacementName is the name of the check, and of its place in the configuration.
+const guardPlacementName = "guard-placement"
+
 // GuardPlacement looks whether the guard stands where it can guard. It runs by
 // hand only: whoever calls a plugin has found it.
 var GuardPlacement = &Check{
-	Name:     "guard-placement",
+	Name:     guardPlacementName,
 	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, or a runtime does not call it on DEL.",
 	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; its binary is not in the plugin folders, or cannot be executed; containerd or cri-dockerd would call another loopback plugin than the guard's.",
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder.",

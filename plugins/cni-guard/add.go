@@ -23,7 +23,7 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 		return err
 	}
 	// Known from here on, so that not even a panic of ours costs a pod.
-	suite := checks.Suite()
+	suite := checks.CallSuite()
 	p.answer = append(slices.Clone(c.PrevResult), '\n')
 	head := c.PrevResult == nil
 	if head {

@@ -21,7 +21,7 @@ func (p *plugin) check(args *skel.CmdArgs) error {
 	k := open("CHECK", c, want, args)
 	defer k.close()
 	k.recall()
-	report := guard.Run(context.Background(), checks.Suite(), guard.Verify, c.Settings, k.target)
+	report := guard.Run(context.Background(), checks.CallSuite(), guard.Verify, c.Settings, k.target)
 	k.log.report(report)
 	return orNil(report.CNIError())
 }

@@ -33,7 +33,7 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	}
 	k.recall()
 
-	report := guard.Run(context.Background(), checks.Suite(), guard.Del, c.Settings, k.target)
+	report := guard.Run(context.Background(), checks.CallSuite(), guard.Del, c.Settings, k.target)
 	k.log.report(report)
 	if refusal := notThePods(report); refusal != nil {
 		return k.releaseAndStop(*refusal, args)

@@ -25,7 +25,7 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 	}
 	log := journal{"STATUS", c, args}
 	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
-	report := guard.Run(context.Background(), checks.Suite(), guard.Status, c.Settings, target)
+	report := guard.Run(context.Background(), checks.CallSuite(), guard.Status, c.Settings, target)
 	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]
