@@ -85,11 +85,14 @@ func (n *confNode) mayGo(name string) error {
 	}
 }
 
-// needed tells whether pods would get something else, or nothing, without a file;
-// unless it is known that they get the wrong thing with it.
+// needed tells whether a file is the right one, or whether pods would get
+// something else, or nothing, without it; unless it is known that they get the
+// wrong thing with it.
 func (n *confNode) needed(now, then conflist.Selection, f *conflist.File) bool {
 	was, becomes := now.Effective(), then.Effective()
 	switch {
+	case n.roleOf(now, f) == roleKeep:
+		return true
 	case was == nil:
 		return isValid(f) && becomes == nil && onlyValid(now)
 	case becomes == nil:
@@ -120,8 +123,14 @@ func onlyValid(s conflist.Selection) bool {
 }
 
 func (n *confNode) importance(s conflist.Selection, f *conflist.File) string {
-	if s.Effective() == nil {
+	switch {
+	case f.Verdict == conflist.Selected || f.Verdict == conflist.Attached:
+	case guarded(f):
+		return fmt.Sprintf("it is the file with cni-guard in it, which %s is to take (%s)", n.runtime.Kind, networkAndPlugins(f))
+	case s.Effective() == nil:
 		return fmt.Sprintf("it is the only file here that %s could load (%s)", n.runtime.Kind, networkAndPlugins(f))
+	default:
+		return fmt.Sprintf("it belongs to %s, which %s takes (%s)", s.Effective().Name, n.runtime.Kind, networkAndPlugins(f))
 	}
 	return fmt.Sprintf("it is what %s takes, and the network of every pod (%s)", n.runtime.Kind, networkAndPlugins(f))
 }
