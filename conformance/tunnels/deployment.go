@@ -5,7 +5,9 @@ package tunnels
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os/exec"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 )
@@ -26,8 +28,11 @@ func (s Share) String() string {
 type Cluster struct {
 	*Lab
 	folders  Folders
+	guarded  bool             // the plugin is in the chain
 	runtimes []*chain.Runtime // by node
+	loops    []*exec.Cmd      // guardctl tunnels warm --loop, by node; none before KeepWarm
 	random   *rand.Rand
+	journal  io.Writer
 }
 
 // Deploy starts so many pods, one after the other, each on some node. Each

@@ -16,10 +16,6 @@ import (
 //	blackhole 10.244.0.64/26 proto bird
 //	10.244.1.64/26 via 192.0.2.2 dev tunl0 proto bird onlink
 func (n *Node) join(nodes []*Node) error {
-	tunnel, err := netlink.LinkByName("tunl0")
-	if err != nil {
-		return fmt.Errorf("find tunl0: %w", err)
-	}
 	own := &netlink.Route{Dst: ipNet(block(n.number)), Type: unix.RTN_BLACKHOLE, Protocol: unix.RTPROT_BIRD}
 	if err := netlink.RouteAdd(own); err != nil {
 		return fmt.Errorf("add route of own block: %w", err)
@@ -28,13 +24,25 @@ func (n *Node) join(nodes []*Node) error {
 		if peer == n {
 			continue
 		}
-		route := &netlink.Route{
-			Dst: ipNet(block(peer.number)), Gw: outer(peer.number).AsSlice(),
-			LinkIndex: tunnel.Attrs().Index, Protocol: unix.RTPROT_BIRD, Flags: int(netlink.FLAG_ONLINK),
+		if err := n.learn(peer); err != nil {
+			return err
 		}
-		if err := netlink.RouteAdd(route); err != nil {
-			return fmt.Errorf("add route to block of %s: %w", peer.Name, err)
-		}
+	}
+	return nil
+}
+
+// learn adds the route to a peer's block.
+func (n *Node) learn(peer *Node) error {
+	tunnel, err := netlink.LinkByName("tunl0")
+	if err != nil {
+		return fmt.Errorf("find tunl0: %w", err)
+	}
+	route := &netlink.Route{
+		Dst: ipNet(block(peer.number)), Gw: outer(peer.number).AsSlice(),
+		LinkIndex: tunnel.Attrs().Index, Protocol: unix.RTPROT_BIRD, Flags: int(netlink.FLAG_ONLINK),
+	}
+	if err := netlink.RouteAdd(route); err != nil {
+		return fmt.Errorf("add route to block of %s: %w", peer.Name, err)
 	}
 	return nil
 }

@@ -27,12 +27,10 @@ func NewLab(nodes int) (*Lab, error) {
 	if err := fabric.do(makeSwitch); err != nil {
 		return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
 	}
-	for i := range nodes {
-		n, err := newNode(i, fabric)
-		if err != nil {
+	for range nodes {
+		if _, err := l.boot(); err != nil {
 			return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
 		}
-		l.Nodes = append(l.Nodes, n)
 	}
 	for _, n := range l.Nodes {
 		if err := n.do(func() error { return n.join(l.Nodes) }); err != nil {
@@ -40,6 +38,32 @@ func NewLab(nodes int) (*Lab, error) {
 		}
 	}
 	return l, nil
+}
+
+// boot adds a node that nobody has a route to.
+func (l *Lab) boot() (*Node, error) {
+	n, err := newNode(len(l.Nodes), l.fabric)
+	if err == nil {
+		l.Nodes = append(l.Nodes, n)
+	}
+	return n, err
+}
+
+// introduce gives the newest node routes to all others, and them routes to it.
+func (l *Lab) introduce() error {
+	newest := l.Nodes[len(l.Nodes)-1]
+	for _, n := range l.Nodes {
+		err := n.do(func() error {
+			if n == newest {
+				return n.join(l.Nodes)
+			}
+			return n.learn(newest)
+		})
+		if err != nil {
+			return fmt.Errorf("introduce %s: %w", newest.Name, err)
+		}
+	}
+	return nil
 }
 
 // Close ends the threads, and with them the namespaces and what is in them.

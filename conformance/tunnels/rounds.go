@@ -18,7 +18,11 @@ type Rounds struct {
 	First  Share // pods come up on nodes that are new
 	Later  Share // the same pods, when nothing of theirs has moved for Forgets
 	Second Share // more pods come up, after Forgets once more
+	Joined Share // a node joins, and more pods come up at once
 }
+
+// All gives the shares in their order.
+func (r *Rounds) All() []Share { return []Share{r.First, r.Later, r.Second, r.Joined} }
 
 // Replay plays the rounds, each with so many pods more.
 func (c *Cluster) Replay(ctx context.Context, pods int) (*Rounds, error) {
@@ -35,6 +39,12 @@ func (c *Cluster) Replay(ctx context.Context, pods int) (*Rounds, error) {
 	if r.Second, err = c.Deploy(ctx, pods); err != nil {
 		return nil, fmt.Errorf("deploy again: %w", err)
 	}
+	if err := c.Grow(); err != nil {
+		return nil, err
+	}
+	if r.Joined, err = c.Deploy(ctx, pods); err != nil {
+		return nil, fmt.Errorf("deploy on more nodes: %w", err)
+	}
 	return &r, nil
 }
 
@@ -47,11 +57,11 @@ type Table struct{ lines []string }
 
 // Add adds a line.
 func (t *Table) Add(way string, r *Rounds) {
-	t.lines = append(t.lines, fmt.Sprintf("| %s | %s | %s | %s |", way, r.First, r.Later, r.Second))
+	t.lines = append(t.lines, fmt.Sprintf("| %s | %s | %s | %s | %s |", way, r.First, r.Later, r.Second, r.Joined))
 }
 
 // String gives the table in Markdown.
 func (t Table) String() string {
-	return "| | pods come up | the same pods, 10 minutes later | more pods, 10 minutes later |\n|---|---|---|---|\n" +
+	return "| | pods come up | the same pods, 10 minutes later | more pods, 10 minutes later | a node joins, and more pods come up |\n|---|---|---|---|---|\n" +
 		strings.Join(t.lines, "\n") + "\n"
 }

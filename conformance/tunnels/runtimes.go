@@ -20,24 +20,49 @@ type Folders struct {
 
 // NewCluster gives the nodes of the lab a runtime each, with the guard last in
 // its chain where it is to be there. Each has folders of its own, as it has on
-// machines of their own.
+// machines of their own. What programs print goes to the journal.
 func NewCluster(l *Lab, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
-	c := &Cluster{Lab: l, folders: f, random: rand.New(rand.NewPCG(seed, 0))}
+	c := &Cluster{Lab: l, folders: f, guarded: guarded, random: rand.New(rand.NewPCG(seed, 0)), journal: journal}
 	for _, n := range l.Nodes {
-		dir := f.dir(n)
-		plugins := []chain.Plugin{chain.PTP(ipam(n, dir))}
-		bin := []string{f.Reference}
-		if guarded {
-			plugins = append(plugins, chain.Guard(dir))
-			bin = []string{f.Guard, f.Reference}
+		if err := c.equip(n); err != nil {
+			return nil, err
 		}
-		r, err := chain.NewRuntime(dir, bin, journal, "1.0.0", plugins...)
-		if err != nil {
-			return nil, fmt.Errorf("make runtime of %s: %w", n.Name, err)
-		}
-		c.runtimes = append(c.runtimes, r)
 	}
 	return c, nil
+}
+
+func (c *Cluster) equip(n *Node) error {
+	dir := c.folders.dir(n)
+	plugins := []chain.Plugin{chain.PTP(ipam(n, dir))}
+	bin := []string{c.folders.Reference}
+	if c.guarded {
+		plugins = append(plugins, chain.Guard(dir))
+		bin = []string{c.folders.Guard, c.folders.Reference}
+	}
+	r, err := chain.NewRuntime(dir, bin, c.journal, "1.0.0", plugins...)
+	if err != nil {
+		return fmt.Errorf("make runtime of %s: %w", n.Name, err)
+	}
+	c.runtimes = append(c.runtimes, r)
+	return nil
+}
+
+// Grow adds a node, with all that the others have, to which routes appear
+// only when it runs.
+func (c *Cluster) Grow() error {
+	n, err := c.boot()
+	if err != nil {
+		return fmt.Errorf("grow: %w", err)
+	}
+	if err := c.equip(n); err != nil {
+		return fmt.Errorf("grow: %w", err)
+	}
+	if len(c.loops) > 0 {
+		if err := c.loop(n); err != nil {
+			return fmt.Errorf("grow: %w", err)
+		}
+	}
+	return c.introduce()
 }
 
 func (f Folders) dir(n *Node) string { return filepath.Join(f.Work, n.Name) }

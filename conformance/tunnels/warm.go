@@ -3,10 +3,8 @@
 package tunnels
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -44,27 +42,38 @@ func send(to string) error {
 	return errors.Join(err, c.Close())
 }
 
-// KeepWarm starts guardctl tunnels warm --loop on every node. stop ends them as
-// systemd does, and says what was wrong with any.
-func (c *Cluster) KeepWarm(ctx context.Context, journal io.Writer) (stop func() error, err error) {
-	var loops []*exec.Cmd
-	stop = func() error {
-		var errs []error
-		for i, cmd := range loops {
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			if err := cmd.Wait(); err != nil {
-				errs = append(errs, fmt.Errorf("guardctl tunnels warm on %s: %w", c.Nodes[i].Name, err))
-			}
-		}
-		return errors.Join(errs...)
-	}
+// KeepWarm starts guardctl tunnels warm --loop on every node, and on those that
+// come.
+func (c *Cluster) KeepWarm() error {
 	for _, n := range c.Nodes {
-		cmd := exec.CommandContext(ctx, filepath.Join(c.folders.Guard, "guardctl"), "tunnels", "warm", "--loop", "--state-dir", c.folders.stateDir(n))
-		cmd.Stdout, cmd.Stderr = journal, journal
-		if err := n.do(cmd.Start); err != nil {
-			return nil, errors.Join(fmt.Errorf("start guardctl on %s: %w", n.Name, err), stop())
+		if err := c.loop(n); err != nil {
+			return errors.Join(err, c.StopWarm())
 		}
-		loops = append(loops, cmd)
 	}
-	return stop, nil
+	return nil
+}
+
+func (c *Cluster) loop(n *Node) error {
+	cmd := exec.Command(filepath.Join(c.folders.Guard, "guardctl"), "tunnels", "warm", "--loop", "--state-dir", c.folders.stateDir(n))
+	cmd.Stdout, cmd.Stderr = c.journal, c.journal
+	if err := n.do(cmd.Start); err != nil {
+		return fmt.Errorf("start guardctl on %s: %w", n.Name, err)
+	}
+	c.loops = append(c.loops, cmd)
+	return nil
+}
+
+// StopWarm ends the loops as systemd does, and says what was wrong with any.
+func (c *Cluster) StopWarm() error {
+	var errs []error
+	for _, cmd := range c.loops {
+		errs = append(errs, cmd.Process.Signal(syscall.SIGTERM))
+	}
+	for i, cmd := range c.loops {
+		if err := cmd.Wait(); err != nil {
+			errs = append(errs, fmt.Errorf("guardctl tunnels warm on %s: %w", c.Nodes[i].Name, err))
+		}
+	}
+	c.loops = nil
+	return errors.Join(errs...)
 }
