@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -18,7 +17,7 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var where siteFlags
+	var on confNode
 	var repair bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -32,40 +31,39 @@ func doctorCommand() *cobra.Command {
 		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
 		Args:    cobra.NoArgs,
 	}
-	where.add(cmd)
+	on.flags(cmd)
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what a check can mend, such as the node's lo")
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := where.find()
-		if err != nil {
+		if err := on.find(); err != nil {
 			return err
 		}
-		e, trouble := entryOfSite(s)
+		e, trouble := on.guardEntry()
 		if trouble != nil {
 			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(the defaults hold for this look)")
 		}
 		if !repair {
 			e.Settings = withoutRepairs(e.Settings)
 		}
-		report, err := look(cmd, s, e)
+		report, err := on.look(cmd, e)
 		if err != nil {
 			return err
 		}
-		return printDoctor(cmd.OutOrStdout(), s, e, report, output)
+		return on.printDoctor(cmd.OutOrStdout(), e, report, output)
 	}
 	return cmd
 }
 
-// entryOfSite gives the guard's entry in the file that the runtime takes or, where
+// guardEntry gives the guard's entry in the file that the runtime takes or, where
 // that has none, in the first that has one; the defaults where there is none, and
 // with an error where it cannot be read.
-func entryOfSite(s site.Site) (guardEntry, error) {
-	names, _ := conflist.Names(s.ConfDir) // that the folder cannot be read is for a check to say
-	if file, err := conflist.Effective(s.ConfDir, s.Runtime); err == nil {
+func (n *confNode) guardEntry() (guardEntry, error) {
+	names, _ := conflist.Names(n.dir) // that the folder cannot be read is for a check to say
+	if file, err := conflist.Effective(n.dir, n.runtime); err == nil {
 		names = slices.Insert(names, 0, file.Name)
 	}
 	for _, name := range names {
-		if e, err := readGuardEntry(s.ConfDir, name); e.From != "" {
+		if e, err := readGuardEntry(n.dir, name); e.From != "" {
 			return e, err
 		}
 	}
@@ -85,7 +83,7 @@ func withoutRepairs(s guard.Settings) guard.Settings {
 	return s
 }
 
-func look(cmd *cobra.Command, s site.Site, e guardEntry) (guard.Report, error) {
+func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) {
 	node, err := netstate.OpenNode()
 	if err != nil {
 		return guard.Report{}, &exitError{code: cannotTell, err: err}
@@ -93,12 +91,12 @@ func look(cmd *cobra.Command, s site.Site, e guardEntry) (guard.Report, error) {
 	defer node.Close()
 	target := &checks.Target{
 		Node: node, Options: e.Options, StateDir: e.StateDir,
-		Conf: checks.Conf{Dir: s.ConfDir, Runtime: s.Runtime, Loopback: loopback.In(s.Runtime.BinDirs)},
+		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: loopback.In(n.runtime.BinDirs)},
 	}
 	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
 }
 
-func printDoctor(w io.Writer, s site.Site, e guardEntry, r guard.Report, output *format) error {
+func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output *format) error {
 	var err error
 	if output.json() {
 		err = printJSON(w, r)
@@ -107,7 +105,7 @@ func printDoctor(w io.Writer, s site.Site, e guardEntry, r guard.Report, output 
 		if e.From != "" {
 			from = e.From
 		}
-		_, err = fmt.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", s.Runtime.Kind, s.ConfDir, from, r)
+		_, err = fmt.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", n.runtime.Kind, n.dir, from, r)
 	}
 	if err != nil {
 		return err
