@@ -32,6 +32,9 @@ func run(rounds int, guardDir, refDir, emptyDir string) error {
 	if err != nil {
 		return err
 	}
+	if err := makeTunnels(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("/run", "cni-guard-bench-") // a tmpfs, as the state folder of a node is
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
@@ -44,8 +47,10 @@ func run(rounds int, guardDir, refDir, emptyDir string) error {
 	}
 	over := false
 	for _, records := range []int{0, 1000} {
-		if err := fillLedger(filepath.Join(dir, "state"), records); err != nil {
-			return err
+		for _, state := range []string{"state", "state-tunnels"} {
+			if err := fillLedger(filepath.Join(dir, state), records); err != nil {
+				return err
+			}
 		}
 		times, err := measure(rounds, subjects)
 		if err != nil {

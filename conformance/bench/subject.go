@@ -30,6 +30,8 @@ func subjects(dir string, p pod, guardDir, refDir, emptyDir string) ([]subject, 
 		{"reference loopback", filepath.Join(refDir, "loopback"), head + `"type":"loopback"}`},
 		{"our loopback", filepath.Join(guardDir, "loopback"), head + `"type":"loopback"}`},
 		{"reference tuning", filepath.Join(refDir, "tuning"), head + fmt.Sprintf(`"type":"tuning","dataDir":%q,"sysctl":{"net.ipv4.conf.eth0.arp_filter":"1"},`, dir+"/tuning") + prev + `}`},
+		// Not beside the other cni-guard, whose pages it would find warm.
+		{"cni-guard, 1000 tunnels", filepath.Join(guardDir, "cni-guard"), head + fmt.Sprintf(`"type":"cni-guard","stateDir":%q,"checks":{"tunnel-warmup":{"kinds":["vxlan"]}},`, dir+"/state-tunnels") + prev + `}`},
 		{"reference portmap", filepath.Join(refDir, "portmap"), head + `"type":"portmap","capabilities":{"portMappings":true},` + prev + `}`},
 		{"cni-guard", filepath.Join(guardDir, "cni-guard"), head + fmt.Sprintf(`"type":"cni-guard","stateDir":%q,`, dir+"/state") + prev + `}`},
 	}
