@@ -48,5 +48,6 @@ func root() *cobra.Command {
 	cmd.AddCommand(checksCommand(), doctorCommand(), eventsCommand(), explainCommand(), releaseCommand(), tunnelsCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)
 	cmd.AddCommand(confCommand(), selectBatchCommand())
+	cmd.AddCommand(installCommand(), uninstallCommand(), upgradeCommand())
 	return cmd
 }

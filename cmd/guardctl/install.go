@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+)
+
+func installCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Put the guard into the chain of this node",
+		Long: "Install puts cni-guard and guardctl beside the other plugins, and then the guard into\n" +
+			"the configuration that the runtime selects, as its last plugin. Pods start all the\n" +
+			"while. What it changes it writes down for uninstall. Running it again does what is\n" +
+			"left to do, which mostly is nothing.\n\n" +
+			"Placements: inline edits the file that counts; own writes 00-cni-guard.conflist, a\n" +
+			"copy that wins over it and survives a network plugin that writes its own file again;\n" +
+			"bookend lists the guard first as well, where it refuses an ADD before others act.",
+		Example: "  guardctl install --dry-run\n  guardctl install --loopback",
+		Args:    cobra.NoArgs,
+	}
+	c := newChangeFlags(cmd)
+	r := &c.request
+	r.Placement = installer.Inline
+	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend")
+	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
+	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry: enforce or audit (default: as the plugin has it, enforce)")
+	cmd.Flags().StringVar(&r.From, "from", "", "the folder with the programs to install (default: that of this guardctl)")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if !slices.Contains([]string{"", "enforce", "audit"}, r.Mode) {
+			return fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode)
+		}
+		return c.run(installer.Install, "the guard is installed", "nothing to do: the guard is installed")
+	}
+	return cmd
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+)
+
+// changeFlags are those of the commands that change what is installed.
+type changeFlags struct {
+	cmd     *cobra.Command
+	site    *siteFlags
+	request installer.Request
+	dryRun  bool
+}
+
+func newChangeFlags(cmd *cobra.Command) *changeFlags {
+	c := &changeFlags{cmd: cmd, site: newSiteFlags(cmd)}
+	cmd.Flags().StringVar(&c.request.RecordDir, "record-dir", installer.RecordDir, "where to write down what was changed")
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only show what would be done")
+	return c
+}
+
+// run makes a plan, shows it, and does it.
+func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), done, nothing string) error {
+	if err := c.complete(); err != nil {
+		return changeFailed(err)
+	}
+	if !c.dryRun {
+		release, err := installer.Lock(c.request.RecordDir)
+		if err != nil {
+			return changeFailed(err)
+		}
+		defer release()
+	}
+	p, err := plan(c.request)
+	if err != nil {
+		return changeFailed(err)
+	}
+	if err := c.do(p); err != nil {
+		return changeFailed(err)
+	}
+	switch {
+	case len(p.Steps) == 0:
+		c.say("%s\n", nothing)
+	case !c.dryRun:
+		c.say("%s\n", done)
+	}
+	for _, note := range p.Notes {
+		c.say("note: %s\n", note)
+	}
+	return nil
+}
+
+// complete finds the site and the programs.
+func (c *changeFlags) complete() error {
+	r := &c.request
+	r.Supports = supports.Asked()
+	var err error
+	if r.Site, err = c.find(); err != nil {
+		return err
+	}
+	if r.From == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the programs: %w: say --from", err)
+		}
+		r.From = filepath.Dir(self)
+	}
+	return nil
+}
+
+// find prefers what was written down at the installation, so that a node can be
+// cleaned up whatever became of its runtime; install itself looks anew.
+func (c *changeFlags) find() (site.Site, error) {
+	record, err := installer.ReadRecord(c.request.RecordDir)
+	switch {
+	case c.cmd.Name() != "install" && err == nil && !c.site.said():
+		s := record.Site.Site()
+		c.say("installed in %s, for %s with %s\n", s.BinDir, s.Runtime.Kind, s.ConfDir)
+		return s, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return site.Site{}, err
+	}
+	s, err := c.site.find()
+	for _, why := range s.How {
+		c.say("%s\n", why)
+	}
+	return s, err
+}
+
+func (c *changeFlags) do(p installer.Plan) error {
+	if !c.dryRun {
+		return p.Run(func(s installer.Step) { c.say("%s\n", s.Does) })
+	}
+	for _, s := range p.Steps {
+		c.say("would %s\n%s", s.Does, s.Diff)
+	}
+	return nil
+}
+
+func (c *changeFlags) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.cmd.OutOrStdout(), format, args...)
+}
+
+// changeFailed keeps the general hint away: the error has a remedy of its own.
+func changeFailed(err error) error { return &exitError{code: cannotTell, err: err} }

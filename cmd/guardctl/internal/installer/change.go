@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// A change is an edit of one network configuration.
+type change struct {
+	Edit
+	files map[string][]byte // of the folder, as they will be; nil content for one that goes
+	steps []Step
+}
+
+// rewrite plans to change a file that is as it was read.
+func (c *change) rewrite(path string, before, after []byte, a attributes) {
+	c.files[filepath.Base(path)] = after
+	old := filepath.Base(path)
+	if before == nil {
+		old = "/dev/null"
+	}
+	c.steps = append(c.steps, Step{
+		Does: "write " + path,
+		Diff: diff.Diff(old, before, filepath.Base(path), after),
+		do: func() error {
+			if err := unchanged(path, before); err != nil {
+				return err
+			}
+			return writeFile(path, after, a)
+		},
+	})
+}
+
+// unchanged makes sure that nobody wrote the file since it was read. Between this
+// and the rename there remain some milliseconds.
+func unchanged(path string, before []byte) error {
+	now, err := os.ReadFile(path)
+	if before == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return explain("read "+path, path, err)
+	}
+	if before == nil || hash(now) != hash(before) {
+		return fmt.Errorf("write %s: somebody else wrote it in this moment: run this again", path)
+	}
+	return nil
+}
+
+// move plans to rename a file within its folder.
+func (c *change) move(from, to string, content []byte) {
+	c.files[filepath.Base(from)] = nil
+	if loadable(to) {
+		c.files[filepath.Base(to)] = content
+	}
+	c.steps = append(c.steps, Step{
+		Does: fmt.Sprintf("rename %s to %s", from, filepath.Base(to)),
+		do: func() error {
+			if err := rename(from, to); err != nil {
+				return explain("rename "+from, from, err)
+			}
+			return nil
+		},
+	})
+}
+
+// drop plans to remove a file.
+func (c *change) drop(path string) {
+	c.files[filepath.Base(path)] = nil
+	c.steps = append(c.steps, Step{Does: "remove " + path, do: func() error { return remove(path) }})
+}
+
+func loadable(path string) bool {
+	switch filepath.Ext(path) {
+	case ".conf", ".conflist", ".json":
+		return true
+	}
+	return false
+}
+
+// readConf reads a configuration and what a new one takes over from it. A link is
+// followed only within the folder: a file elsewhere is somebody else's to write,
+// and a link that became a file would be worse.
+func readConf(path string) (target string, content []byte, a attributes, err error) {
+	if target, err = filepath.EvalSymlinks(path); err != nil {
+		return "", nil, a, explain("read "+path, path, err)
+	}
+	if filepath.Dir(target) != filepath.Dir(path) {
+		return "", nil, a, fmt.Errorf("edit %s: it is a link to %s, outside of the folder: add the guard there, where the file is made, or use --placement own", path, target)
+	}
+	if content, err = os.ReadFile(target); err != nil {
+		return "", nil, a, explain("read "+path, path, err)
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return "", nil, a, explain("read "+path, path, err)
+	}
+	return target, content, attributesOf(info), mayReplace(target)
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// Marker is the file beside the plugin that makes it let everything through. Its
+// time of modification is that of the plugin's last call.
+const Marker = "cni-guard.pass-through"
+
+// Install plans to put the programs and then the guard into place. Nothing is
+// changed yet, and nothing will be if this fails.
+func Install(r Request) (Plan, error) {
+	var p Plan
+	record, err := readIfAny(r.RecordDir)
+	if err != nil {
+		return p, err
+	}
+	if err := r.resolve(record); err != nil {
+		return p, err
+	}
+	now, err := r.effective(nil)
+	if err != nil {
+		return p, fmt.Errorf("find the file to put the guard into: %w: see to the network first; nothing was changed", err)
+	}
+	c, err := r.insert(now)
+	if err != nil {
+		return p, err
+	}
+	if err := c.finish(record); err != nil {
+		return p, err
+	}
+	after, snapshot, err := r.foresee(c, now)
+	if err != nil {
+		return p, err
+	}
+	fresh := &Record{Installed: time.Now(), Placement: r.Placement, Site: nodeOf(r.named), Edit: c.Edit, Snapshot: snapshot}
+	if fresh.Programs, err = p.planPrograms(r, record); err != nil {
+		return p, err
+	}
+	p.planRecord(r, record, fresh, len(c.steps) > 0)
+	p.planMarker(r)
+	p.Steps = append(p.Steps, c.steps...)
+	p.warn(r, after)
+	return p, nil
+}
+
+// resolve makes the folders plain, and refuses what would be a second way of
+// installing beside the first.
+func (r *Request) resolve(record *Record) error {
+	r.named = r.Site
+	for _, dir := range []*string{&r.Site.ConfDir, &r.Site.BinDir, &r.RecordDir, &r.From} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return fmt.Errorf("find folder %s: %w", *dir, err)
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil { // runtimes follow links to folders as well
+			abs = real
+		}
+		*dir = abs
+	}
+	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("find folder %s: it is not there: say --conf-dir and --bin-dir as the runtime has them; guardctl makes neither", dir)
+		}
+	}
+	if record != nil && record.Placement != r.Placement && exists(record.Edit.Path) && names(record.Edit.Path) {
+		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first", r.Placement, record.Edit.Path, record.Placement)
+	}
+	return nil
+}
+
+// runtime is the site's, with our programs as if they were there already.
+func (r Request) runtime() conflist.Runtime {
+	run := r.Site.Runtime
+	run.BinDirs = append(slices.Clone(run.BinDirs), r.From)
+	run.Supports = r.Supports
+	return run
+}
+
+// effective gives what the runtime selects once the changes are made.
+func (r Request) effective(changes map[string][]byte) (conflist.File, error) {
+	v, err := newView(r.Site.ConfDir, changes)
+	if err != nil {
+		return conflist.File{}, err
+	}
+	defer v.close()
+	return v.selected(r.runtime())
+}
+
+// finish plans what a conversion that was killed left undone: the list is there,
+// and the file that it was made of as well.
+func (c *change) finish(record *Record) error {
+	if record == nil || record.Edit.Path != c.Path || record.Edit.From == "" {
+		return nil
+	}
+	if c.From == "" { // the list was edited: what it was made of remains on record
+		c.Edit = Edit{
+			Path: c.Path, From: record.Edit.From, Aside: record.Edit.Aside, Original: record.Edit.Original, Before: record.Edit.Before,
+			After: c.After, Mode: c.Mode, UID: c.UID, GID: c.GID,
+		}
+	}
+	content, err := os.ReadFile(record.Edit.From)
+	if errors.Is(err, fs.ErrNotExist) || c.Aside == "" || slices.Contains(keys(c.files), filepath.Base(record.Edit.From)) {
+		return nil
+	}
+	if err != nil {
+		return explain("read "+record.Edit.From, record.Edit.From, err)
+	}
+	if hash(content) == record.Edit.Before {
+		c.move(record.Edit.From, record.Edit.Aside, nil)
+	}
+	return nil
+}
+
+// foresee makes sure that the runtime will select the file with the guard, of the
+// network that it selects now.
+func (r Request) foresee(c change, now conflist.File) (conflist.File, Snapshot, error) {
+	v, err := newView(r.Site.ConfDir, c.files)
+	if err != nil {
+		return conflist.File{}, Snapshot{}, err
+	}
+	defer v.close()
+	f, err := v.selected(r.runtime())
+	switch {
+	case err != nil:
+		return f, Snapshot{}, fmt.Errorf("edit %s: the result would not be loaded: %w; nothing was changed", c.Path, err)
+	case !slices.Contains(f.Plugins, conflist.GuardType):
+		return f, Snapshot{}, fmt.Errorf("edit %s: the runtime would select %s, which has no guard; nothing was changed: see guardctl conf", c.Path, f.Name)
+	case f.Network != now.Network:
+		return f, Snapshot{}, fmt.Errorf("edit %s: pods would get network %q instead of %q; nothing was changed: see guardctl conf", c.Path, f.Network, now.Network)
+	}
+	s, err := v.snapshot(f.Name)
+	return f, s, err
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// planPrograms plans the programs: guardctl before the plugin that calls it.
+func (p *Plan) planPrograms(r Request, record *Record) (map[string]Program, error) {
+	programs := map[string]Program{}
+	if record != nil {
+		maps.Copy(programs, record.Programs)
+	}
+	note := func(path string, fresh Program) {
+		if old, ok := programs[path]; ok && fresh.Replaced == "" || old.SHA256 == fresh.SHA256 && ok {
+			fresh.Replaced = old.Replaced
+		}
+		programs[path] = fresh
+	}
+	for _, name := range []string{guardctl, plugin} {
+		b := r.program(name, r.Site.BinDir)
+		entry, err := p.planProgram(b)
+		if err != nil {
+			return nil, err
+		}
+		note(b.to, entry)
+	}
+	if r.Loopback {
+		path, entry, err := p.planLoopback(r)
+		if err != nil {
+			return nil, err
+		}
+		note(path, entry)
+	}
+	return programs, nil
+}
+
+// planRecord plans to write down what will be done, before the edit.
+func (p *Plan) planRecord(r Request, old, fresh *Record, edits bool) {
+	if !edits && old.same(fresh) {
+		return
+	}
+	p.step(func() error {
+		if err := os.MkdirAll(r.RecordDir, 0o700); err != nil {
+			return explain("make folder of the record "+r.RecordDir, r.RecordDir, err)
+		}
+		return fresh.write(r.RecordDir)
+	}, "write down in %s what uninstall needs", recordPath(r.RecordDir))
+}
+
+// planMarker plans to let the plugin work again where an uninstall was begun.
+func (p *Plan) planMarker(r Request) {
+	marker := filepath.Join(r.Site.BinDir, Marker)
+	if exists(marker) {
+		p.step(func() error { return remove(marker) }, "remove %s, so that the plugin guards again", marker)
+	}
+}
+
+// warn tells what is right now and may not stay so.
+func (p *Plan) warn(r Request, f conflist.File) {
+	if len(f.DropIns) > 0 {
+		p.note("%s adds plugins behind the guard, which is then not the first on DEL: put them into the list", strings.Join(f.DropIns, ", "))
+	}
+	if r.Placement != Own {
+		p.note("if the DaemonSet of the network plugin writes %s again, the entry is gone: put it into its template, too, or use --placement own", f.Name)
+	}
+	for _, plugin := range f.Plugins {
+		if !slices.ContainsFunc(r.runtime().BinDirs, func(dir string) bool { return exists(filepath.Join(dir, plugin)) }) {
+			p.note("%s names the plugin %s, which is in none of %s: no pod starts until it is there", f.Name, plugin, strings.Join(r.Site.Runtime.BinDirs, ", "))
+		}
+	}
+}
+
+func keys(m map[string][]byte) []string { return slices.Collect(maps.Keys(m)) }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+)
+
+// A Request says what is to be done, and where.
+type Request struct {
+	Site      site.Site
+	RecordDir string
+	// From is the folder that has cni-guard, guardctl and, with Loopback, loopback.
+	From      string
+	Placement Placement
+	Loopback  bool
+	// Mode is the "mode" of a new entry; "" leaves it to the default.
+	Mode string
+	// Grace is how long the plugin stays after the last conflist named it, and
+	// after the last call; see Uninstall.
+	Grace time.Duration
+	// Supports asks plugins for their versions; see conflist.Runtime.
+	Supports func(binary, cniVersion string) error
+
+	named site.Site // Site as it was named, before links were followed
+}
+
+// A Plan is what is left to do.
+type Plan struct {
+	Steps []Step
+	// Notes tell what the operator should know, done or not.
+	Notes []string
+}
+
+// A Step changes one thing, whole or not at all.
+type Step struct {
+	// Does says what, as a sentence without its end.
+	Does string
+	// Diff is the change of a configuration, unified; nil for others.
+	Diff []byte
+	do   func() error
+}
+
+func (p *Plan) step(do func() error, does string, args ...any) {
+	p.Steps = append(p.Steps, Step{Does: fmt.Sprintf(does, args...), do: do})
+}
+
+func (p *Plan) note(text string, args ...any) { p.Notes = append(p.Notes, fmt.Sprintf(text, args...)) }
+
+// Run does the steps, and reports each that is done. It stops at the first that
+// fails; running the command again goes on from there.
+func (p Plan) Run(done func(Step)) error {
+	for i, s := range p.Steps {
+		if err := s.do(); err != nil {
+			if i > 0 {
+				return fmt.Errorf("%w (%d of %d steps are done; pods start all the same, and running this again goes on)", err, i, len(p.Steps))
+			}
+			return err
+		}
+		done(s)
+	}
+	return nil
+}

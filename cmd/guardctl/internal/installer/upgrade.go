@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+)
+
+// Upgrade plans to replace the programs that are installed by those of a folder,
+// one rename each: a call runs the old one or the new one. No configuration is
+// touched.
+func Upgrade(r Request) (Plan, error) {
+	var p Plan
+	record, err := readIfAny(r.RecordDir)
+	if err != nil {
+		return p, err
+	}
+	r.Placement = Inline
+	if err := r.resolve(nil); err != nil {
+		return p, err
+	}
+	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) {
+		return p, fmt.Errorf("upgrade %s: it is not there: run guardctl install, or say --bin-dir", to)
+	}
+	programs := map[string]Program{}
+	for _, b := range r.installed() {
+		if programs[b.to], err = p.planProgram(b); err != nil {
+			return p, err
+		}
+	}
+	if record != nil && len(p.Steps) > 0 {
+		fresh := *record
+		fresh.Programs = maps.Clone(record.Programs)
+		for path, now := range programs {
+			now.Replaced, now.Kept = record.Programs[path].Replaced, record.Programs[path].Kept
+			fresh.Programs[path] = now
+		}
+		if !record.same(&fresh) {
+			p.step(func() error { return fresh.write(r.RecordDir) }, "write down in %s what is installed", recordPath(r.RecordDir))
+		}
+	}
+	return p, nil
+}
+
+// installed gives the programs that are to be replaced: guardctl before the
+// plugin that calls it, and the loopback plugin where it is ours.
+func (r Request) installed() []program {
+	programs := []program{r.program(guardctl, r.Site.BinDir), r.program(plugin, r.Site.BinDir)}
+	for _, dir := range r.Site.Runtime.BinDirs {
+		if path := filepath.Join(dir, loopback); ours(path, loopback) {
+			programs = append(programs, r.program(loopback, dir))
+		}
+	}
+	return programs
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containernetworking/cni/libcni"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// A view is a conf dir as it will be: links to what stays, and files that are new.
+type view struct {
+	dir  string // of the links
+	real string
+}
+
+// newView makes a view; changes has the content of files by their names, nil for
+// one that will be gone. Remove it by close.
+func newView(real string, changes map[string][]byte) (v view, err error) {
+	v.real = real
+	if v.dir, err = os.MkdirTemp("", "cni-guard-view-"); err != nil {
+		return v, fmt.Errorf("look at the folder as it will be: %w: set TMPDIR to a folder with space", err)
+	}
+	defer func() {
+		if err != nil {
+			v.close()
+			err = fmt.Errorf("look at the folder as it will be: %w", err)
+		}
+	}()
+	if err := v.link(real, v.dir, changes); err != nil {
+		return v, err
+	}
+	for name, content := range changes {
+		if content != nil {
+			if err := os.WriteFile(filepath.Join(v.dir, name), content, 0o600); err != nil {
+				return v, err
+			}
+		}
+	}
+	return v, nil
+}
+
+// link fills a folder. Folders, which have drop-ins, are made: a link to one
+// would be loadable where the folder is not.
+func (v view) link(from, to string, but map[string][]byte) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		source, target := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		if _, changed := but[e.Name()]; changed {
+			continue
+		}
+		if !e.IsDir() {
+			err = os.Symlink(source, target)
+		} else if err = os.Mkdir(target, 0o700); err == nil && from == v.real {
+			err = v.link(source, target, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v view) close() { _ = os.RemoveAll(v.dir) }
+
+// says puts the real folder into a message.
+func (v view) says(text string) string { return strings.ReplaceAll(text, v.dir, v.real) }
+
+// selected gives what the runtime will select.
+func (v view) selected(r conflist.Runtime) (conflist.File, error) {
+	s, err := conflist.Select(v.dir, r)
+	if err != nil {
+		return conflist.File{}, errors.New(v.says(err.Error()))
+	}
+	if f := s.Effective(); f != nil {
+		return *f, v.parsed(*f)
+	}
+	return conflist.File{}, errors.New(v.says(s.Err.Error()))
+}
+
+// parsed lets libcni itself parse a list.
+func (v view) parsed(f conflist.File) error {
+	if filepath.Ext(f.Name) != ".conflist" {
+		return nil
+	}
+	if _, err := libcni.NetworkConfFromFile(filepath.Join(v.dir, f.Name)); err != nil {
+		return errors.New(v.says(err.Error()))
+	}
+	return nil
+}
+
+// snapshot takes the folder down.
+func (v view) snapshot(effective string) (Snapshot, error) {
+	s := Snapshot{Files: map[string]string{}, Effective: effective}
+	entries, err := os.ReadDir(v.dir)
+	if err != nil {
+		return s, err
+	}
+	for _, e := range entries {
+		path := filepath.Join(v.dir, e.Name())
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // a link to nowhere, a pipe, a folder
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		s.Files[e.Name()] = hash(content)
+		if e.Name() == effective {
+			s.Content = content
+		}
+	}
+	return s, nil
+}
+
+// changesOf merges what several edits make of a folder.
+func changesOf(edits []change) map[string][]byte {
+	all := map[string][]byte{}
+	for _, e := range edits {
+		maps.Copy(all, e.files)
+	}
+	return all
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist/edit"
+)
+
+// withdraw plans to take the guard out of every list of the conf dir.
+func (r Request) withdraw(p *Plan, record *Record) ([]change, error) {
+	paths, err := r.listed()
+	if err != nil {
+		return nil, err
+	}
+	if record != nil && record.Edit.Aside != "" && exists(record.Edit.Aside) && !contains(paths, record.Edit.Path) {
+		paths = append(paths, record.Edit.Path) // a restoration that was killed, or a list that somebody removed
+	}
+	var changes []change
+	for _, path := range paths {
+		c, err := r.withdrawOne(p, record, path)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.steps) > 0 {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
+}
+
+func contains(paths []string, path string) bool {
+	for _, p := range paths {
+		if p == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, error) {
+	c := change{files: map[string][]byte{}}
+	if !exists(path) {
+		c.restore(record.Edit)
+		return c, nil
+	}
+	target, doc, a, err := readConf(path)
+	if err != nil {
+		return c, err
+	}
+	mine := record != nil && record.Edit.Path == target
+	if mine && hash(doc) == record.Edit.After {
+		return c, c.asBefore(record.Edit, doc, a)
+	}
+	without, err := edit.Remove(doc)
+	if err != nil {
+		return c, fmt.Errorf("edit %s: %w: take the entry out by hand (docs/install.md); nothing was changed", path, err)
+	}
+	switch {
+	case mine && hash(without) == record.Edit.Before && record.Edit.From != "" && record.Edit.Aside == "":
+		c.drop(target) // our own file, in which the guard's entry alone was changed
+	case !bytes.Equal(doc, without):
+		c.rewrite(target, doc, without, a)
+		if mine {
+			p.note("%s was changed since the guard was installed: only the guard is taken out of it", path)
+		}
+	}
+	if mine && record.Edit.Aside != "" && exists(record.Edit.Aside) {
+		p.note("%s, of which %s was made, stays where it is, for the list was changed since", record.Edit.Aside, path)
+	}
+	return c, nil
+}
+
+// asBefore plans to make things as they were before the installation.
+func (c *change) asBefore(e Edit, doc []byte, a attributes) error {
+	switch {
+	case e.From == "":
+		c.rewrite(e.Path, doc, e.Original, a) // mode and owner may have been changed on purpose
+	case e.Aside == "":
+		c.drop(e.Path) // our own file; the list it is a copy of is there
+	case exists(e.From):
+		c.drop(e.Path) // the single configuration is there again
+	default:
+		c.restore(e)
+		c.drop(e.Path)
+	}
+	return mayReplace(filepath.Join(filepath.Dir(e.Path), "x"))
+}
+
+// restore plans to put the single configuration back. Its list goes afterwards:
+// at every instant one of the two is there.
+func (c *change) restore(e Edit) {
+	if exists(e.Aside) && !exists(e.From) {
+		c.move(e.Aside, e.From, e.Original)
+	}
+}
