@@ -78,9 +78,6 @@ func protocolOf(p tunnel.Peer) uint8 {
 func (e evidence) judge(a tunnel.Answer) (*guard.Finding, string) {
 	switch a.State {
 	case tunnel.Retried:
-		if a.By.IsValid() && a.By != a.Peer.Probed {
-			return nil, "" // another of the addresses that may answer, which was asked later
-		}
 		return peerFinding(a.Peer, "answered the second of two pings only: the first packets get lost", true), ""
 	case tunnel.Silent:
 		return e.judgeSilence(a)

@@ -56,3 +56,8 @@ func (l *Live) TunnelRoutes(links ...int) ([]TunnelRoute, error) {
 		return l.routeQuestion(unix.AF_INET, unix.RTN_UNICAST, index)
 	}, func(b []byte, of func(int) bool) []TunnelRoute { return parseTunnelRoute(b, unix.AF_INET, of) })
 }
+
+// RoutesIn gives how many routes of a family a message has.
+func RoutesIn(b []byte, family uint8) int {
+	return len(parseTunnelRoute(b, family, func(int) bool { return true }))
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -111,6 +113,14 @@ link delete gone
 		}
 	}
 	return nil
+}
+
+// A kernel without IPv6 answers with IPv4 to who asks for IPv6.
+func TestTunnelRoutesOfTheFamilyAskedFor(t *testing.T) {
+	route := []byte{unix.AF_INET, 24, 0, 0, 254, 12, 0, unix.RTN_UNICAST, 0, 0, 0, 0, 8, 0, 1, 0, 10, 244, 2, 0, 8, 0, 4, 0, 7, 0, 0, 0}
+	if four, six := netstate.RoutesIn(route, unix.AF_INET), netstate.RoutesIn(route, unix.AF_INET6); four != 1 || six != 0 {
+		t.Errorf("an IPv4 route is %d of IPv4 and %d of IPv6", four, six)
+	}
 }
 
 // Bytes of the kernel are cut short by nobody, and yet nothing may panic.

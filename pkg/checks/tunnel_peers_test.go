@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// crowdOf gives a node whose peers are reached through blocked tunnels, while their
+// nodes answer or do not.
+func crowdOf(t *testing.T, peers int, answer bool) *netstate.Fake {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintln(&b, "link flannel.1 index 9 kind vxlan up local 192.0.2.1 vni 1 port 8472")
+	for i := 1; i <= peers; i++ {
+		fmt.Fprintf(&b, "route 10.%[1]d.%[2]d.0/24 via 10.%[1]d.%[2]d.0 dev flannel.1 onlink\n", i>>8, i&255)
+		fmt.Fprintf(&b, "neigh 10.%[1]d.%[2]d.0 dev flannel.1 mac 02:00:00:00:%02[1]x:%02[2]x\n", i>>8, i&255)
+		fmt.Fprintf(&b, "fdb 02:00:00:00:%02[1]x:%02[2]x dev flannel.1 dst 172.16.%[1]d.%[2]d\n", i>>8, i&255)
+		if answer {
+			fmt.Fprintf(&b, "answers 172.16.%d.%d\n", i>>8, i&255)
+		}
+	}
+	fake, err := netstate.Parse(b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake
+}
+
+// A thousand findings are one that nobody reads.
+func TestTunnelPeersListsAFew(t *testing.T) {
+	o := tunnelPeers(crowdOf(t, 100, true))
+	if len(o.Findings) != 11 || !strings.Contains(o.Findings[10].Problem, "90 more peers") {
+		t.Errorf("100 blocked tunnels are %d findings, the last %v, error %v", len(o.Findings), o.Findings, o.Err)
+	}
+	o = tunnelPeers(crowdOf(t, 100, false))
+	if o.Err == nil || !strings.Contains(o.Err.Error(), "100 tunnels work") || !strings.Contains(o.Err.Error(), "and 97 more") {
+		t.Errorf("100 silent nodes give %v, error %v", o.Findings, o.Err)
+	}
+}
