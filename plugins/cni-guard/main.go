@@ -19,14 +19,8 @@ import (
 var build = "devel"
 
 func main() {
-	p := new(plugin)
-	err := skel.PluginMainFuncsWithError(skel.CNIFuncs{
-		Add:    p.guarded(p.add),
-		Del:    p.guarded(p.del),
-		Check:  p.guarded(p.check),
-		Status: p.guarded(p.status),
-		GC:     p.guarded(p.gc),
-	}, version.All, about())
+	p := &plugin{passes: passing()}
+	err := skel.PluginMainFuncsWithError(p.verbs(), version.All, about())
 	if err != nil && !p.called {
 		err = p.despiteConfig(err)
 	}
@@ -44,6 +38,7 @@ func about() string {
 
 // A plugin is one call of the program.
 type plugin struct {
+	passes bool   // nothing is judged any more
 	called bool   // a verb was reached
 	answer []byte // what goes to standard output on success
 }
@@ -78,7 +73,7 @@ func (p *plugin) despiteConfig(cause *types.Error) *types.Error {
 	case "GC":
 		return nil
 	case "DEL":
-		return asCNIError(p.guarded(p.del)(argsFromEnv()))
+		return asCNIError(p.verbs().Del(argsFromEnv()))
 	}
 	return types.NewError(cause.Code, "cni-guard: "+cause.Msg, cause.Details)
 }
