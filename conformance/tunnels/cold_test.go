@@ -29,9 +29,9 @@ type way struct {
 func ways() []way {
 	return []way{
 		{name: "nothing", judge: someFail},
-		{name: "one ping, once, from every node to every other", before: poke, judge: onlyFirstRoundWorks},
-		{name: "the plugin alone", guarded: true, judge: onlyFirstRoundWorks},
-		{name: "the plugin and `guardctl tunnels warm --loop`", guarded: true, before: keepWarm, judge: allWork},
+		{name: "one packet by hand, from every node to every other", before: poke, judge: onlyFirstRoundWorks},
+		{name: "the check tunnel-warmup", guarded: true, judge: onlyFirstRoundWorks},
+		{name: "the check and `guardctl tunnels warm --loop`", guarded: true, before: keepWarm, judge: allWork},
 	}
 }
 
