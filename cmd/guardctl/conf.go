@@ -42,6 +42,6 @@ func confCommand() *cobra.Command {
 		}
 		return err
 	}
-	cmd.AddCommand(confQuarantineCommand(&on), confRestoreCommand(&on), confQuarantinedCommand(&on))
+	cmd.AddCommand(confQuarantineCommand(&on), confRestoreCommand(&on), confQuarantinedCommand(&on), confDiffCommand(&on))
 	return cmd
 }

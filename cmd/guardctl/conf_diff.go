@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+func confDiffCommand(on *confNode) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what has changed in the conf dir since the guard was installed",
+		Long: "Diff compares the folder with what guardctl install left there: which files were\n" +
+			"added, removed, changed or put into quarantine, whether the runtime selects\n" +
+			"another one, and how the one that it selected then was changed.\n\n" +
+			"It exits with 0 when nothing has changed, 1 when something has, and 2 when it\n" +
+			"could not tell, as where the guard was not installed by guardctl.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&dir, "record-dir", installer.RecordDir, "where guardctl install keeps its record")
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		record, err := installer.ReadRecord(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &exitError{code: cannotTell, err: err, hint: "guardctl install writes it; --record-dir names another folder"}
+		}
+		if err != nil {
+			return &exitError{code: cannotTell, err: err}
+		}
+		if err := on.findRecorded(record); err != nil {
+			return err
+		}
+		c, err := on.compare(record)
+		if err != nil {
+			return err
+		}
+		if output.json() {
+			err = printJSON(cmd.OutOrStdout(), c)
+		} else {
+			err = c.print(cmd.OutOrStdout())
+		}
+		if err == nil && c.any() {
+			err = &exitError{code: findings}
+		}
+		return err
+	}
+	return cmd
+}
+
+// findRecorded takes the node to be as it was when the guard was installed, but
+// for what the flags say.
+func (n *confNode) findRecorded(r *installer.Record) error {
+	for _, flag := range []string{"runtime", "max-conf-num", "default-network", "bin-dir"} {
+		if n.changed(flag) {
+			return n.find()
+		}
+	}
+	if n.dir == "" {
+		n.dir = r.Site.ConfDir
+	}
+	n.runtime = conflist.Runtime{
+		Kind: r.Site.Runtime, MaxConfNum: r.Site.MaxConfNum, DefaultNetwork: r.Site.DefaultNetwork,
+		BinDirs: r.Site.BinDirs, Supports: supports.Asked(),
+	}
+	return nil
+}
+
+func (c confChanges) print(w io.Writer) error {
+	var b strings.Builder
+	if !c.any() {
+		fmt.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	fmt.Fprintf(&b, "in %s, since the guard was installed (%s UTC):\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+	for _, group := range []struct {
+		what  string
+		names []string
+	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"put into quarantine", c.Quarantined}} {
+		for _, name := range group.names {
+			fmt.Fprintf(&b, "  %s: %s\n", group.what, oneLine(name))
+		}
+	}
+	b.WriteString(c.selection())
+	if c.Diff != "" {
+		b.WriteString("\n" + c.Diff)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// selection says whether it is another file that decides.
+func (c confChanges) selection() string {
+	switch c.Effective {
+	case c.Then:
+		return fmt.Sprintf("%s still selects %s\n", c.Runtime, oneLine(c.Then))
+	case "":
+		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.Runtime, oneLine(c.Then))
+	}
+	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.Runtime, oneLine(c.Then), oneLine(c.Effective))
+}
