@@ -42,19 +42,12 @@ func attrAddr(b []byte) netip.Addr {
 	return addr
 }
 
-// number32, number16 and port give 0 where the attribute is too short.
+// number32 and port give 0 where the attribute is too short.
 func number32(b []byte) uint32 {
 	if len(b) < 4 {
 		return 0
 	}
 	return binary.NativeEndian.Uint32(b)
-}
-
-func number16(b []byte) uint16 {
-	if len(b) < 2 {
-		return 0
-	}
-	return binary.NativeEndian.Uint16(b)
 }
 
 func port(b []byte) uint16 {

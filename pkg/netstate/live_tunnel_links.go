@@ -3,9 +3,7 @@
 package netstate
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -20,7 +18,6 @@ func (l *Live) dumpTunnelLinks(d *TunnelDump) (err error) {
 		nl.NewIfInfomsg(unix.AF_UNSPEC),
 		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)),
 	}}, parseTunnelLink)
-	slices.SortFunc(d.Links, func(a, b TunnelLink) int { return cmp.Compare(a.Index, b.Index) })
 	return err
 }
 

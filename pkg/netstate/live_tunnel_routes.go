@@ -58,10 +58,9 @@ func (l *Live) routeQuestion(family, kind uint8, index int) question {
 
 // A routeMessage is what both kinds of answers have in front.
 type routeMessage struct {
-	family, bits, kind uint8
-	route              TunnelRoute // with table, protocol and destination
-	attrs              []byte
-	hops               []byte // RTA_MULTIPATH
+	route TunnelRoute // with table, protocol, flags and destination
+	attrs []byte
+	hops  []byte // RTA_MULTIPATH
 }
 
 // parseRouteMessage is not ok for another family, which a kernel without IPv6
