@@ -57,10 +57,6 @@ func parseHop(answer []byte) (Hop, error) {
 			hop.Gateway, _ = netip.AddrFromSlice(attr.Value)
 		}
 	}
-	switch msg.Type { // IPv6 gives these as an answer, IPv4 as an error
-	case unix.RTN_UNREACHABLE, unix.RTN_BLACKHOLE, unix.RTN_PROHIBIT, unix.RTN_THROW:
-		return Hop{}, fs.ErrNotExist
-	}
 	return hop, nil
 }
 
