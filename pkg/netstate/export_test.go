@@ -61,3 +61,6 @@ func (l *Live) TunnelRoutes(links ...int) ([]TunnelRoute, error) {
 func RoutesIn(b []byte, family uint8) int {
 	return len(parseTunnelRoute(b, family, func(int) bool { return true }))
 }
+
+// FlowError is flowError.
+func FlowError(err error) error { return flowError(err) }

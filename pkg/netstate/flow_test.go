@@ -84,3 +84,12 @@ func raw(t *testing.T, from *netstate.Netns, protocol int, to string) {
 		return unix.Sendto(fd, make([]byte, net.IPv4len*5), 0, sockaddr)
 	}))
 }
+
+// A kernel that has nothing to ask is told from one that does not let us.
+func TestFlowError(t *testing.T) {
+	for err, absent := range map[error]bool{unix.EINVAL: true, unix.EPROTONOSUPPORT: true, unix.EPERM: false, unix.EAGAIN: false} {
+		if got := netstate.FlowError(err); errors.Is(got, netstate.ErrNoConntrack) != absent || !errors.Is(got, err) {
+			t.Errorf("%v is %v; no connection tracking: want %t", err, got, absent)
+		}
+	}
+}
