@@ -73,7 +73,7 @@ answers 10.0.0.5
 		"unprobed (no address of it is known that answers a ping)",
 		"answered by 10.0.0.1", "answered by 10.0.0.9",
 	}
-	answers, err := tunnel.Probe(t.Context(), network(t, world).ListenICMP, peers, tunnel.ProbeOptions{Wait: 100 * time.Millisecond, Retry: true})
+	answers, err := tunnel.Probe(t.Context(), network(t, world).ListenICMP, peers, tunnel.ProbeOptions{Wait: time.Second, Retry: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestProbeKeepsPace(t *testing.T) {
 		conn, err := fake.ListenICMP(six)
 		return counting{conn, &sent}, err
 	}
-	opt := tunnel.ProbeOptions{Wait: 20 * time.Millisecond, Within: 20 * time.Millisecond, Retry: true, PerSecond: 200, Spent: tunnel.Spent{At: time.Now(), Packets: 50}}
+	opt := tunnel.ProbeOptions{Wait: 300 * time.Millisecond, Within: 300 * time.Millisecond, Retry: true, PerSecond: 200, Spent: tunnel.Spent{At: time.Now(), Packets: 50}}
 	answers, err := tunnel.Probe(t.Context(), open, peers, opt)
 	if err != nil {
 		t.Fatal(err)

@@ -135,9 +135,9 @@ func (s selection) nextDue(now, later time.Time) time.Time {
 // errForgetful says that what is done cannot be written down.
 var errForgetful = errors.New("what is asked cannot be written down")
 
-// ask asks the peers of a selection.
+// ask asks the peers of a selection. The dump that found them counts as waiting.
 func (w *Warmer) ask(ctx context.Context, known *Known, s selection, now time.Time) error {
-	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait, grace), Retry: s.wait}
+	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait-time.Since(now), grace), Retry: s.wait}
 	if !s.wait {
 		opt.Wait = min(w.Wait, grace)
 	}

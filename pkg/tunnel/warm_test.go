@@ -30,7 +30,7 @@ func newBench(t *testing.T, text string) *bench {
 		Memory:   tunnel.MemoryOf(t.TempDir()),
 		Kinds:    []string{"ipip"},
 		Interval: 5 * time.Minute,
-		Wait:     50 * time.Millisecond,
+		Wait:     time.Minute, // nobody waits so long where all answer
 	}
 	b.onNode(t, text)
 	return b
@@ -147,6 +147,7 @@ func TestWarmNewPeer(t *testing.T) {
 // A peer that stays silent is asked again at growing intervals.
 func TestWarmSilentPeer(t *testing.T) {
 	b := newBench(t, overlay(1, 1))
+	b.Wait = 500 * time.Millisecond
 	w, err, cost := b.cost(t)
 	if err != nil || w.Confirmed != 1 || len(w.Cold) != 1 || w.Cold[0].State != tunnel.Silent {
 		t.Fatalf("%+v, error %v", w, err)
@@ -253,6 +254,7 @@ func TestWarmTrouble(t *testing.T) {
 // Who demands something is never told that all is quiet while it is not met.
 func TestWarmDemands(t *testing.T) {
 	b := newBench(t, overlay(1, 1))
+	b.Wait = 500 * time.Millisecond
 	b.Demands, b.Satisfied = "all", func(w tunnel.Warmth) bool { return w.Confirmed == w.Peers }
 	b.cost(t)
 	if w, err, cost := b.cost(t); err != nil || w.Quiet || cost != [2]int32{1, 0} {
