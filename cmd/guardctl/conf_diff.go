@@ -18,7 +18,6 @@ import (
 )
 
 func confDiffCommand(on *confNode) *cobra.Command {
-	var dir string
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what has changed in the conf dir since the guard was installed",
@@ -29,10 +28,9 @@ func confDiffCommand(on *confNode) *cobra.Command {
 			"could not tell, as where the guard was not installed by guardctl.",
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&dir, "record-dir", installer.RecordDir, "where guardctl install keeps its record")
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		record, err := installer.ReadRecord(dir)
+		record, err := installer.ReadRecord(on.recordDir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return &exitError{code: cannotTell, err: err, hint: "guardctl install writes it; --record-dir names another folder"}
 		}

@@ -21,11 +21,10 @@ const (
 	roleNone    role = ""        // no runtime loads it
 )
 
-// roles judges the files of a folder, each in its place. What is allowed for is
-// the same as in the check conflist; allow are its patterns that the operator
-// configured.
-func roles(s conflist.Selection, allow []string) []role {
-	keep := keeper(s)
+// roles judges the files of a folder, each in its place, beside the one to keep.
+// What is allowed for is the same as in the check conflist; allow are its patterns
+// that the operator configured.
+func roles(s conflist.Selection, keep *conflist.File, allow []string) []role {
 	all := make([]role, len(s.Files))
 	for i := range s.Files {
 		switch f := &s.Files[i]; {
@@ -44,9 +43,9 @@ func roles(s conflist.Selection, allow []string) []role {
 }
 
 // keeper gives the file whose network pods are to have: the one in use if the
-// guard is in it, else the first valid one with the guard, else the one in use. A
-// file of Multus that is in use needs the one that it hands pods on to.
-func keeper(s conflist.Selection) *conflist.File {
+// guard is in it, else the first valid one with the guard, else the one that the
+// guard was installed into, which lost it since, else the one in use.
+func keeper(s conflist.Selection, installed string) *conflist.File {
 	effective := s.Effective()
 	if effective != nil && guarded(effective) {
 		return effective
@@ -58,6 +57,9 @@ func keeper(s conflist.Selection) *conflist.File {
 				return f
 			}
 		}
+	}
+	if f := fileOf(s, installed); f != nil {
+		return f
 	}
 	if effective != nil {
 		return effective

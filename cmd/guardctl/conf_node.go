@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -24,10 +25,12 @@ type confNode struct {
 	maxConfNum int
 	network    string
 	binDirs    string
+	recordDir  string
 	changed    func(flag string) bool
 
-	runtime conflist.Runtime
-	how     []string
+	runtime   conflist.Runtime
+	how       []string
+	installed string // the file that guardctl install put the guard into; "" where it did not
 }
 
 // flags gives them to a command and to those below it.
@@ -38,6 +41,7 @@ func (n *confNode) flags(cmd *cobra.Command) {
 	flags.IntVar(&n.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as it is configured)")
 	flags.StringVar(&n.network, "default-network", "", "CRI-O: its cni_default_network (default: as it is configured)")
 	flags.StringVar(&n.binDirs, "bin-dir", "", "CRI-O, cri-dockerd: where the plugins are, folders separated by colons (default: as configured)")
+	flags.StringVar(&n.recordDir, "record-dir", installer.RecordDir, "where guardctl install keeps its record")
 	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
 		panic(err) // the flag was added above
@@ -71,6 +75,9 @@ func (n *confNode) find() error {
 	}
 	n.dir, n.runtime, n.how = s.ConfDir, s.Runtime, s.How
 	n.runtime.Supports = supports.Asked()
+	if r, err := installer.ReadRecord(n.recordDir); err == nil && r.Site.ConfDir == n.dir {
+		n.installed = filepath.Base(r.Edit.Path) // without a record it goes by what is there
+	}
 	return nil
 }
 

@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // print writes the table and, below it, each finding with what to do.
@@ -65,16 +63,10 @@ func (r confReport) headOf(f confFinding) string {
 
 // conclusion says how sure the words KEEP and ROGUE are.
 func (r confReport) conclusion() string {
-	guards := 0
-	for _, f := range r.Files {
-		if f.Verdict != conflist.NotLoadable && strings.Contains(","+strings.Join(f.Plugins, ",")+",", ","+conflist.GuardType+",") {
-			guards++
-		}
-	}
 	switch {
 	case len(r.Findings) == 0:
 		return "\nNothing to do.\n"
-	case guards > 0:
+	case r.Sure:
 		return ""
 	}
 	return "\n" + wrap("No file has cni-guard in it, so that nobody has said which network is the right one: KEEP is the one that is in use. If the pods' addresses are wrong it is the other way round.") + "\n"

@@ -24,6 +24,9 @@ type confReport struct {
 	How       []string      `json:"how,omitempty"`   // why we think so
 	Files     []confFile    `json:"files"`
 	Findings  []confFinding `json:"findings"`
+	// Sure says that it is known which network is the right one: the guard is in
+	// the file to keep, or was.
+	Sure bool `json:"sure"`
 }
 
 type confFile struct {
@@ -54,8 +57,9 @@ func (n *confNode) report(s conflist.Selection) confReport {
 	if e := s.Effective(); e != nil {
 		r.Effective, r.Network = e.Name, e.Network
 	}
-	keep := keeper(s)
-	all := roles(s, n.allowed(keep))
+	keep := keeper(s, n.installed)
+	all := roles(s, keep, n.allowed(keep))
+	r.Sure = keep != nil && (guarded(keep) || keep.Name == n.installed)
 	if s.Err != nil {
 		r.Error = s.Err.Error()
 		r.Findings = append(r.Findings, confFinding{File: n.dir, Problem: r.Error, Remedy: remedyForNone(s)})
