@@ -5,6 +5,7 @@ package checks
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -27,17 +28,18 @@ var Conflist = &Check{
 }
 
 func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
-	var names []string
-	if t.Conf.Dir != "" {
-		var err error
-		names, err = conflist.Names(t.Conf.Dir)
-		if err != nil || len(names) == 1 && t.Netns != nil { // a pod waits
-			return nil, err // where there is one file there is no choice
-		}
+	names, dirErr := t.listed()
+	if dirErr == nil && len(names) == 1 && t.Netns != nil { // a pod waits
+		return nil, nil // where there is one file there is no choice
 	}
 	r, callerErr := t.runtime()
-	if callerErr == nil && r.Kind == 0 {
+	switch {
+	case callerErr == nil && r.Kind == 0:
 		return nil, nil // the caller selects no file
+	case callerErr != nil && errors.Is(dirErr, fs.ErrNotExist):
+		return nil, nil // as below, of a folder that is named
+	case dirErr != nil:
+		return nil, dirErr
 	}
 	f, err := t.folder(r, names)
 	switch {
@@ -54,6 +56,14 @@ func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
 		return nil, err
 	}
 	return f.judge(t), nil
+}
+
+// listed gives the names of the conf dir where it is known.
+func (t *Target) listed() ([]string, error) {
+	if t.Conf.Dir == "" {
+		return nil, nil
+	}
+	return conflist.Names(t.Conf.Dir)
 }
 
 // askCRIO asks for the network that CRI-O takes by its name, where a file sorts

@@ -133,7 +133,7 @@ func (t *Target) podRanges() (podRanges, error) {
 	}
 	r, _ := t.runtime() // whoever called, the file with the guard is the one that gave the address
 	f, err := t.folder(r, nil)
-	if errors.Is(err, errNoOwnFile) {
+	if errors.Is(err, errNoOwnFile) || errors.Is(err, fs.ErrNotExist) {
 		return podRanges{}, nil // it lies where the guard does not look
 	}
 	if err != nil {
