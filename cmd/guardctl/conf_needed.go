@@ -76,7 +76,7 @@ func (n *confNode) importance(s conflist.Selection, f *conflist.File) string {
 	switch {
 	case f.Verdict == conflist.Selected || f.Verdict == conflist.Attached:
 	case guarded(f), f.Name == n.installed:
-		return fmt.Sprintf("it is the file for cni-guard, which %s is to take (%s)", n.runtime.Kind, networkAndPlugins(f))
+		return fmt.Sprintf("it is the guard's file, which %s is to take (%s)", n.runtime.Kind, networkAndPlugins(f))
 	case s.Effective() == nil:
 		return fmt.Sprintf("it is the only file here that %s could load (%s)", n.runtime.Kind, networkAndPlugins(f))
 	default:
