@@ -19,9 +19,9 @@ func Enumerate(d netstate.TunnelDump) Table {
 	for _, r := range d.Routes {
 		e.route(r)
 	}
-	var t Table
-	for _, end := range e.order {
-		t.Peers = append(t.Peers, e.peer(end))
+	t := Table{Peers: make([]Peer, len(e.fars))}
+	for i := range e.fars {
+		t.Peers[i] = e.peer(&e.fars[i])
 	}
 	for _, l := range d.Links {
 		if reason := e.notEnumerable(e.devices[l.Index]); reason != "" {
@@ -43,9 +43,8 @@ type enumeration struct {
 	macs    map[onLink]netstate.MAC
 	fdb     map[forwarded]netip.Addr
 
-	ends   map[end]*far
-	order  []end
-	seen   map[end]bool // with the block
+	ends   map[end]int // index of fars
+	fars   []far
 	claims claims
 	steps  int // entries and look-ups, for the test that the work is linear
 }
@@ -77,8 +76,8 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		ownAddr: map[netip.Addr]bool{},
 		macs:    make(map[onLink]netstate.MAC, len(d.Neighbours)),
 		fdb:     make(map[forwarded]netip.Addr, len(d.FDB)),
-		ends:    make(map[end]*far, len(d.Routes)),
-		seen:    make(map[end]bool, len(d.Routes)),
+		ends:    make(map[end]int, len(d.Routes)),
+		fars:    make([]far, 0, len(d.Routes)),
 		claims:  newClaims(len(d.Routes)),
 	}
 	for _, l := range d.Links {

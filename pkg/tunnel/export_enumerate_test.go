@@ -10,8 +10,8 @@ func Steps(d netstate.TunnelDump) int {
 	for _, r := range d.Routes {
 		e.route(r)
 	}
-	for _, at := range e.order {
-		e.peer(at)
+	for i := range e.fars {
+		e.peer(&e.fars[i])
 	}
 	return e.steps
 }

@@ -205,7 +205,7 @@ func TestKeepSparesAdd(t *testing.T) {
 		for _, demands := range []string{"", "any", "all"} {
 			b := newBench(t, "")
 			b.Memory, b.Kinds, b.Demands = w.Memory, kinds, demands
-			if got, err, cost := b.cost(t); err != nil || !got.Quiet || cost != [2]int32{} {
+			if got, cost, err := b.cost(t); err != nil || !got.Quiet || cost != [2]int32{} {
 				t.Errorf("kinds %v, demands %q: %+v, error %v, cost %v", kinds, demands, got, err, cost)
 			}
 		}

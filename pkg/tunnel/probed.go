@@ -21,25 +21,36 @@ const alternatives = 3
 //   - kube-router: the second, that of kube-bridge
 //
 // All nodes of a cluster do the same, so the node's own address says which.
-func (e *enumeration) peer(at end) Peer {
-	f := e.ends[at]
-	widest := 0
-	for i, b := range f.blocks {
+func (e *enumeration) peer(f *far) Peer {
+	p := Peer{Device: f.device.Name, Kind: f.device.Kind, Port: f.device.Port, Outer: f.outer, Block: f.block}
+	p.More = once(f.more)
+	for i, b := range p.More {
 		e.steps++
-		if b.Bits() < f.blocks[widest].Bits() {
-			widest = i
+		if b.Bits() < p.Block.Bits() { // the widest stands for the others
+			p.Block, p.More[i] = b, p.Block
 		}
 	}
-	p := Peer{Device: f.device.Name, Kind: f.device.Kind, Port: f.device.Port, Outer: f.outer, Block: f.blocks[widest]}
-	p.More = slices.Concat(f.blocks[:widest], f.blocks[widest+1:])
-	candidates := f.gateways
-	if len(candidates) == 0 {
-		candidates = e.guess(f.device, p)
-		p.Guessed = !(f.device.Kind == "ipip" && f.device.Local.IsValid() && !f.device.Remote.IsValid()) // flannel.ipip
+	if f.gateway.IsValid() {
+		p.Probed, p.Also = f.gateway, f.gateways
+		return p
 	}
-	p.Probed = candidates[0]
-	p.Also = slices.Clone(candidates[1:min(len(candidates), 1+alternatives)])
+	candidates := e.guess(f.device, p)
+	p.Probed, p.Also = candidates[0], candidates[1:]
+	p.Guessed = !(f.device.Kind == "ipip" && f.device.Local.IsValid() && !f.device.Remote.IsValid()) // flannel.ipip
 	return p
+}
+
+// once gives each block once, in their order.
+func once(blocks []netip.Prefix) []netip.Prefix {
+	if len(blocks) < 2 {
+		return blocks
+	}
+	seen := make(map[netip.Prefix]bool, len(blocks))
+	return slices.DeleteFunc(blocks, func(b netip.Prefix) bool {
+		again := seen[b]
+		seen[b] = true
+		return again
+	})
 }
 
 // guess gives the addresses that may answer, the likeliest first, at least one.

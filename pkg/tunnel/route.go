@@ -13,17 +13,20 @@ import (
 // by the gateway, else by the block.
 type end struct {
 	link  int
-	outer netip.Addr
-	inner netip.Addr
-	block netip.Prefix
+	by    byte // 'o', 'g' or 'b'
+	addr  netip.Addr
+	block netip.Prefix // only where it is by the block
 }
 
-// far is what the routes say of a far end.
+// far is what the routes say of a far end. Most have one block and at most one
+// gateway; thousands of them are spared a slice of one.
 type far struct {
 	device   *device
 	outer    netip.Addr
-	blocks   []netip.Prefix
-	gateways []netip.Addr // inner addresses that its routes name
+	block    netip.Prefix   // the first
+	more     []netip.Prefix // the others; a block may be in several tables, and here twice
+	gateway  netip.Addr     // the first inner address that its routes name
+	gateways []netip.Addr   // the others
 }
 
 // route enters one route, or leaves it out: one's own blocks, default routes
@@ -105,28 +108,28 @@ func (e *enumeration) forwardedTo(d *device, inner netip.Addr) netip.Addr {
 
 // enter adds a block to a far end.
 func (e *enumeration) enter(d *device, block netip.Prefix, outer, inner netip.Addr) {
-	at := end{link: d.Index}
+	at := end{link: d.Index, by: 'b', block: block}
 	switch {
 	case outer.IsValid():
-		at.outer = outer
+		at = end{link: d.Index, by: 'o', addr: outer}
 	case inner.IsValid():
-		at.inner = inner
-	default:
-		at.block = block
+		at = end{link: d.Index, by: 'g', addr: inner}
 	}
 	e.steps++
-	f := e.ends[at]
-	if f == nil {
-		f = &far{device: d, outer: outer}
-		e.ends[at] = f
-		e.order = append(e.order, at)
+	i, known := e.ends[at]
+	if !known {
+		e.ends[at] = len(e.fars)
+		e.fars = append(e.fars, far{device: d, outer: outer, block: block, gateway: inner})
 		d.peers++
+		return
 	}
-	if at.block = block; !e.seen[at] { // it may be in several tables
-		e.seen[at] = true
-		f.blocks = append(f.blocks, block)
+	f := &e.fars[i]
+	if block != f.block {
+		f.more = append(f.more, block)
 	}
-	if inner.IsValid() && len(f.gateways) <= alternatives && !slices.Contains(f.gateways, inner) {
+	if !f.gateway.IsValid() {
+		f.gateway = inner
+	} else if inner.IsValid() && inner != f.gateway && len(f.gateways) < alternatives && !slices.Contains(f.gateways, inner) {
 		f.gateways = append(f.gateways, inner)
 	}
 }

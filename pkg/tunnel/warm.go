@@ -216,10 +216,15 @@ func (w *Warmer) blindly(ctx context.Context, why error) (Warmth, error) {
 	}
 	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	peers = peers[:min(len(peers), maxBlind)]
-	if _, err := Probe(ctx, w.Open, peers, ProbeOptions{Within: grace}); err != nil {
+	answers, err := Probe(ctx, w.Open, peers, ProbeOptions{Within: 10 * grace})
+	if err != nil {
 		return warmth, errors.Join(why, err)
 	}
-	warmth.Asked = len(peers)
+	for _, a := range answers {
+		if a.State != Unprobed {
+			warmth.Asked++
+		}
+	}
 	return warmth, fmt.Errorf("%w; %d of %d peers, picked at random, were asked, and none was waited for", why, warmth.Asked, warmth.Peers)
 }
 

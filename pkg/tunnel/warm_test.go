@@ -51,12 +51,12 @@ func (b *bench) onNode(t *testing.T, text string) {
 }
 
 // cost gives what a look took: dumps and packets.
-func (b *bench) cost(t *testing.T) (tunnel.Warmth, error, [2]int32) {
+func (b *bench) cost(t *testing.T) (tunnel.Warmth, [2]int32, error) {
 	t.Helper()
 	b.dumps.Store(0)
 	b.packets.Store(0)
 	w, err := b.Warm(t.Context())
-	return w, err, [2]int32{b.dumps.Load(), b.packets.Load()}
+	return w, [2]int32{b.dumps.Load(), b.packets.Load()}, err
 }
 
 // later moves all that is remembered into the past.
@@ -108,18 +108,18 @@ func overlay(answering, silent int) string {
 
 func TestWarmSteadyState(t *testing.T) {
 	b := newBench(t, overlay(3, 0))
-	if w, err, cost := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
+	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
 		t.Fatalf("at first: %+v, error %v, cost %v; want one dump and three packets", w, err, cost)
 	}
-	if w, err, cost := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
 		t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
 	}
 	b.later(t, tunnel.LookAgain)
-	if w, err, cost := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 0} {
+	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 0} {
 		t.Errorf("half a minute later: %+v, error %v, cost %v; want a dump", w, err, cost)
 	}
 	b.later(t, 5*time.Minute)
-	if w, err, cost := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
+	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
 		t.Errorf("after the interval: %+v, error %v, cost %v; want a dump and three packets", w, err, cost)
 	}
 }
@@ -127,7 +127,7 @@ func TestWarmSteadyState(t *testing.T) {
 func TestWarmWithoutTunnels(t *testing.T) {
 	b := newBench(t, "link eth0 index 2 up")
 	for i, want := range [][2]int32{{1, 0}, {0, 0}} {
-		if _, err, cost := b.cost(t); err != nil || cost != want {
+		if _, cost, err := b.cost(t); err != nil || cost != want {
 			t.Errorf("look %d: error %v, cost %v, want %v", i+1, err, cost, want)
 		}
 	}
@@ -139,7 +139,7 @@ func TestWarmNewPeer(t *testing.T) {
 	b.cost(t)
 	b.onNode(t, overlay(4, 0))
 	b.later(t, tunnel.LookAgain)
-	if w, err, cost := b.cost(t); err != nil || w.Confirmed != 4 || cost != [2]int32{1, 1} {
+	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 4 || cost != [2]int32{1, 1} {
 		t.Errorf("%+v, error %v, cost %v; want one packet", w, err, cost)
 	}
 }
@@ -148,7 +148,7 @@ func TestWarmNewPeer(t *testing.T) {
 func TestWarmSilentPeer(t *testing.T) {
 	b := newBench(t, overlay(1, 1))
 	b.Wait = 500 * time.Millisecond
-	w, err, cost := b.cost(t)
+	w, cost, err := b.cost(t)
 	if err != nil || w.Confirmed != 1 || len(w.Cold) != 1 || w.Cold[0].State != tunnel.Silent {
 		t.Fatalf("%+v, error %v", w, err)
 	}
@@ -158,7 +158,7 @@ func TestWarmSilentPeer(t *testing.T) {
 	asked := 0
 	for range 20 { // ten minutes
 		b.later(t, 30*time.Second)
-		if _, err, cost := b.cost(t); err != nil || cost[1] > 2 {
+		if _, cost, err := b.cost(t); err != nil || cost[1] > 2 {
 			t.Fatalf("error %v, cost %v", err, cost)
 		} else if cost[1] > 0 {
 			asked++
@@ -174,11 +174,11 @@ func TestWarmMax(t *testing.T) {
 	b := newBench(t, overlay(5, 0))
 	b.Max = 2
 	for i, want := range []int{2, 4, 5} {
-		if w, err, _ := b.cost(t); err != nil || w.Confirmed != want {
+		if w, _, err := b.cost(t); err != nil || w.Confirmed != want {
 			t.Errorf("look %d: %d confirmed, error %v, want %d", i+1, w.Confirmed, err, want)
 		}
 	}
-	if w, _, cost := b.cost(t); !w.Quiet || cost != [2]int32{} {
+	if w, cost, _ := b.cost(t); !w.Quiet || cost != [2]int32{} {
 		t.Errorf("then: %+v, cost %v", w, cost)
 	}
 }
@@ -190,11 +190,11 @@ func TestWarmBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err, cost := b.cost(t); !errors.Is(err, tunnel.ErrBusy) || cost != [2]int32{} {
+	if _, cost, err := b.cost(t); !errors.Is(err, tunnel.ErrBusy) || cost != [2]int32{} {
 		t.Errorf("error %v, cost %v", err, cost)
 	}
 	unlock()
-	if w, err, _ := b.cost(t); err != nil || w.Confirmed != 1 {
+	if w, _, err := b.cost(t); err != nil || w.Confirmed != 1 {
 		t.Errorf("once it is free: %+v, error %v", w, err)
 	}
 }
@@ -221,12 +221,12 @@ func TestWarmBlindly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, overlay(100, 0))
 			b.Memory, b.Wait = memory(t), time.Hour
-			w, err, cost := b.cost(t)
+			w, cost, err := b.cost(t)
 			if err == nil || !strings.Contains(err.Error(), "32 of 100 peers, picked at random") || cost[1] != 32 {
 				t.Errorf("%+v, error %v, cost %v; want 32 packets", w, err, cost)
 			}
 			b.onNode(t, "link eth0 index 2 up")
-			if _, err, _ := b.cost(t); err != nil {
+			if _, _, err := b.cost(t); err != nil {
 				t.Errorf("without tunnels there is nothing to remember, and yet: %v", err)
 			}
 		})
@@ -241,10 +241,10 @@ func TestWarmTrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, c.text)
-			if _, err, _ := b.cost(t); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, _, err := b.cost(t); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
-			if w, err, cost := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+			if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
 				t.Errorf("right after: %+v, error %v, cost %v", w, err, cost)
 			}
 		})
@@ -257,11 +257,11 @@ func TestWarmDemands(t *testing.T) {
 	b.Wait = 500 * time.Millisecond
 	b.Demands, b.Satisfied = "all", func(w tunnel.Warmth) bool { return w.Confirmed == w.Peers }
 	b.cost(t)
-	if w, err, cost := b.cost(t); err != nil || w.Quiet || cost != [2]int32{1, 0} {
+	if w, cost, err := b.cost(t); err != nil || w.Quiet || cost != [2]int32{1, 0} {
 		t.Errorf("%+v, error %v, cost %v; want another look, and no packet", w, err, cost)
 	}
 	b.Extra = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
-	if w, err, _ := b.cost(t); err != nil || len(w.Cold) != 2 || w.Peers != 3 {
+	if w, _, err := b.cost(t); err != nil || len(w.Cold) != 2 || w.Peers != 3 {
 		t.Errorf("with another address: %+v, error %v", w, err)
 	}
 }
