@@ -23,6 +23,9 @@ const (
 	NoRecord     Claim = "no record of a pod is left that has ended"
 	NodeReady    Claim = "the runtime reports a ready network when all is well"
 	NotReady     Claim = "the runtime reports NetworkReady=false, with the reason, while lo is down"
+	RightNetwork Claim = "the next pod is in the network that it should be in"
+	NextPod      Claim = "the next pod starts"
+	FileReported Claim = "the runtime reports NetworkReady=false, with the file to keep and the rogue, before that does harm"
 )
 
 // What only a node with the guard can show.
@@ -31,6 +34,13 @@ const (
 	Recorded   Claim = "the guard has a record of each pod that it saw start"
 	Repaired   Claim = "the guard reports that it mended the node's lo"
 	Retried    Claim = "without guardctl the removal is refused, not taken for done"
+	Refused    Claim = "the pod is refused, with the file to keep, the rogue, and the command that puts that away"
+	Warned     Claim = "the guard reports the file that could take over, and starts the pod"
+	Named      Claim = "guardctl conf exits with 1 and names the file to keep and the rogue"
+	PutAway    Claim = "guardctl conf quarantine puts the rogue away"
+	Stopped    Claim = "who would put the right file away is stopped, and told which one is the rogue"
+	MendedPod  Claim = "once the rogue is put away, the next pod is in the network that it should be in"
+	MendedGone Claim = "once the rogue is put away, the pods of before are removed"
 )
 
 // A Sighting is one look at a claim.

@@ -5,6 +5,7 @@ package claim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ const (
 	Harmed    Word = "harmed"
 	NotHarmed Word = "not harmed"
 	Held      Word = "held"
+	Mended    Word = "mended"
 	Broken    Word = "BROKEN"
 	NotPlayed Word = "not played"
 )
@@ -31,6 +33,8 @@ type Expectation struct {
 	Harms  []Claim // false without the guard
 	Holds  []Claim // true with it
 	Spared string  // why this runtime is not harmed; empty where it must be
+	Limits []Claim // false with the guard, too: what it cannot prevent, and mends
+	Limit  string  // why
 }
 
 // Without judges a run without the guard: the incident must really happen.
@@ -58,13 +62,15 @@ func Without(e Expectation, seen []Sighting, failure error) Verdict {
 	return Verdict{Harmed, untrue(seen)}
 }
 
-// With judges a run with the guard: everything looked at must be well, and
-// everything promised must have been looked at.
+// With judges a run with the guard: everything looked at must be well but for its
+// limits, and everything promised must have been looked at. A limit that is none
+// any more must not be told to people.
 func With(e Expectation, seen []Sighting, failure error) Verdict {
 	if failure != nil {
 		return Verdict{Broken, "the scenario could not be played: " + failure.Error()}
 	}
-	if err := allHeld(seen); err != nil {
+	within := func(s Sighting) bool { return slices.Contains(e.Limits, s.Claim) }
+	if err := allHeld(slices.DeleteFunc(slices.Clone(seen), within)); err != nil {
 		return Verdict{Broken, err.Error()}
 	}
 	if len(e.Holds) == 0 {
@@ -74,6 +80,14 @@ func With(e Expectation, seen []Sighting, failure error) Verdict {
 		if !summed(seen, c).seen {
 			return Verdict{Broken, fmt.Sprintf("nobody looked whether %s", c)}
 		}
+	}
+	for _, c := range e.Limits {
+		if s := summed(seen, c); !s.seen || s.held {
+			return Verdict{Broken, fmt.Sprintf("said to be a limit of the guard (%s), and none: %s", e.Limit, c)}
+		}
+	}
+	if len(e.Limits) > 0 {
+		return Verdict{Mended, e.Limit}
 	}
 	return Verdict{Word: Held}
 }

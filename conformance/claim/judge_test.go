@@ -39,6 +39,7 @@ func TestWithout(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	e := claim.Expectation{Holds: []claim.Claim{claim.NodeLo}}
+	limited := claim.Expectation{Holds: e.Holds, Limits: []claim.Claim{claim.RightNetwork}, Limit: "it is not called"}
 	for name, test := range map[string]struct {
 		e    claim.Expectation
 		seen []claim.Sighting
@@ -53,6 +54,12 @@ func TestWith(t *testing.T) {
 		"not looked at":       {e, []claim.Sighting{saw(claim.PodGone, true)}, nil, claim.Broken, "nobody looked"},
 		"promises nothing":    {claim.Expectation{}, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Broken, "promises nothing"},
 		"could not be played": {e, []claim.Sighting{saw(claim.NodeLo, true)}, errors.New("no runc"), claim.Broken, "no runc"},
+
+		"limit":                    {limited, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.RightNetwork, false)}, nil, claim.Mended, "it is not called"},
+		"limit that is none":       {limited, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.RightNetwork, true)}, nil, claim.Broken, "it is not called"},
+		"limit not looked at":      {limited, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Broken, "and none: the next pod"},
+		"limit and something else": {limited, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.RightNetwork, false), saw(claim.PodGone, false)}, nil, claim.Broken, "removes the pod"},
+		"limit but no promise":     {limited, []claim.Sighting{saw(claim.RightNetwork, false)}, nil, claim.Broken, "nobody looked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want(t, claim.With(test.e, test.seen, test.err), test.word, test.why)

@@ -65,6 +65,9 @@ func (r Report) markdownScenarios() string {
 		for _, runtime := range slices.Sorted(maps.Keys(s.HarmsOn)) {
 			fmt.Fprintf(&b, "\nand on %s, instead, that\n\n%s", runtime, list(s.HarmsOn[runtime]))
 		}
+		if len(s.Limits) > 0 {
+			fmt.Fprintf(&b, "\nWith the guard, too, it is no longer true, until an operator mends it, that\n\n%s", list(s.Limits))
+		}
 		fmt.Fprintf(&b, "\nWith the guard it is looked at, and true, that\n\n%s", list(s.Holds))
 	}
 	return b.String()

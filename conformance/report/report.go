@@ -46,6 +46,7 @@ type Scenario struct {
 	Harms    []claim.Claim            `json:"harms,omitempty"`
 	HarmsOn  map[string][]claim.Claim `json:"harmsOn,omitempty"` // instead, on some runtimes
 	Holds    []claim.Claim            `json:"holds"`
+	Limits   []claim.Claim            `json:"limits,omitempty"` // untrue with the guard, too
 }
 
 // A Runtime is what the report says of one.

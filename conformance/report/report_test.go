@@ -59,6 +59,27 @@ func TestTableSaysWhatBroke(t *testing.T) {
 	}
 }
 
+// What the guard could not prevent must not look like what it did.
+func TestLimits(t *testing.T) {
+	r := sample()
+	r.Scenarios[0].Limits = []claim.Claim{claim.RightNetwork}
+	r.Cells[0].With = verdict(claim.Mended, "it is not called")
+	var table strings.Builder
+	if err := r.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	for text, wants := range map[string][]string{
+		table.String(): {"harmed / mended", "killed on a: mended: it is not called", "3 were played, and all are as they should be"},
+		r.Page():       {"harmed / mended", "* killed on a: mended: it is not called\n", "until an operator mends it, that\n\n* " + string(claim.RightNetwork) + "\n"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in\n%s", want, text)
+			}
+		}
+	}
+}
+
 func TestPageHasItsParts(t *testing.T) {
 	page := sample().Page()
 	for _, want := range append(sample().Parts(),

@@ -92,7 +92,10 @@ func (c Cell) explanations() []string {
 	case claim.Broken:
 		lines = append(lines, "BROKEN without the guard: "+c.Without.Why)
 	}
-	if c.With.Word == claim.Broken {
+	switch c.With.Word {
+	case claim.Mended:
+		lines = append(lines, fmt.Sprintf("%s: %s", c.With.Word, c.With.Why))
+	case claim.Broken:
 		lines = append(lines, "BROKEN with the guard: "+c.With.Why)
 	}
 	return lines

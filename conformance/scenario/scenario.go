@@ -21,6 +21,8 @@ type Scenario struct {
 	HarmsOn  map[string][]claim.Claim // instead of Harms, on runtimes that it harms in another way
 	Spared   map[string]string        // runtimes that it does not harm, with the reason
 	NotOn    map[string]string        // runtimes on which it cannot be played, with the reason
+	Limits   []claim.Claim            // what is untrue with the guard, too, until it is mended
+	Limit    string                   // why the guard cannot prevent that
 	Setup    stage.Setup
 
 	Play func(context.Context, *stage.Stage) error
@@ -42,6 +44,15 @@ func All() []Scenario {
 		nodeLoDown,
 		statusReports,
 		fiftyPods,
+		rogueFileWins,
+		hiddenFileFirst,
+		rogueFileUnseen,
+		rogueFileReported,
+		rogueFileAfter,
+		rogueFileAny,
+		wrongFileRemoved,
+		brokenFileFirst,
+		emptyFileFirst,
 	}
 }
 
@@ -55,5 +66,5 @@ func (s Scenario) Expect(runtime string) claim.Expectation {
 	if others := s.HarmsOn[runtime]; others != nil {
 		harms = others
 	}
-	return claim.Expectation{Harms: harms, Holds: s.Holds, Spared: spared}
+	return claim.Expectation{Harms: harms, Holds: s.Holds, Spared: spared, Limits: s.Limits, Limit: s.Limit}
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"slices"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
+
+// confFile is the network's file, the name of the right one in incident 004.
+const confFile = "10-a.conflist"
 
 // Configure is of runtimes.Runtime. The file is renamed into place, as the
 // README tells operators to do.
@@ -25,7 +27,7 @@ func (c *Containerd) Configure(ctx context.Context, version string, plugins ...c
 	if err := os.MkdirAll(c.confDir(), 0o755); err != nil {
 		return fmt.Errorf("configure containerd: %w", err)
 	}
-	file := filepath.Join(c.confDir(), "10-pods.conflist")
+	file := filepath.Join(c.confDir(), confFile)
 	if err := os.WriteFile(file+".new", text, 0o644); err != nil {
 		return fmt.Errorf("configure containerd: %w", err)
 	}
@@ -36,29 +38,7 @@ func (c *Containerd) Configure(ctx context.Context, version string, plugins ...c
 		return nil // it is read at the start
 	}
 	return runtimes.Await(ctx, "containerd to load its network", func(ctx context.Context) (bool, error) {
-		loaded, err := c.loaded(ctx)
-		return loaded == string(text), err
+		selected, err := c.Selected(ctx)
+		return slices.ContainsFunc(selected, func(n runtimes.Network) bool { return n.Source == string(text) }), err
 	})
-}
-
-// loaded gives the text of the conflist that containerd uses at present.
-func (c *Containerd) loaded(ctx context.Context) (string, error) {
-	status, err := c.cri.Status(ctx, &cri.StatusRequest{Verbose: true})
-	if err != nil {
-		return "", fmt.Errorf("ask containerd for its network: %w", err)
-	}
-	var info struct {
-		Networks []struct {
-			Config struct{ Name, Source string }
-		}
-	}
-	if err := json.Unmarshal([]byte(status.GetInfo()["cniconfig"]), &info); err != nil {
-		return "", fmt.Errorf("read containerd's network: %w", err)
-	}
-	for _, n := range info.Networks {
-		if n.Config.Name == chain.Name {
-			return n.Config.Source, nil
-		}
-	}
-	return "", nil
 }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runtimes
+
+import "context"
+
+// A Selector is a Runtime that takes its network from the first file of a folder,
+// and looks again when something happens there.
+type Selector interface {
+	// Folder is the conf dir.
+	Folder() string
+	// Own is the name of the file that Configure writes.
+	Own() string
+	// Selected gives the networks that new pods get: those that are loaded, not what
+	// lies in the folder. None where nothing could be loaded.
+	Selected(context.Context) ([]Network, error)
+}
+
+// A Network is one that a runtime has loaded.
+type Network struct {
+	Name   string
+	Source string // the text that the runtime read
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var brokenFileFirst = Scenario{
+	Name:     "broken-file-first",
+	Incident: "The disk is full while somebody copies 05-b.conflist, and half of it is there; containerd refuses it, and loads nothing.",
+	Harms:    []claim.Claim{claim.NextPod, claim.PodGone},
+	Limits:   []claim.Claim{claim.NextPod, claim.PodGone},
+	Limit:    "containerd has no network then, and calls nobody, until guardctl conf quarantine; pods that must go are removed by kubelet's next attempt",
+	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.AddressFree, claim.NoRecord},
+	NotOn:    unselected(),
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conflist"
+		before, err := seeBefore(ctx, s)
+		if err != nil {
+			return err
+		}
+		half := s.LeftoverList()
+		if err := s.Write(rogue, half[:len(half)/2]); err != nil {
+			return err
+		}
+		if err := s.AwaitNone(ctx); err != nil {
+			return err
+		}
+		_, err = s.Runtime.Run(ctx, "next")
+		s.See(claim.NextPod, err == nil, fmt.Sprint(err))
+		err = s.Runtime.Remove(ctx, before)
+		s.See(claim.PodGone, err == nil, fmt.Sprint(err))
+		if !s.Guarded {
+			return nil
+		}
+		if err := mend(ctx, s, rogue, before); err != nil {
+			return err
+		}
+		return s.SeeAddress(before)
+	},
+}
+
+var emptyFileFirst = Scenario{
+	Name:     "empty-file-first",
+	Incident: "Somebody makes an empty 05-b.conflist, which containerd does not look at; when it starts the next time it loads nothing.",
+	Harms:    []claim.Claim{claim.NextPod},
+	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
+	NotOn:    unselected(),
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conflist"
+		before, err := seeBefore(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.Write(rogue, nil); err != nil {
+			return err
+		}
+		if s.Guarded {
+			seeRefused(ctx, s, rogue, "is the ROGUE: containerd refuses it", "then loads nothing")
+			return preventStrike(ctx, s, rogue, before)
+		}
+		if err := restart(ctx, s); err != nil {
+			return err
+		}
+		_, err = s.Runtime.Run(ctx, "next")
+		s.See(claim.NextPod, err == nil, fmt.Sprint(err))
+		return nil
+	},
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+// uncalled is why the guard cannot prevent what a file does that wins at once.
+const uncalled = "it is called by no file but its own, so that a file that wins at once does so until guardctl conf quarantine; rogue-file-own is the placement that prevents it"
+
+// unselected gives the reasons for scenarios of files that a runtime selects.
+func unselected() map[string]string {
+	return map[string]string{
+		"libcni": "libcni is handed its network, and selects no file",
+		"podman": "podman takes networks by their names, whatever else lies in the folder",
+	}
+}
+
+// seeRefused runs a pod that must be refused because of a file, in words that
+// leave no doubt which one that is, and what it does.
+func seeRefused(ctx context.Context, s *stage.Stage, rogue string, deeds ...string) {
+	_, err := s.Runtime.Run(ctx, "refused")
+	said := fmt.Sprint(err)
+	s.See(claim.Refused, err != nil && isTold(said, s, rogue, deeds...), said)
+}
+
+// isTold looks for everything that somebody must know at 3 a.m.
+func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
+	words := []string{"the file to KEEP", "is there since", "guardctl conf quarantine " + s.Of(rogue), "and KEEP " + s.OwnFile()}
+	for _, word := range append(words, deeds...) {
+		if !strings.Contains(said, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// mend does what an operator does on a node with the guard: looks, and puts away
+// what is shown; then the next pod must be right, and the others must go.
+func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+	shown, err := s.Guardctl(ctx, "conf", "--conf-dir", s.Of(""), "--runtime", "containerd")
+	if err != nil {
+		return err
+	}
+	s.See(claim.Named, shown.Code == 1 && shown.Says("ROGUE "+s.Of(rogue), "KEEP "+s.OwnFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
+	return putAway(ctx, s, rogue, pods...)
+}
+
+// putAway runs the command that messages name, and looks at the next pod.
+func putAway(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.Of(rogue), "--runtime", "containerd")
+	if err != nil {
+		return err
+	}
+	s.See(claim.PutAway, answer.Code == 0, answer.String())
+	if err := s.AwaitOwn(ctx); err != nil {
+		return err
+	}
+	mended, err := s.Runtime.Run(ctx, "mended")
+	if err != nil {
+		return err
+	}
+	s.SeeNetwork(claim.MendedPod, mended)
+	for _, pod := range append(pods, mended) {
+		err := s.Runtime.Remove(ctx, pod)
+		s.See(claim.MendedGone, err == nil, fmt.Sprint(err))
+	}
+	return s.SeeNoRecord()
+}
+
+// seeNext runs a pod and looks whether it is in the right network.
+func seeNext(ctx context.Context, s *stage.Stage, name string) (runtimes.Pod, error) {
+	pod, err := s.Runtime.Run(ctx, name)
+	if err == nil {
+		s.SeeNetwork(claim.RightNetwork, pod)
+	}
+	return pod, err
+}
+
+// seeBefore runs the pod of before the incident.
+func seeBefore(ctx context.Context, s *stage.Stage) (runtimes.Pod, error) {
+	pod, err := s.Runtime.Run(ctx, "before")
+	if err == nil {
+		err = s.Leased(pod)
+	}
+	return pod, err
+}
+
+// restart kills the runtime and starts it again, so that it reads its folder.
+func restart(ctx context.Context, s *stage.Stage) error {
+	if err := s.Runtime.Kill(); err != nil {
+		return err
+	}
+	return s.Runtime.Start(ctx)
+}

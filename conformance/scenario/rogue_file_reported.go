@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var rogueFileReported = Scenario{
+	Name:     "rogue-file-reported",
+	Incident: "05-b.conflist is moved in as above, and no pod starts for hours: somebody must tell kubelet before the runtime starts the next time.",
+	Harms:    []claim.Claim{claim.FileReported},
+	Holds:    []claim.Claim{claim.FileReported, claim.NodeReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	NotOn: map[string]string{
+		"libcni":     unselected()["libcni"],
+		"podman":     unselected()["podman"],
+		"containerd": statusReports.NotOn["containerd"],
+	},
+	Setup: stage.Setup{CNIVersion: "1.1.0", Guard: map[string]any{"statusHoldDown": "0s"}},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conflist"
+		if err := seeNodeReady(ctx, s); err != nil {
+			return err
+		}
+		if err := s.Slip(rogue, s.LeftoverList()); err != nil {
+			return err
+		}
+		ready, message, err := s.Runtime.Network(ctx)
+		if err != nil {
+			return err
+		}
+		told := isTold(message, s, rogue, "is the ROGUE: the next pods get it", `it has network "leftover" of bridge`)
+		s.See(claim.FileReported, !ready && told, fmt.Sprintf("ready: %t, message: %q", ready, message))
+		if !s.Guarded {
+			return nil
+		}
+		if err := putAway(ctx, s, rogue); err != nil {
+			return err
+		}
+		return seeNodeReady(ctx, s)
+	},
+}

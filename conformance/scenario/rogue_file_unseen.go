@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var rogueFileUnseen = Scenario{
+	Name:     "rogue-file-unseen",
+	Incident: "05-b.conflist is moved in from another folder, which containerd does not look at (containerd#6490); all seems well until containerd starts the next time.",
+	Harms:    []claim.Claim{claim.RightNetwork},
+	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
+	NotOn:    unselected(),
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conflist"
+		before, err := seeBefore(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.Slip(rogue, s.LeftoverList()); err != nil {
+			return err
+		}
+		if !s.Guarded {
+			return letStrike(ctx, s)
+		}
+		seeRefused(ctx, s, rogue, "is the ROGUE: the next pods get it", `it has network "leftover" of bridge`)
+		return preventStrike(ctx, s, rogue, before)
+	},
+}
+
+// letStrike shows that nobody notices the file before the runtime starts again.
+func letStrike(ctx context.Context, s *stage.Stage) error {
+	if _, err := seeNext(ctx, s, "meanwhile"); err != nil {
+		return err
+	}
+	if err := restart(ctx, s); err != nil {
+		return err
+	}
+	if err := s.AwaitLeftover(ctx); err != nil {
+		return err
+	}
+	_, err := seeNext(ctx, s, "next")
+	return err
+}
+
+// preventStrike puts the file away before the runtime starts again.
+func preventStrike(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+	if err := putAway(ctx, s, rogue, pods...); err != nil {
+		return err
+	}
+	if err := restart(ctx, s); err != nil {
+		return err
+	}
+	if err := s.AwaitOwn(ctx); err != nil {
+		return err
+	}
+	_, err := seeNext(ctx, s, "next")
+	return err
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var wrongFileRemoved = Scenario{
+	Name:     "wrong-file-removed",
+	Incident: "05-b.conf, a single plugin of another network, decides; an engineer who is to remove it removes 10-a.conflist instead, and others remove it, too (incident 004).",
+	Harms:    []claim.Claim{claim.RightNetwork, claim.NextPod},
+	Limits:   []claim.Claim{claim.RightNetwork},
+	Limit:    uncalled,
+	Holds:    []claim.Claim{claim.Stopped, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	NotOn:    unselected(),
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conf"
+		before, err := seeBefore(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.Install(rogue, s.LeftoverConf()); err != nil {
+			return err
+		}
+		if err := s.AwaitLeftover(ctx); err != nil {
+			return err
+		}
+		next, err := seeNext(ctx, s, "next")
+		if err != nil {
+			return err
+		}
+		if !s.Guarded {
+			return removeBoth(ctx, s, rogue)
+		}
+		if err := seeStopped(ctx, s, rogue); err != nil {
+			return err
+		}
+		return mend(ctx, s, rogue, before, next)
+	},
+}
+
+// removeBoth is what two engineers did to the same node.
+func removeBoth(ctx context.Context, s *stage.Stage, rogue string) error {
+	for _, file := range []string{s.OwnFile(), s.Of(rogue)} {
+		if err := s.TakeAway(file); err != nil {
+			return err
+		}
+	}
+	if err := s.AwaitNone(ctx); err != nil {
+		return err
+	}
+	_, err := s.Runtime.Run(ctx, "none")
+	s.See(claim.NextPod, err == nil, fmt.Sprint(err))
+	return nil
+}
+
+// seeStopped tries to put the right file away.
+func seeStopped(ctx context.Context, s *stage.Stage, rogue string) error {
+	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.OwnFile(), "--runtime", "containerd")
+	if err != nil {
+		return err
+	}
+	_, gone := os.Stat(s.OwnFile())
+	stopped := answer.Code == 2 && gone == nil
+	told := answer.Says("KEEP "+s.OwnFile(), "the ROGUE is "+rogue, "guardctl conf quarantine "+s.Of(rogue))
+	s.See(claim.Stopped, stopped && told, answer.String())
+	return nil
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+)
+
+// Of gives the path of a file in the conf dir. Scenarios that ask for it are not
+// played on runtimes that select no file.
+func (s *Stage) Of(name string) string { return filepath.Join(s.selector().Folder(), name) }
+
+// OwnFile gives the path of the file that has the pods' own network.
+func (s *Stage) OwnFile() string { return s.Of(s.selector().Own()) }
+
+func (s *Stage) selector() runtimes.Selector { return s.Runtime.(runtimes.Selector) }
+
+// Write puts a file into the conf dir as cp, or a careless installer, does: the
+// runtime looks at the folder again as soon as something is written.
+func (s *Stage) Write(name string, text []byte) error {
+	if err := os.WriteFile(s.Of(name), text, 0o644); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+// Install renames a file into place within the conf dir, as a careful installer
+// does. The runtime looks at the folder again, because of the old name.
+func (s *Stage) Install(name string, text []byte) error {
+	if err := s.Write(name+".tmp", text); err != nil {
+		return err
+	}
+	if err := os.Rename(s.Of(name+".tmp"), s.Of(name)); err != nil {
+		return fmt.Errorf("install configuration: %w", err)
+	}
+	return nil
+}
+
+// Slip moves a file into the conf dir from elsewhere, as mv does. containerd sees
+// that a file was made, and does not look at it before something else happens.
+func (s *Stage) Slip(name string, text []byte) error {
+	elsewhere := filepath.Join(s.site.Disk, "slipped")
+	if err := os.WriteFile(elsewhere, text, 0o644); err != nil {
+		return fmt.Errorf("slip in configuration: %w", err)
+	}
+	if err := os.Rename(elsewhere, s.Of(name)); err != nil {
+		return fmt.Errorf("slip in configuration: %w", err)
+	}
+	return nil
+}
+
+// TakeAway removes a file from the conf dir for good, as rm does.
+func (s *Stage) TakeAway(file string) error {
+	if err := os.Remove(file); err != nil {
+		return fmt.Errorf("take configuration away: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// An Answer is what guardctl said, and how it ended.
+type Answer struct {
+	Code int
+	Text string // both streams, each white space as one blank
+}
+
+// Says reports whether all of the words are in the answer.
+func (a Answer) Says(words ...string) bool {
+	for _, word := range words {
+		if !strings.Contains(a.Text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// String is for details of sightings.
+func (a Answer) String() string { return fmt.Sprintf("exit code %d: %s", a.Code, a.Text) }
+
+// Guardctl runs the operator's command. An exit code is an answer, no error.
+func (s *Stage) Guardctl(ctx context.Context, args ...string) (Answer, error) {
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
+		err = nil
+	}
+	if err != nil {
+		return Answer{}, fmt.Errorf("run guardctl %s: %w: %s", strings.Join(args, " "), err, out.Bytes())
+	}
+	return Answer{cmd.ProcessState.ExitCode(), strings.Join(strings.Fields(out.String()), " ")}, nil
+}
