@@ -17,3 +17,11 @@ func (t *Target) Search(dirs []string, r conflist.Runtime) (string, error) {
 func Author(name, network, plugin string) string {
 	return author(name, looked{List: conflist.List{Name: network, Plugins: []conflist.Plugin{{Type: plugin}}}})
 }
+
+// PodRanges gives the ranges of a file with one plugin of a type, as text.
+func PodRanges(plugin string, raw []byte) (string, error) {
+	f := &folder{names: []string{"10-a.conflist"}}
+	f.mine.Plugins = []conflist.Plugin{{Type: plugin, Raw: raw}}
+	ranges, err := f.podRanges()
+	return ranges.String(), err
+}

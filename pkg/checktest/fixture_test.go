@@ -30,19 +30,25 @@ func mustLoad(t *testing.T, text string) *fixture {
 
 func TestLoadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"no want":            {"-- pod --\n", "no section want"},
-		"misspelt section":   {"-- pods --\n-- want --\n", "section pods: there is no such section"},
-		"section twice":      {"-- want --\n-- want --\n", "section want is there twice"},
-		"misspelt statement": {"-- pod --\nlnk lo\n-- want --\n", "want link, addr, route"},
-		"misspelt key":       {"-- target --\nifnam = eth0\n-- want --\n", `did you mean "ifname"?`},
-		"misspelt netns":     {"-- target --\nnetns = sandbx\n-- want --\n", "no such kind of namespace"},
-		"misspelt recorded":  {"-- target --\nrecorded = sme\n-- want --\n", "want same, other or none"},
-		"misspelt override":  {"-- target --\noverride = yes\n-- want --\n", "want true or false"},
-		"bad address":        {"-- target --\naddr = 10.0.0.1\n-- want --\n", "10.0.0.1"},
-		"misspelt stage":     {"-- stage --\nADDD\n-- want --\n", `"ADDD" is no stage`},
-		"empty unknown":      {"-- want --\nunknown:\n", "a part of its error"},
-		"both":               {"-- want --\nunknown: x\npod/lo is down\n", "an unknown has no findings"},
-		"nothing to repair":  {"-- pod.repaired --\n-- want --\n", "nothing to repair"},
+		"no want":             {"-- pod --\n", "no section want"},
+		"misspelt section":    {"-- pods --\n-- want --\n", "section pods: there is no such section"},
+		"section twice":       {"-- want --\n-- want --\n", "section want is there twice"},
+		"misspelt statement":  {"-- pod --\nlnk lo\n-- want --\n", "want link, addr, route"},
+		"misspelt key":        {"-- target --\nifnam = eth0\n-- want --\n", `did you mean "ifname"?`},
+		"misspelt netns":      {"-- target --\nnetns = sandbx\n-- want --\n", "no such kind of namespace"},
+		"misspelt recorded":   {"-- target --\nrecorded = sme\n-- want --\n", "want same, other or none"},
+		"misspelt override":   {"-- target --\noverride = yes\n-- want --\n", "want true or false"},
+		"bad address":         {"-- target --\naddr = 10.0.0.1\n-- want --\n", "10.0.0.1"},
+		"misspelt stage":      {"-- stage --\nADDD\n-- want --\n", `"ADDD" is no stage`},
+		"empty unknown":       {"-- want --\nunknown:\n", "a part of its error"},
+		"both":                {"-- want --\nunknown: x\npod/lo is down\n", "an unknown has no findings"},
+		"folder":              {"-- net.e/x --\n-- want --\n", "no such section"},
+		"folder without file": {"-- net.d/ --\n-- want --\n", "no such section"},
+		"file elsewhere":      {"-- net.d/../../x --\n-- want --\n", "no such section"},
+		"misspelt confdir":    {"-- target --\nconfdir = mising\n-- want --\n", `did you mean "missing"?`},
+		"misspelt loopback":   {"-- target --\nloopback = our\n-- want --\n", `did you mean "ours"?`},
+		"misspelt runtime":    {"-- target --\nruntime = docker\n-- want --\n", "docker"},
+		"nothing to repair":   {"-- pod.repaired --\n-- want --\n", "nothing to repair"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(write(t, c.text))

@@ -109,6 +109,12 @@ func TestHarnessSeesPlantedFaults(t *testing.T) {
 		}, upFixture, "the probe changed something"},
 		"repairs what the fixture says it cannot": {func(*checks.Check) {},
 			strings.Replace(downFixture, "-- pod.repaired --\nlink eth0 index 2 up\n", "", 1), "has repaired, not failed"},
+		"minor for serious": {func(c *checks.Check) {
+			c.Probe = func(context.Context, *checks.Target) ([]guard.Finding, error) {
+				return []guard.Finding{{Object: "pod/eth0", Problem: "is down", Minor: true}}, nil
+			}
+		}, downFixture, "the check says\n\tminor: pod/eth0 is down"},
+		"misspelt option":   {func(*checks.Check) {}, "-- target --\noptions = {\"polcy\": \"warn\"}\n" + upFixture, "polcy"},
 		"another stage":     {func(*checks.Check) {}, "-- stage --\nDEL\n" + upFixture, "runs at ADD, CHECK only"},
 		"repaired on CHECK": {func(*checks.Check) {}, "-- stage --\nCHECK\n" + downFixture, "nothing is repaired at CHECK"},
 	} {
