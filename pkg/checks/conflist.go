@@ -79,9 +79,10 @@ func (f *folder) askCRIO(t *Target) (err error) {
 
 // withoutOwn judges a folder that is known to be the right one, and has no file
 // with the guard in it. Which of the files is the right one nobody can tell then;
-// but one that containerd refuses is one too many, whichever that is.
+// but one that containerd refuses is one too many, whichever that is. At the ADD of
+// a pod it may just be half written, as Calico writes its own.
 func (f *folder) withoutOwn(t *Target, why error) ([]guard.Finding, error) {
-	if f.runtime.Kind == conflist.Containerd {
+	if f.runtime.Kind == conflist.Containerd && t.Netns == nil {
 		for _, name := range f.names[:f.limit()] {
 			if l := f.look(name); l.refused != nil && !t.Options.Conflist.Allow.match(name) {
 				return []guard.Finding{f.disablesUnowned(name, l)}, nil
