@@ -9,7 +9,6 @@ import (
 )
 
 func confCommand() *cobra.Command {
-	var on confNode
 	cmd := &cobra.Command{
 		Use:   "conf",
 		Short: "Show which network configuration pods get, and which file is one too many",
@@ -21,7 +20,7 @@ func confCommand() *cobra.Command {
 		Example: "  guardctl conf\n  guardctl conf quarantine 05-leftover.conf\n  guardctl conf restore 05-leftover.conf",
 		Args:    cobra.NoArgs,
 	}
-	on.flags(cmd)
+	on := newConfNode(cmd)
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := on.find(); err != nil {
@@ -42,6 +41,6 @@ func confCommand() *cobra.Command {
 		}
 		return err
 	}
-	cmd.AddCommand(confQuarantineCommand(&on), confRestoreCommand(&on), confQuarantinedCommand(&on), confDiffCommand(&on))
+	cmd.AddCommand(confQuarantineCommand(on), confRestoreCommand(on), confQuarantinedCommand(on), confDiffCommand(on))
 	return cmd
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,13 +62,11 @@ func confDiffCommand(on *confNode) *cobra.Command {
 // for what the flags say.
 func (n *confNode) findRecorded(r *installer.Record) error {
 	for _, flag := range []string{"runtime", "max-conf-num", "default-network", "bin-dir"} {
-		if n.changed(flag) {
+		if n.flags.Changed(flag) {
 			return n.find()
 		}
 	}
-	if n.dir == "" {
-		n.dir = r.Site.ConfDir
-	}
+	n.dir = cmp.Or(n.overrides.ConfDir, r.Site.ConfDir)
 	n.runtime = conflist.Runtime{
 		Kind: r.Site.Runtime, MaxConfNum: r.Site.MaxConfNum, DefaultNetwork: r.Site.DefaultNetwork,
 		BinDirs: r.Site.BinDirs, Supports: supports.Asked(),

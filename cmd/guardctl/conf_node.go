@@ -20,51 +20,29 @@ import (
 // A confNode is whose folder of configurations is meant: first what the flags say
 // of it, and from find on what it is.
 type confNode struct {
-	dir        string
-	kind       string
-	maxConfNum int
-	network    string
-	binDirs    string
-	recordDir  string
-	changed    func(flag string) bool
+	*siteFlags
+	recordDir string
 
-	runtime   conflist.Runtime
-	how       []string
-	installed string // the file that guardctl install put the guard into; "" where it did not
+	dir              string
+	runtime          conflist.Runtime
+	internalLoopback bool // as in site.Site
+	how              []string
+	installed        string // the file that guardctl install put the guard into; "" where it did not
 }
 
-// flags gives them to a command and to those below it.
-func (n *confNode) flags(cmd *cobra.Command) {
+// newConfNode gives the flags to a command and to those below it.
+func newConfNode(cmd *cobra.Command) *confNode {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&n.dir, "conf-dir", "", "the folder of network configurations (default: the runtime's)")
-	flags.StringVar(&n.kind, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: of the one that is here)")
-	flags.IntVar(&n.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as it is configured)")
-	flags.StringVar(&n.network, "default-network", "", "CRI-O: its cni_default_network (default: as it is configured)")
-	flags.StringVar(&n.binDirs, "bin-dir", "", "CRI-O, cri-dockerd: where the plugins are, folders separated by colons (default: as configured)")
+	n := &confNode{siteFlags: newSiteFlags(cmd, flags)}
 	flags.StringVar(&n.recordDir, "record-dir", installer.RecordDir, "where guardctl install keeps its record")
-	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
-	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
-		panic(err) // the flag was added above
-	}
-	n.changed = flags.Changed
+	return n
 }
 
 // find looks at the node where the flags leave something open.
 func (n *confNode) find() error {
-	var o site.Overrides
-	if n.kind != "" {
-		kind, err := conflist.ParseKind(n.kind)
-		if err != nil {
-			return err
-		}
-		o.Runtime = kind
-	}
-	o.ConfDir, o.BinDirs = n.dir, filepath.SplitList(n.binDirs)
-	if n.changed("max-conf-num") {
-		o.MaxConfNum = &n.maxConfNum
-	}
-	if n.changed("default-network") {
-		o.DefaultNetwork = &n.network
+	o, err := n.says()
+	if err != nil {
+		return err
 	}
 	s, err := site.Find("", o)
 	if errors.Is(err, site.ErrNone) && o.Runtime == 0 {
@@ -73,7 +51,7 @@ func (n *confNode) find() error {
 	if err != nil {
 		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
 	}
-	n.dir, n.runtime, n.how = s.ConfDir, s.Runtime, s.How
+	n.dir, n.runtime, n.internalLoopback, n.how = s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked()
 	if r, err := installer.ReadRecord(n.recordDir); err == nil && r.Site.ConfDir == n.dir {
 		n.installed = filepath.Base(r.Edit.Path) // without a record it goes by what is there
@@ -110,9 +88,9 @@ func (n *confNode) fileArg(arg string) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if n.dir != "" && filepath.Clean(n.dir) != dir && filepath.Clean(n.dir) != filepath.Dir(arg) {
-		return "", fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, n.dir)
+	if said := n.overrides.ConfDir; said != "" && filepath.Clean(said) != dir && filepath.Clean(said) != filepath.Dir(arg) {
+		return "", fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, said)
 	}
-	n.dir = dir
+	n.overrides.ConfDir = dir
 	return filepath.Base(arg), nil
 }

@@ -17,7 +17,6 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var on confNode
 	var repair bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -31,7 +30,7 @@ func doctorCommand() *cobra.Command {
 		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
 		Args:    cobra.NoArgs,
 	}
-	on.flags(cmd)
+	on := newConfNode(cmd)
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what a check can mend, such as the node's lo")
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -91,9 +90,17 @@ func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) 
 	defer node.Close()
 	target := &checks.Target{
 		Node: node, Options: e.Options, StateDir: e.StateDir,
-		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: loopback.In(n.runtime.BinDirs)},
+		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: n.loopback},
 	}
 	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
+}
+
+// loopback gives the loopback plugin that the runtime would call, if it calls one.
+func (n *confNode) loopback() (checks.Loopback, error) {
+	if n.internalLoopback {
+		return checks.Loopback{Internal: true}, nil
+	}
+	return loopback.In(n.runtime.BinDirs)()
 }
 
 func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output *format) error {

@@ -6,13 +6,14 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 )
 
 // siteFlags are the flags by which an operator says what a node has.
 type siteFlags struct {
-	cmd        *cobra.Command
+	flags      *pflag.FlagSet
 	overrides  site.Overrides
 	runtime    string
 	binDir     string
@@ -20,38 +21,52 @@ type siteFlags struct {
 	network    string
 }
 
-func newSiteFlags(cmd *cobra.Command) *siteFlags {
-	f := &siteFlags{cmd: cmd}
-	flags := cmd.Flags()
-	flags.StringVar(&f.runtime, "runtime", "", "containerd, crio or cri-dockerd (default: the one that is found)")
+// newSiteFlags gives a command the flags, among flags, which are its own or those
+// that the commands below it have as well.
+func newSiteFlags(cmd *cobra.Command, flags *pflag.FlagSet) *siteFlags {
+	f := &siteFlags{flags: flags}
+	flags.StringVar(&f.runtime, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: the one that is found)")
 	flags.StringVar(&f.overrides.ConfDir, "conf-dir", "", "where the runtime looks for configurations (default: as the runtime's own configuration says)")
 	flags.StringVar(&f.binDir, "bin-dir", "", "where it looks for plugins, folders separated by colons (default: likewise)")
 	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: where the runtime has it)")
-	flags.IntVar(&f.maxConfNum, "max-conf-num", 1, "containerd's max_conf_num (default: as configured)")
-	flags.StringVar(&f.network, "default-network", "", "CRI-O's cni_default_network (default: as configured)")
+	flags.IntVar(&f.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as configured)")
+	flags.StringVar(&f.network, "default-network", "", "CRI-O: its cni_default_network (default: as configured)")
+	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
+		panic(err) // the flag was added above
+	}
 	return f
 }
 
 // find finds the site, with what the flags say.
 func (f *siteFlags) find() (site.Site, error) {
-	o := f.overrides
-	if err := o.Runtime.UnmarshalText([]byte(f.runtime)); err != nil {
+	o, err := f.says()
+	if err != nil {
 		return site.Site{}, err
 	}
+	return site.Find("", o)
+}
+
+// says gives what the flags say.
+func (f *siteFlags) says() (site.Overrides, error) {
+	o := f.overrides
+	if err := o.Runtime.UnmarshalText([]byte(f.runtime)); err != nil {
+		return o, err
+	}
 	o.BinDirs = filepath.SplitList(f.binDir)
-	if f.cmd.Flags().Changed("max-conf-num") {
+	if f.flags.Changed("max-conf-num") {
 		o.MaxConfNum = &f.maxConfNum
 	}
-	if f.cmd.Flags().Changed("default-network") {
+	if f.flags.Changed("default-network") {
 		o.DefaultNetwork = &f.network
 	}
-	return site.Find("", o)
+	return o, nil
 }
 
 // said reports whether a flag says anything.
 func (f *siteFlags) said() bool {
 	for _, name := range []string{"runtime", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network"} {
-		if f.cmd.Flags().Changed(name) {
+		if f.flags.Changed(name) {
 			return true
 		}
 	}

@@ -67,6 +67,7 @@ func (s *Site) readCNI(path string, cni map[string]any) error {
 			s.Runtime.MaxConfNum = int(n)
 			return ok
 		}},
+		{"use_internal_loopback", func(v any) (ok bool) { s.InternalLoopback, ok = v.(bool); return ok }},
 	} {
 		if err := take(field.key, field.to); err != nil {
 			return err

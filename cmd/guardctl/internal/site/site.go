@@ -25,6 +25,9 @@ type Site struct {
 	// CacheDir is the one of the runtime's libcni, which has its attachments in
 	// the folder "results".
 	CacheDir string
+	// InternalLoopback says that containerd 2 brings up lo itself, and calls no
+	// loopback plugin (use_internal_loopback).
+	InternalLoopback bool
 	// How says why we think so, a sentence each, for people.
 	How []string
 }

@@ -91,6 +91,9 @@ func tell(root string, s site.Site, err error) string {
 	r := s.Runtime
 	text := fmt.Sprintf("runtime %s, max_conf_num %d, default network %q\nconf %s, bin %s of %s, cache %s\n%s\n",
 		r.Kind, r.MaxConfNum, r.DefaultNetwork, s.ConfDir, s.BinDir, strings.Join(r.BinDirs, ":"), s.CacheDir, strings.Join(s.How, "\n"))
+	if s.InternalLoopback {
+		text += "calls no loopback plugin\n"
+	}
 	return strings.ReplaceAll(text, root, "")
 }
 
