@@ -16,12 +16,9 @@ import (
 // deadline. The channel is closed when all have ended.
 func (p *prober) receive() <-chan struct{} {
 	var all sync.WaitGroup
-	for six, conn := range p.conns {
-		if conn == nil {
-			continue
-		}
-		all.Go(func() { p.receiveFrom(conn, six == 1) })
-	}
+	p.each(func(conn netstate.ICMPConn, six bool) {
+		all.Go(func() { p.receiveFrom(conn, six) })
+	})
 	ended := make(chan struct{})
 	go func() {
 		all.Wait()

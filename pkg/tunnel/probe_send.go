@@ -62,7 +62,7 @@ func (p *prober) wants(i int, t try) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	target := &p.targets[i]
-	return p.groups[target.group].waiting && p.conn(target) != nil && (t == second || !target.also)
+	return p.groups[target.group].waiting && p.conn(target.addr, t) != nil && (t == second || !target.also)
 }
 
 // sendOne asks one target. The moment is noted first: an answer may be faster
@@ -78,7 +78,7 @@ func (p *prober) sendOne(message []byte, i int, t try) {
 	p.mu.Unlock()
 
 	p.request(message, target.addr, uint16(i), t)
-	if err := p.conn(target).Send(message, target.addr); err != nil {
+	if err := p.conn(target.addr, t).Send(message, target.addr); err != nil {
 		p.notSent(i, t, err)
 	}
 }
@@ -90,7 +90,7 @@ func (p *prober) notSent(i int, t try, err error) {
 	target := &p.targets[i]
 	g := &p.groups[target.group]
 	target.sent[t] = time.Time{}
-	if g.state.Confirms() || target.also || t == second && g.state == Silent {
+	if g.state.Confirms() || target.also || t == second {
 		return
 	}
 	switch {

@@ -257,3 +257,29 @@ func TestProbeKeepsPace(t *testing.T) {
 		t.Errorf("%d packets, %d silent, %d unasked; want 150 of each", sent.Load(), silent, unasked)
 	}
 }
+
+// The retry may leave from elsewhere, and from where it did before if that place
+// cannot be had.
+func TestProbeAgainFromElsewhere(t *testing.T) {
+	elsewhere := network(t, "answers 10.0.0.1\nanswers 10.0.0.2")
+	for name, c := range map[string]struct {
+		again tunnel.Opener
+		want  []string
+	}{
+		"elsewhere": {elsewhere.ListenICMP, []string{"retried by 10.0.0.1", "answered by 10.0.0.2", "silent"}},
+		"not to be had": {func(bool) (netstate.ICMPConn, error) { return nil, errors.New("no") },
+			[]string{"silent", "answered by 10.0.0.2", "retried by 10.0.0.3"}},
+	} {
+		here := network(t, "answers 10.0.0.2\nanswers 10.0.0.3 after 2")
+		opt := tunnel.ProbeOptions{Wait: 500 * time.Millisecond, Retry: true, Again: c.again}
+		answers, err := tunnel.Probe(t.Context(), here.ListenICMP, peersAt("10.0.0.1", "10.0.0.2", "10.0.0.3"), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range answers {
+			if got := say(a); got != c.want[i] {
+				t.Errorf("%s: %s: %s, want %s", name, a.Peer.Probed, got, c.want[i])
+			}
+		}
+	}
+}

@@ -17,7 +17,10 @@ type prober struct {
 	id    uint16
 	nonce uint64
 	pace  *pace
-	conns [2]netstate.ICMPConn // ICMP and ICMPv6; nil where it is not needed, or not to be had
+	// conns are, for each round, ICMP and ICMPv6; nil where it is not needed, or not
+	// to be had. The second round may have those of the first.
+	conns [tries][2]netstate.ICMPConn
+	apart [2]bool // it has its own
 
 	mu      sync.Mutex
 	targets []target
@@ -89,11 +92,23 @@ func (p *prober) needs(six bool) bool {
 	return false
 }
 
-func (p *prober) conn(t *target) netstate.ICMPConn {
-	if t.addr.Is6() {
-		return p.conns[1]
+func (p *prober) conn(addr netip.Addr, t try) netstate.ICMPConn {
+	if addr.Is6() {
+		return p.conns[t][1]
 	}
-	return p.conns[0]
+	return p.conns[t][0]
+}
+
+// each calls f with each socket, and whether it is of ICMPv6.
+func (p *prober) each(f func(conn netstate.ICMPConn, six bool)) {
+	for six := range p.conns[first] {
+		if conn := p.conns[first][six]; conn != nil {
+			f(conn, six == 1)
+		}
+		if p.apart[six] {
+			f(p.conns[second][six], six == 1)
+		}
+	}
 }
 
 // cannotAsk notes of a whole family why nobody is asked.
@@ -107,20 +122,12 @@ func (p *prober) cannotAsk(six bool, err error) {
 
 // stop ends whatever waits for a socket.
 func (p *prober) stop() {
-	for _, conn := range p.conns {
-		if conn != nil {
-			_ = conn.SetDeadline(time.Unix(1, 0))
-		}
-	}
+	p.each(func(conn netstate.ICMPConn, _ bool) { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 // close gives the sockets back.
 func (p *prober) close() {
-	for _, conn := range p.conns {
-		if conn != nil {
-			_ = conn.Close()
-		}
-	}
+	p.each(func(conn netstate.ICMPConn, _ bool) { _ = conn.Close() })
 }
 
 // noTime is why a peer is Unprobed that nothing kept us from asking but the clock.

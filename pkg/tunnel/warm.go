@@ -31,6 +31,9 @@ type Warmer struct {
 
 	Dump func() (netstate.TunnelDump, error) // of the node
 	Open Opener                              // in the namespace that the requests leave from
+	// Again is where the retry leaves from; nil: the same. For a new sandbox that is
+	// the node: a network plugin may let the pod out only a moment after its ADD.
+	Again Opener
 }
 
 // Warmth is what is known after a look.
@@ -137,7 +140,7 @@ var errForgetful = errors.New("what is asked cannot be written down")
 
 // ask asks the peers of a selection. The dump that found them counts as waiting.
 func (w *Warmer) ask(ctx context.Context, known *Known, s selection, now time.Time) error {
-	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait-time.Since(now), grace), Retry: s.wait}
+	opt := ProbeOptions{Wait: w.Wait, Within: max(w.Wait-time.Since(now), grace), Retry: s.wait, Again: w.Again}
 	if !s.wait {
 		opt.Wait = min(w.Wait, grace)
 	}
