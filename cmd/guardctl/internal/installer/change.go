@@ -38,6 +38,11 @@ func (c *change) rewrite(path string, before, after []byte, a attributes) {
 	})
 }
 
+// alias says that a link of the folder leads to a file that changes.
+func (c *change) alias(link, target string) {
+	c.files[filepath.Base(link)] = c.files[filepath.Base(target)]
+}
+
 // unchanged makes sure that nobody wrote the file since it was read. Between this
 // and the rename there remain some milliseconds.
 func unchanged(path string, before []byte) error {

@@ -50,6 +50,7 @@ func (r Request) insert(f conflist.File) (change, error) {
 	c := newChange(target, "", before, after, a)
 	if !bytes.Equal(doc, after) {
 		c.rewrite(target, doc, after, a)
+		c.alias(path, target)
 	}
 	return c, nil
 }

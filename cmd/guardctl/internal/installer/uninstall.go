@@ -53,6 +53,7 @@ func Uninstall(r Request) (Plan, error) {
 	if err := p.planOldLoopback(r); err != nil {
 		return p, err
 	}
+	p.sweep(r)
 	p.planRemoval(r, len(changes) > 0)
 	return p, nil
 }
@@ -123,6 +124,17 @@ func (r Request) waits(marker string) string {
 		return fmt.Sprintf("it was named or called %s ago, and stays for %s", since.Round(time.Second), r.Grace)
 	}
 	return ""
+}
+
+// sweep plans to remove what commands that were killed left beside their files.
+func (p *Plan) sweep(r Request) {
+	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir, r.RecordDir} {
+		for _, path := range filesOf(dir) {
+			if strings.HasSuffix(path, suffix) {
+				p.step(func() error { return remove(path) }, "remove %s, which was never finished", path)
+			}
+		}
+	}
 }
 
 // few names the first of many.

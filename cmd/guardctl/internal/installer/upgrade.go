@@ -30,18 +30,25 @@ func Upgrade(r Request) (Plan, error) {
 			return p, err
 		}
 	}
-	if record != nil && len(p.Steps) > 0 {
-		fresh := *record
-		fresh.Programs = maps.Clone(record.Programs)
-		for path, now := range programs {
-			now.Replaced, now.Kept = record.Programs[path].Replaced, record.Programs[path].Kept
-			fresh.Programs[path] = now
-		}
-		if !record.same(&fresh) {
-			p.step(func() error { return fresh.write(r.RecordDir) }, "write down in %s what is installed", recordPath(r.RecordDir))
-		}
-	}
+	p.planProgramsRecord(r, record, programs)
 	return p, nil
+}
+
+// planProgramsRecord plans to write down which programs there are then, also where
+// an upgrade was killed right before.
+func (p *Plan) planProgramsRecord(r Request, record *Record, programs map[string]Program) {
+	if record == nil {
+		return
+	}
+	fresh := *record
+	fresh.Programs = maps.Clone(record.Programs)
+	for path, now := range programs {
+		now.Replaced, now.Kept = record.Programs[path].Replaced, record.Programs[path].Kept
+		fresh.Programs[path] = now
+	}
+	if !record.same(&fresh) {
+		p.step(func() error { return fresh.write(r.RecordDir) }, "write down in %s what is installed", recordPath(r.RecordDir))
+	}
 }
 
 // installed gives the programs that are to be replaced: guardctl before the

@@ -53,7 +53,9 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 	}
 	mine := record != nil && record.Edit.Path == target
 	if mine && hash(doc) == record.Edit.After {
-		return c, c.asBefore(record.Edit, doc, a)
+		err := c.asBefore(record.Edit, doc, a)
+		c.alias(path, target)
+		return c, err
 	}
 	without, err := edit.Remove(doc)
 	if err != nil {
@@ -64,6 +66,7 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 		c.drop(target) // our own file, in which the guard's entry alone was changed
 	case !bytes.Equal(doc, without):
 		c.rewrite(target, doc, without, a)
+		c.alias(path, target)
 		if mine {
 			p.note("%s was changed since the guard was installed: only the guard is taken out of it", path)
 		}

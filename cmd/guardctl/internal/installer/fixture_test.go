@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// answers is a program that answers VERSION.
+const answers = "#!/bin/sh\necho '{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\",\"1.1.0\"]}'\n"
+
+// A node has the folders conf, bin, new, record and cache in one folder.
+type node struct {
+	t       testing.TB
+	dir     string
+	request installer.Request
+}
+
+func newNode(t testing.TB) *node {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, dir: dir}
+	for _, d := range []string{"conf", "bin", "new", "record", "cache/results"} {
+		if err := os.MkdirAll(n.path(d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []string{"bin/bridge", "bin/cilium-cni", "new/cni-guard", "new/guardctl", "new/loopback"} {
+		n.write(p, answers, 0o755)
+	}
+	r := conflist.NewRuntime(conflist.Containerd)
+	r.BinDirs = []string{n.path("bin")}
+	n.request = installer.Request{
+		Site:      site.Site{Runtime: r, ConfDir: n.path("conf"), BinDir: n.path("bin"), CacheDir: n.path("cache")},
+		RecordDir: n.path("record"), From: n.path("new"), Placement: installer.Inline, Grace: installer.Grace,
+	}
+	return n
+}
+
+func (n *node) path(name string) string { return filepath.Join(n.dir, name) }
+
+func (n *node) write(name, content string, mode os.FileMode) {
+	n.t.Helper()
+	if err := os.WriteFile(n.path(name), []byte(content), mode); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := os.Chmod(n.path(name), mode); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) read(name string) string {
+	n.t.Helper()
+	content, err := os.ReadFile(n.path(name))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// plant writes the files conf/… and new/… of a fixture, with links for those that begin
+// with "->", and reads the settings in its comment.
+func (n *node) plant(a *txtar.Archive) {
+	n.t.Helper()
+	for _, f := range a.Files {
+		if !strings.HasPrefix(f.Name, "conf/") && !strings.HasPrefix(f.Name, "new/") {
+			continue
+		}
+		if to, isLink := strings.CutPrefix(strings.TrimSpace(string(f.Data)), "->"); isLink {
+			if err := os.Symlink(to, n.path(f.Name)); err != nil {
+				n.t.Fatal(err)
+			}
+			continue
+		}
+		n.write(f.Name, strings.ReplaceAll(string(f.Data), "BOM", "\ufeff"), 0o640)
+	}
+	for line := range strings.Lines(string(a.Comment)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			n.set(key, value)
+		}
+	}
+}
+
+func (n *node) set(key, value string) {
+	n.t.Helper()
+	var err error
+	switch r := &n.request; key {
+	case "placement":
+		err = r.Placement.Set(value)
+	case "mode":
+		r.Mode = value
+	case "runtime":
+		r.Site.Runtime.Kind, err = conflist.ParseKind(value)
+	case "max-conf-num":
+		r.Site.Runtime.MaxConfNum, err = strconv.Atoi(value)
+	case "default-network":
+		r.Site.Runtime.DefaultNetwork = value
+	default:
+		err = errors.New("no such setting: " + key)
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// folder gives what is in a folder, as a fixture has it.
+func (n *node) folder(name string) string {
+	n.t.Helper()
+	entries, err := os.ReadDir(n.path(name))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var a txtar.Archive
+	for _, e := range entries {
+		f := txtar.File{Name: e.Name()}
+		if to, err := os.Readlink(n.path(name + "/" + e.Name())); err == nil {
+			f.Data = []byte("->" + to + "\n")
+		} else if !e.IsDir() {
+			f.Data = []byte(n.read(name + "/" + e.Name()))
+		}
+		a.Files = append(a.Files, f)
+	}
+	slices.SortFunc(a.Files, func(a, b txtar.File) int { return strings.Compare(a.Name, b.Name) })
+	return n.plain(string(txtar.Format(&a)))
+}
+
+// plain takes the node's own folder out of a text.
+func (n *node) plain(text string) string { return strings.ReplaceAll(text, n.dir, "NODE") }
+
+// show gives a plan as --dry-run does.
+func (n *node) show(p installer.Plan) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "would %s\n%s", s.Does, s.Diff)
+	}
+	for _, note := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", note)
+	}
+	return n.plain(b.String())
+}
+
+// must makes a plan and does it.
+func (n *node) must(make func(installer.Request) (installer.Plan, error)) installer.Plan {
+	n.t.Helper()
+	p, err := make(n.request)
+	if err == nil {
+		err = p.Run(func(installer.Step) {})
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return p
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/checktest"
+)
+
+// The new file has the mode of the old one, and its owner.
+func TestModeAndOwner(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o604)
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 1
+		if err := os.Chown(n.path("conf/10-a.conflist"), 1, 1); err != nil {
+			checktest.Lacking(t, "the user namespace has one user: "+err.Error())
+		}
+	}
+	for _, step := range []func(installer.Request) (installer.Plan, error){installer.Install, installer.Uninstall} {
+		n.must(step)
+		info, err := os.Stat(n.path("conf/10-a.conflist"))
+		if err != nil || info.Mode().Perm() != 0o604 || int(info.Sys().(*syscall.Stat_t).Uid) != owner {
+			t.Errorf("got %v, %v", info, err)
+		}
+	}
+}
+
+// A program that does not run never takes the place of one that does.
+func TestBrokenProgram(t *testing.T) {
+	n := installed(t)
+	before, conf := n.folder("bin"), n.folder("conf")
+	for name, content := range map[string]string{
+		"fails": "#!/bin/sh\nexit 1\n", "answers nonsense": "#!/bin/sh\necho usage\n", "is none": "text",
+	} {
+		n.write("new/cni-guard", content, 0o755)
+		p, err := installer.Upgrade(n.request)
+		if err == nil {
+			err = p.Run(func(installer.Step) {})
+		}
+		if err == nil || !strings.Contains(err.Error(), "cni-guard.cni-guard-new") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if n.folder("bin") != before || n.folder("conf") != conf {
+			t.Errorf("%s: it changed something: %s", name, n.folder("bin"))
+		}
+	}
+}
+
+// Upgrade replaces programs, and never a configuration.
+func TestUpgrade(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	if _, err := installer.Upgrade(n.request); err == nil || !strings.Contains(err.Error(), "run guardctl install") {
+		t.Errorf("without an installation: %v", err)
+	}
+	n.must(installer.Install)
+	conf := n.folder("conf")
+	n.write("new/cni-guard", answers+"# newer\n", 0o755)
+	n.must(installer.Upgrade)
+	if n.read("bin/cni-guard") != n.read("new/cni-guard") || n.folder("conf") != conf {
+		t.Errorf("upgraded: %s", n.folder("conf"))
+	}
+	if p := n.must(installer.Upgrade); len(p.Steps) > 0 {
+		t.Errorf("a second time: %s", n.show(p))
+	}
+}
+
+// A list of a megabyte is one like any other.
+func TestLargeList(t *testing.T) {
+	n := newNode(t)
+	large := strings.Replace(list, `"bridge"`, `"bridge","comment":"`+strings.Repeat("x", 1<<20)+`"`, 1)
+	n.write("conf/10-a.conflist", large, 0o600)
+	n.must(installer.Install)
+	n.must(installer.Uninstall)
+	if n.read("conf/10-a.conflist") != large {
+		t.Error("it is not as before")
+	}
+}
+
+// A folder that is a link is followed, as runtimes do.
+func TestLinkedFolder(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	if err := os.Symlink("conf", n.path("link")); err != nil {
+		t.Fatal(err)
+	}
+	n.request.Site.ConfDir = n.path("link")
+	n.must(installer.Install)
+	var l struct {
+		Plugins []struct{ Type, ConfDir string }
+	}
+	if err := json.Unmarshal([]byte(n.read("conf/10-a.conflist")), &l); err != nil || len(l.Plugins) != 2 || l.Plugins[1].ConfDir != n.path("link") {
+		t.Errorf("got %+v, %v", l, err)
+	}
+}
+
+// What was written between the plan and the edit is not overwritten.
+func TestWrittenMeanwhile(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	p, err := installer.Install(n.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.write("conf/10-a.conflist", list+"\n", 0o600)
+	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "somebody else wrote it") {
+		t.Errorf("got %v", err)
+	}
+	if n.read("conf/10-a.conflist") != list+"\n" {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// A file that must not be changed is told before anything is.
+func TestImmutable(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	f, err := os.Open(n.path("conf/10-a.conflist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	set := func(flags int) error { return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags) }
+	if err := set(0x10); err != nil {
+		checktest.Lacking(t, "no immutable files here: "+err.Error())
+	}
+	t.Cleanup(func() { _ = set(0) })
+	_, err = installer.Install(n.request)
+	if err == nil || !strings.Contains(err.Error(), "10-a.conflist is immutable: chattr -ia") {
+		t.Errorf("got %v", err)
+	}
+	if n.has("bin/cni-guard") || n.has("record/install.json") {
+		t.Error("it changed something")
+	}
+}
+
+// So is a folder that is read-only.
+func TestReadOnly(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	for _, dir := range []string{"conf", "bin"} {
+		if err := errors.Join(unix.Mount(n.path(dir), n.path(dir), "", unix.MS_BIND, ""),
+			unix.Mount("", n.path(dir), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := installer.Install(n.request)
+		if err == nil || !strings.Contains(err.Error(), n.path(dir)+" is read-only: remount it") {
+			t.Errorf("%s: got %v", dir, err)
+		}
+		if err := unix.Unmount(n.path(dir), 0); err != nil {
+			t.Fatal(err)
+		}
+		if n.has("bin/cni-guard") || n.has("record/install.json") {
+			t.Errorf("%s: it changed something", dir)
+		}
+	}
+}
+
+// Two commands do not work at once.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	release, err := installer.Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := installer.Lock(dir); err == nil || !strings.Contains(err.Error(), "another guardctl") {
+		t.Errorf("got %v", err)
+	}
+	release()
+	if release, err = installer.Lock(dir); err != nil {
+		t.Error(err)
+	}
+	release()
+}
+
+// What cannot be read as a record is no reason to go on without one.
+func TestRecord(t *testing.T) {
+	n := installed(t)
+	r, err := installer.ReadRecord(n.path("record"))
+	if err != nil || string(r.Edit.Original) != list || r.Snapshot.Effective != "10-a.conflist" || string(r.Snapshot.Content) != n.read("conf/10-a.conflist") {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	n.write("record/install.json", "{", 0o600)
+	if _, err := installer.Uninstall(n.request); err == nil || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := installer.ReadRecord(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+)
+
+const list = `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge"}]}` + "\n"
+
+// installed makes a node with the guard in its list.
+func installed(t *testing.T) *node {
+	t.Helper()
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	return n
+}
+
+func (n *node) has(name string) bool {
+	_, err := os.Lstat(n.path(name))
+	return err == nil
+}
+
+// old makes the time of the marker that of a call an hour ago.
+func (n *node) old() {
+	n.t.Helper()
+	then := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(n.path("bin/"+installer.Marker), then, then); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// The plugin stays, with the marker, until nothing names or calls it.
+func TestGrace(t *testing.T) {
+	n := installed(t)
+	n.must(installer.Uninstall)
+	if n.read("conf/10-a.conflist") != list || !n.has("bin/cni-guard") || !n.has("bin/"+installer.Marker) {
+		t.Fatalf("uninstalled: %s%s", n.folder("conf"), n.folder("bin"))
+	}
+	p := n.must(installer.Uninstall)
+	if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it was named or called 0s ago, and stays for 5m0s") {
+		t.Errorf("at once: %s", n.show(p))
+	}
+	n.old()
+	n.must(installer.Uninstall)
+	for _, gone := range []string{"bin/cni-guard", "bin/guardctl", "bin/" + installer.Marker, "record/install.json"} {
+		if n.has(gone) {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	if p := n.must(installer.Uninstall); len(p.Steps) > 0 {
+		t.Errorf("a third time: %s", n.show(p))
+	}
+}
+
+// What names the plugin keeps it, and is told.
+func TestStillNamed(t *testing.T) {
+	const config = "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiY25pLWd1YXJkIn1dfQ==" // {"plugins":[{"type":"cni-guard"}]}
+	for name, content := range map[string]string{
+		"conf/10-a.conflist.quarantined": `{"plugins":[{"type":"cni-guard"}]}`,
+		"conf/90-x.conf":                 `{"name":"x","type":"cni-guard"}`,
+		"cache/results/pods-c0ffee-eth0": `{"kind":"cniCacheV1","config":"` + config + `"}`,
+	} {
+		n := installed(t)
+		n.write(name, content, 0o600)
+		n.must(installer.Uninstall)
+		n.old()
+		p := n.must(installer.Uninstall)
+		if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it is still named by NODE/"+name) {
+			t.Errorf("%s: %s", name, n.show(p))
+		}
+		if err := os.Remove(n.path(name)); err != nil {
+			t.Fatal(err)
+		}
+		if n.must(installer.Uninstall); n.has("bin/cni-guard") {
+			t.Errorf("%s: without it the plugin is still there", name)
+		}
+	}
+}
+
+// An old marker says nothing of a list that named the plugin until now.
+func TestMarkerBeginsAnew(t *testing.T) {
+	n := installed(t)
+	n.must(installer.Uninstall)
+	n.old()
+	n.write("conf/10-a.conflist", strings.Replace(list, "]", `,{"type":"cni-guard"}]`, 1), 0o600)
+	n.must(installer.Uninstall)
+	if n.must(installer.Uninstall); !n.has("bin/cni-guard") {
+		t.Error("the plugin is gone at once")
+	}
+}
+
+// Install takes the marker away, and so the guard is one again.
+func TestInstallAgain(t *testing.T) {
+	n := installed(t)
+	n.must(installer.Uninstall)
+	n.must(installer.Install)
+	if n.has("bin/"+installer.Marker) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
+		t.Errorf("installed again: %s%s", n.folder("conf"), n.folder("bin"))
+	}
+}
+
+// Where somebody changed the file since, only our entry goes.
+func TestUninstallChanged(t *testing.T) {
+	n := installed(t)
+	changed := strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1)
+	n.write("conf/10-a.conflist", changed, 0o644)
+	p := n.must(installer.Uninstall)
+	if got, want := n.read("conf/10-a.conflist"), strings.Replace(list, `"bridge"`, `"bridge","mtu":1400`, 1); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if !strings.Contains(n.show(p), "was changed since") {
+		t.Errorf("it says nothing: %s", n.show(p))
+	}
+}
+
+// A list that was made of a single configuration, and was changed, stays a list.
+func TestUninstallChangedSingle(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1), 0o600)
+	n.must(installer.Uninstall)
+	if got := n.read("conf/10-a.conflist"); strings.Contains(got, "cni-guard") || !strings.Contains(got, "1400") || n.has("conf/10-a.conf") {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// Without a record the entry goes all the same.
+func TestUninstallWithoutRecord(t *testing.T) {
+	n := installed(t)
+	if err := os.Remove(n.path("record/install.json")); err != nil {
+		t.Fatal(err)
+	}
+	if n.must(installer.Uninstall); n.read("conf/10-a.conflist") != list {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// Our own file is not removed where that left no network.
+func TestUninstallOwnAlone(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	if err := os.Remove(n.path("conf/10-a.conflist")); err != nil {
+		t.Fatal(err)
+	}
+	before := n.folder("conf")
+	if _, err := installer.Uninstall(n.request); err == nil || !strings.Contains(err.Error(), "put the primary plugin's file back first") {
+		t.Errorf("got %v", err)
+	}
+	if n.folder("conf") != before {
+		t.Errorf("changed: %s", n.folder("conf"))
+	}
+}
