@@ -6,6 +6,7 @@ package probe
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +36,9 @@ func Version(ctx context.Context, binary string) ([]string, error) {
 		time.Sleep(busy)
 		out, err = run(ctx, binary)
 	}
+	if err != nil && isOldest(out) {
+		return []string{"0.1.0"}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for VERSION: %w", binary, err)
 	}
@@ -45,6 +49,14 @@ func Version(ctx context.Context, binary string) ([]string, error) {
 	return info.SupportedVersions(), nil
 }
 
+// isOldest tells a plugin from before there was VERSION, as libcni does
+// (invoke.GetVersionInfo).
+func isOldest(out []byte) bool {
+	var answer struct{ Msg, Details string }
+	return json.Unmarshal(out, &answer) == nil && answer.Msg == "unknown CNI_COMMAND: VERSION" && answer.Details == ""
+}
+
+// run gives what the plugin printed, and why it failed if it did.
 func run(ctx context.Context, binary string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary)
@@ -58,9 +70,9 @@ func run(ctx context.Context, binary string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("it does not answer: %w", ctx.Err())
 	case err != nil && stderr.Len() > 0:
-		return nil, fmt.Errorf("%w: %.200q", err, stderr.String())
+		err = fmt.Errorf("%w: %.200q", err, stderr.String())
 	case err != nil && stdout.Len() > 0:
-		return nil, fmt.Errorf("%w: %.200q", err, stdout.String())
+		err = fmt.Errorf("%w: %.200q", err, stdout.String())
 	}
 	return stdout.Bytes(), err
 }

@@ -34,6 +34,14 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// Before there was VERSION, plugins said so, and knew 0.1.0.
+func TestOldest(t *testing.T) {
+	path := script(t, `echo '{"code":4,"msg":"unknown CNI_COMMAND: VERSION"}'; exit 1`)
+	if got, err := probe.Version(t.Context(), path); err != nil || !slices.Equal(got, []string{"0.1.0"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestNoVersion(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
 		"fails":             {"echo no license >&2; exit 3", `exit status 3: "no license\n"`},

@@ -7,18 +7,11 @@ package supports
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/containernetworking/cni/pkg/invoke"
-	"github.com/containernetworking/cni/pkg/version"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
 )
-
-// patience is what a plugin has to answer VERSION, which needs neither root nor
-// a daemon.
-const patience = 5 * time.Second
 
 // Asked gives the function for conflist.Runtime. Each plugin is asked once, for
 // the caller's whole life; the function is for one goroutine.
@@ -50,12 +43,6 @@ func (a answer) supports(cniVersion string) error {
 }
 
 func ask(binary string) answer {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	exec := &invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: io.Discard}, PluginDecoder: version.PluginDecoder{}}
-	info, err := invoke.GetVersionInfo(ctx, binary, exec)
-	if err != nil {
-		return answer{err: err}
-	}
-	return answer{versions: info.SupportedVersions()}
+	versions, err := probe.Version(context.Background(), binary)
+	return answer{versions, err}
 }
