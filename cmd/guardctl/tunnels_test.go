@@ -188,6 +188,48 @@ ip route add 10.244.2.0/24 via 10.244.2.0 dev flannel.2 onlink
 	}
 }
 
+// Watching prints the table again when it has changed, and ends when it is told to.
+func TestTunnelsWatch(t *testing.T) {
+	overlay(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	tables := make(lines, 100)
+	cmd := root()
+	cmd.SetOut(tables)
+	cmd.SetArgs([]string{"tunnels", "--watch", "--every", "1s", "--state-dir", t.TempDir()})
+	ended := make(chan error)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	tables.await(t, "1 unprobed")
+	checktest.Shell(t, "ip route add 10.244.2.0/24 via 10.244.2.0 dev flannel.2 onlink")
+	tables.await(t, "2 unprobed")
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// lines gets what is written.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+func (l lines) await(t *testing.T, want string) {
+	t.Helper()
+	for {
+		select {
+		case got := <-l:
+			if strings.Contains(got, want) {
+				return
+			}
+		case <-t.Context().Done():
+			t.Fatalf("nothing with %q is printed", want)
+		}
+	}
+}
+
 // confirmed waits until an address has answered.
 func confirmed(t *testing.T, dir, addr string) {
 	t.Helper()
