@@ -39,6 +39,9 @@ const (
 	Named      Claim = "guardctl conf exits with 1 and names the file to keep and the rogue"
 	PutAway    Claim = "guardctl conf quarantine puts the rogue away"
 	Stopped    Claim = "who would put the right file away is stopped, and told which one is the rogue"
+	Installed  Claim = "guardctl install, upgrade and uninstall do what they should"
+	InAndOut   Claim = "meanwhile pods started with the guard and without it"
+	Restored   Claim = "the configuration is as before guardctl install, byte for byte"
 	MendedPod  Claim = "once the rogue is put away, the next pod is in the network that it should be in"
 	MendedGone Claim = "once the rogue is put away, the pods of before are removed"
 )

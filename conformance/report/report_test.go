@@ -45,6 +45,23 @@ killed on b, c: not harmed: it pins
 	}
 }
 
+// Scenarios of which the same is to be said share a line.
+func TestRemarksAreShared(t *testing.T) {
+	r := sample()
+	r.Scenarios = append(r.Scenarios, report.Scenario{Name: "lost", Holds: r.Scenarios[0].Holds})
+	for _, c := range r.Cells[1:] {
+		c.Scenario = "lost"
+		r.Cells = append(r.Cells, c)
+	}
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nkilled, lost on b, c: not harmed: it pins\n"; strings.Count(b.String(), "it pins") != 1 || !strings.Contains(b.String(), want) {
+		t.Errorf("%q is not once in\n%s", want, b.String())
+	}
+}
+
 func TestTableSaysWhatBroke(t *testing.T) {
 	r := sample()
 	r.Cells[0].With = verdict(claim.Broken, "not so: the node's lo is up")

@@ -46,14 +46,24 @@ func (r Report) WriteTable(to io.Writer) error {
 	return err
 }
 
-// remarks say what the words of the table leave open, once for all runtimes of
-// which the same is to be said.
+// remarks say what the words of the table leave open, once for all scenarios and
+// runtimes of which the same is to be said.
 func (r Report) remarks() []string {
-	var remarks []string
+	type remark struct{ runtimes, text string }
+	var order []remark
+	scenarios := map[remark][]string{}
 	for _, s := range r.Scenarios {
 		for _, why := range r.reasons(s.Name) {
-			remarks = append(remarks, fmt.Sprintf("%s on %s: %s", s.Name, strings.Join(why.runtimes, ", "), why.text))
+			key := remark{strings.Join(why.runtimes, ", "), why.text}
+			if scenarios[key] == nil {
+				order = append(order, key)
+			}
+			scenarios[key] = append(scenarios[key], s.Name)
 		}
+	}
+	var remarks []string
+	for _, key := range order {
+		remarks = append(remarks, fmt.Sprintf("%s on %s: %s", strings.Join(scenarios[key], ", "), key.runtimes, key.text))
 	}
 	return remarks
 }

@@ -27,7 +27,7 @@ var hiddenFileFirst = Scenario{
 	Incident: "An editor leaves .05-b.conflist behind, which ls does not show; hidden files sort before all others.",
 	Harms:    rogueFileWins.Harms,
 	Limits:   rogueFileWins.Limits,
-	Limit:    uncalled,
+	Limit:    "as rogue-file-wins, and hidden files sort before 00-cni-guard.conflist as well; guardctl conf shows what ls does not",
 	Holds:    rogueFileWins.Holds,
 	NotOn:    unselected(),
 	Play: func(ctx context.Context, s *stage.Stage) error {

@@ -48,11 +48,13 @@ func All() []Scenario {
 		hiddenFileFirst,
 		rogueFileUnseen,
 		rogueFileReported,
+		rogueFileOwn,
 		rogueFileAfter,
 		rogueFileAny,
 		wrongFileRemoved,
 		brokenFileFirst,
 		emptyFileFirst,
+		installUnderLoad,
 	}
 }
 

@@ -31,10 +31,15 @@ func (a Answer) Says(words ...string) bool {
 // String is for details of sightings.
 func (a Answer) String() string { return fmt.Sprintf("exit code %d: %s", a.Code, a.Text) }
 
-// Guardctl runs the operator's command. An exit code is an answer, no error.
+// Guardctl runs the operator's command as it is installed.
 func (s *Stage) Guardctl(ctx context.Context, args ...string) (Answer, error) {
+	return run(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
+}
+
+// run waits for a program. An exit code is an answer, no error.
+func run(ctx context.Context, program string, args ...string) (Answer, error) {
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {

@@ -106,6 +106,12 @@ func (s *Stage) SeeRecords(pods ...runtimes.Pod) error {
 	return err
 }
 
+// Recorded reports whether the guard has a record of the pod: whether it was called.
+func (s *Stage) Recorded(pod runtimes.Pod) (bool, error) {
+	records, err := s.records()
+	return strings.Contains(strings.Join(records, ", "), ":"+pod.ID+":"), err
+}
+
 func (s *Stage) records() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(guardState, "live"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

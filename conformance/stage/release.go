@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Operate has the guardctl of a release change what is installed: install,
+// upgrade or uninstall. The flags say of this node what is not as elsewhere.
+func (s *Stage) Operate(ctx context.Context, release, verb string, args ...string) (Answer, error) {
+	args = append([]string{verb,
+		"--runtime", "containerd", "--conf-dir", s.selector().Folder(), "--bin-dir", s.site.Bin,
+		"--record-dir", filepath.Join(s.site.Disk, "record"),
+	}, args...)
+	return run(ctx, filepath.Join(release, "guardctl"), args...)
+}
+
+// Release is the folder of the programs.
+func (s *Stage) Release() string { return s.folders.Guard }
+
+// NextRelease makes another folder of the programs, each of which differs from
+// the present ones by a byte at its end that it never looks at.
+func (s *Stage) NextRelease() (string, error) {
+	dir := filepath.Join(s.site.Disk, "next-release")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make next release: %w", err)
+	}
+	for _, program := range []string{"cni-guard", "guardctl", "loopback"} {
+		data, err := os.ReadFile(filepath.Join(s.folders.Guard, program))
+		if err != nil {
+			return "", fmt.Errorf("make next release: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, program), append(data, 0), 0o755); err != nil {
+			return "", fmt.Errorf("make next release: %w", err)
+		}
+	}
+	return dir, nil
+}
