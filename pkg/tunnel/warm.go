@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -34,21 +33,6 @@ type Warmer struct {
 	// Again is where the retry leaves from; nil: the same. For a new sandbox that is
 	// the node: a network plugin may let the pod out only a moment after its ADD.
 	Again Opener
-}
-
-// Warmth is what is known after a look.
-type Warmth struct {
-	Quiet     bool // nothing needed to be done, and nothing else was looked at
-	Peers     int  // who could be asked
-	Confirmed int  // who answered, not too long ago
-	Asked     int  // who was asked just now
-	Cold      []Cold
-}
-
-// Cold is a peer that did not answer when it was asked last.
-type Cold struct {
-	Peer Peer
-	Record
 }
 
 // What a look costs at most where there is little to expect.
@@ -188,63 +172,4 @@ func (w *Warmer) peers() ([]Peer, error) {
 		return nil, err
 	}
 	return Select(Enumerate(dump), w.Kinds, w.Extra), nil
-}
-
-// Select gives the peers of a table behind devices of some kinds, and with them
-// those of which no more is known than an address.
-func Select(table Table, kinds []string, extra []netip.Addr) []Peer {
-	var peers []Peer
-	for _, p := range table.Peers {
-		if slices.Contains(kinds, p.Kind) {
-			peers = append(peers, p)
-		}
-	}
-	for _, addr := range extra {
-		peers = append(peers, Peer{Probed: addr})
-	}
-	return peers
-}
-
-// blindly asks a few, and waits for none. Nobody can know who was asked already,
-// or that somebody else asks right now; and many pods may start at once.
-func (w *Warmer) blindly(ctx context.Context, why error) (Warmth, error) {
-	peers, err := w.peers()
-	if err != nil {
-		return Warmth{}, errors.Join(why, err)
-	}
-	peers = slices.DeleteFunc(peers, func(p Peer) bool { return !p.Probed.IsValid() })
-	warmth := Warmth{Peers: len(peers)}
-	if len(peers) == 0 {
-		return warmth, nil
-	}
-	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
-	peers = peers[:min(len(peers), maxBlind)]
-	answers, err := Probe(ctx, w.Open, peers, ProbeOptions{Within: 10 * grace})
-	if err != nil {
-		return warmth, errors.Join(why, err)
-	}
-	for _, a := range answers {
-		if a.State != Unprobed {
-			warmth.Asked++
-		}
-	}
-	return warmth, fmt.Errorf("%w; %d of %d peers, picked at random, were asked, and none was waited for", why, warmth.Asked, warmth.Peers)
-}
-
-// warmth sums up what is known of the peers.
-func (k Known) warmth(peers []Peer, now time.Time, interval time.Duration) Warmth {
-	var w Warmth
-	for _, p := range peers {
-		if !p.Probed.IsValid() {
-			continue
-		}
-		w.Peers++
-		r, ok := k.Peers[p.Probed]
-		if r.confirmed(now, interval) {
-			w.Confirmed++
-		} else if ok {
-			w.Cold = append(w.Cold, Cold{Peer: p, Record: r})
-		}
-	}
-	return w
 }
