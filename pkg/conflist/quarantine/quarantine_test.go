@@ -149,7 +149,9 @@ func TestChanged(t *testing.T) {
 		"mode":      {func(t *testing.T, path string) { write(t, path, doc, 0o600) }, "its mode was -rw-r----- and is -rw-------"},
 		"no record": {func(t *testing.T, path string) { remove(t, path+".record") }, "it has no record"},
 		"damaged":   {func(t *testing.T, path string) { write(t, path+".record", `{"fi`, 0o600) }, "its record is damaged"},
-		"another's": {func(t *testing.T, path string) { write(t, path+".record", `{"file":"../../etc/passwd","quarantined":"b.conf.cni-guard-quarantined"}`, 0o600) }, "its record is damaged"},
+		"another's": {func(t *testing.T, path string) {
+			write(t, path+".record", `{"file":"../../etc/passwd","quarantined":"b.conf.cni-guard-quarantined"}`, 0o600)
+		}, "its record is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := folder(t)
