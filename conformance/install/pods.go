@@ -106,7 +106,7 @@ func (l *Loop) forDEL(cni *libcni.CNIConfig, list *libcni.NetworkConfigList, rt 
 	return libcni.NetworkConfFromBytes(cached)
 }
 
-// Load gives the first network of the folder, as containerd loads it. A file that
+// Load gives the first list of the folder, as containerd loads it. A file that
 // was renamed since the folder was read is an event, upon which a runtime reads
 // the folder again.
 func (n *Node) Load() (*libcni.NetworkConfigList, error) {
@@ -116,7 +116,7 @@ func (n *Node) Load() (*libcni.NetworkConfigList, error) {
 			return nil, fmt.Errorf("find a network: %d files: %w", len(files), err)
 		}
 		slices.Sort(files)
-		list, err := load(files[0])
+		list, err := libcni.NetworkConfFromFile(files[0])
 		if !errors.Is(err, fs.ErrNotExist) {
 			return list, err
 		}
@@ -124,19 +124,4 @@ func (n *Node) Load() (*libcni.NetworkConfigList, error) {
 			return nil, fmt.Errorf("load network: %s is a link to nowhere", files[0])
 		}
 	}
-}
-
-func load(path string) (*libcni.NetworkConfigList, error) {
-	doc, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if filepath.Ext(path) == ".conflist" {
-		return libcni.NetworkConfFromBytes(doc)
-	}
-	conf, err := libcni.ConfFromBytes(doc)
-	if err != nil {
-		return nil, err
-	}
-	return libcni.ConfListFromConf(conf)
 }

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
@@ -104,86 +102,6 @@ func TestLinkedFolder(t *testing.T) {
 	if err := json.Unmarshal([]byte(n.read("conf/10-a.conflist")), &l); err != nil || len(l.Plugins) != 2 || l.Plugins[1].ConfDir != n.path("link") {
 		t.Errorf("got %+v, %v", l, err)
 	}
-}
-
-// What was written between the plan and the edit is not overwritten.
-func TestWrittenMeanwhile(t *testing.T) {
-	n := newNode(t)
-	n.write("conf/10-a.conflist", list, 0o600)
-	p, err := installer.Install(n.request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.write("conf/10-a.conflist", list+"\n", 0o600)
-	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "somebody else wrote it") {
-		t.Errorf("got %v", err)
-	}
-	if n.read("conf/10-a.conflist") != list+"\n" {
-		t.Errorf("got %s", n.folder("conf"))
-	}
-}
-
-// A file that must not be changed is told before anything is.
-func TestImmutable(t *testing.T) {
-	n := newNode(t)
-	n.write("conf/10-a.conflist", list, 0o600)
-	f, err := os.Open(n.path("conf/10-a.conflist"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-	set := func(flags int) error { return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags) }
-	if err := set(0x10); err != nil {
-		checktest.Lacking(t, "no immutable files here: "+err.Error())
-	}
-	t.Cleanup(func() { _ = set(0) })
-	_, err = installer.Install(n.request)
-	if err == nil || !strings.Contains(err.Error(), "10-a.conflist is immutable: chattr -ia") {
-		t.Errorf("got %v", err)
-	}
-	if n.has("bin/cni-guard") || n.has("record/install.json") {
-		t.Error("it changed something")
-	}
-}
-
-// So is a folder that is read-only.
-func TestReadOnly(t *testing.T) {
-	checktest.PrivateNode(t)
-	n := newNode(t)
-	n.write("conf/10-a.conflist", list, 0o600)
-	for _, dir := range []string{"conf", "bin"} {
-		if err := errors.Join(unix.Mount(n.path(dir), n.path(dir), "", unix.MS_BIND, ""),
-			unix.Mount("", n.path(dir), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")); err != nil {
-			t.Fatal(err)
-		}
-		_, err := installer.Install(n.request)
-		if err == nil || !strings.Contains(err.Error(), n.path(dir)+" is read-only: remount it") {
-			t.Errorf("%s: got %v", dir, err)
-		}
-		if err := unix.Unmount(n.path(dir), 0); err != nil {
-			t.Fatal(err)
-		}
-		if n.has("bin/cni-guard") || n.has("record/install.json") {
-			t.Errorf("%s: it changed something", dir)
-		}
-	}
-}
-
-// Two commands do not work at once.
-func TestLock(t *testing.T) {
-	dir := t.TempDir()
-	release, err := installer.Lock(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := installer.Lock(dir); err == nil || !strings.Contains(err.Error(), "another guardctl") {
-		t.Errorf("got %v", err)
-	}
-	release()
-	if release, err = installer.Lock(dir); err != nil {
-		t.Error(err)
-	}
-	release()
 }
 
 // What cannot be read as a record is no reason to go on without one.
