@@ -199,18 +199,19 @@ func TestProbeWithoutCapability(t *testing.T) {
 	}
 }
 
-// A thousand peers, and a socket whose buffer must take their answers.
+// A thousand peers, and a socket whose buffer must take their answers. The retry is
+// for what a busy machine drops on the way.
 func TestProbeThousandOnKernel(t *testing.T) {
 	view := near(t, "ip netns exec far ip route add local 10.245.0.0/16 dev lo\nip -n near route add 10.245.0.0/16 via 10.244.1.0 dev flannel.1 onlink\n")
 	var peers []tunnel.Peer
 	for i := range 1000 {
 		peers = append(peers, tunnel.Peer{Probed: netip.AddrFrom4([4]byte{10, 245, byte(i / 250), byte(i % 250)})})
 	}
-	answers, err := tunnel.Probe(t.Context(), view.ListenICMP, peers, tunnel.ProbeOptions{Wait: 5 * time.Second})
+	answers, err := tunnel.Probe(t.Context(), view.ListenICMP, peers, tunnel.ProbeOptions{Wait: 10 * time.Second, Retry: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := slices.IndexFunc(answers, func(a tunnel.Answer) bool { return a.State != tunnel.Answered }); n >= 0 {
+	if n := slices.IndexFunc(answers, func(a tunnel.Answer) bool { return !a.State.Confirms() }); n >= 0 {
 		t.Errorf("%s: %s", answers[n].Peer.Probed, say(answers[n]))
 	}
 }
