@@ -43,6 +43,7 @@ const (
 	InAndOut   Claim = "meanwhile pods started with the guard and without it"
 	Restored   Claim = "the configuration is as before guardctl install, byte for byte"
 	MendedPod  Claim = "once the rogue is put away, the next pod is in the network that it should be in"
+	MendedFree Claim = "guardctl release gives back the address of a pod that was removed from the wrong network"
 	MendedGone Claim = "once the rogue is put away, the pods of before are removed"
 )
 

@@ -24,8 +24,7 @@ var brokenFileFirst = Scenario{
 		if err != nil {
 			return err
 		}
-		half := s.LeftoverList()
-		if err := s.Write(rogue, half[:len(half)/2]); err != nil {
+		if err := s.Write(rogue, half(s.LeftoverList())); err != nil {
 			return err
 		}
 		if err := s.AwaitNone(ctx); err != nil {
@@ -44,6 +43,9 @@ var brokenFileFirst = Scenario{
 		return s.SeeAddress(before)
 	},
 }
+
+// half is what a full disk leaves of a file.
+func half(text []byte) []byte { return text[:len(text)/2] }
 
 var emptyFileFirst = Scenario{
 	Name:     "empty-file-first",

@@ -12,9 +12,6 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
-// uncalled is why the guard cannot prevent what a file does that wins at once.
-const uncalled = "it is called by no file but its own, so that a file that wins at once does so until guardctl conf quarantine; rogue-file-own is the placement that prevents it"
-
 // unselected gives the reasons for scenarios of files that a runtime selects.
 func unselected() map[string]string {
 	return map[string]string{
@@ -49,7 +46,7 @@ func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Po
 	if err != nil {
 		return err
 	}
-	s.See(claim.Named, shown.Code == 1 && shown.Says("ROGUE "+s.Of(rogue), "KEEP "+s.OwnFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
+	s.See(claim.Named, shown.Code == 1 && shown.Says("ROGUE "+s.Of(rogue), "KEEP "+s.KeepFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
 	return putAway(ctx, s, rogue, pods...)
 }
 

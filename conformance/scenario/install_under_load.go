@@ -114,9 +114,9 @@ func (l *load) operate(ctx context.Context, s *stage.Stage) error {
 	flags := [][]string{nil, {"--loopback"}, {"--placement", "own"}, {"--placement", "bookend"}}
 	for i := 0; !l.done.Load(); i++ {
 		steps := []func() (stage.Answer, error){
-			func() (stage.Answer, error) { return s.Operate(ctx, s.Release(), "install", flags[i%len(flags)]...) },
+			func() (stage.Answer, error) { return s.Operate(ctx, s.Programs(), "install", flags[i%len(flags)]...) },
 			func() (stage.Answer, error) { return s.Operate(ctx, next, "upgrade") },
-			func() (stage.Answer, error) { return s.Operate(ctx, s.Release(), "uninstall") },
+			func() (stage.Answer, error) { return s.Operate(ctx, s.Programs(), "uninstall") },
 		}
 		for _, step := range steps {
 			answer, err := step()

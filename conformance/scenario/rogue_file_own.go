@@ -11,7 +11,7 @@ import (
 
 var rogueFileOwn = Scenario{
 	Name:     "rogue-file-own",
-	Incident: "As rogue-file-wins, where guardctl install --placement own gave the guard 00-cni-guard.conflist, which sorts before.",
+	Incident: "As rogue-file-wins, where guardctl install --placement own gave the guard 00-cni-guard.conflist, which sorts before; beside it lies half a file, 06-c.conflist.",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds: []claim.Claim{
 		claim.Installed, claim.Recorded, claim.RightNetwork, claim.Warned, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord,
@@ -19,14 +19,15 @@ var rogueFileOwn = Scenario{
 	NotOn: unselected(),
 	Setup: stage.Setup{Late: true},
 	Play: func(ctx context.Context, s *stage.Stage) error {
-		const rogue = "05-b.conflist"
-		if s.Guarded {
-			if err := installOwn(ctx, s); err != nil {
-				return err
-			}
+		const rogue, broken = "05-b.conflist", "06-c.conflist"
+		if err := installOwn(ctx, s); err != nil {
+			return err
 		}
 		before, err := seeBefore(ctx, s)
 		if err != nil {
+			return err
+		}
+		if err := s.Write(broken, half(s.LeftoverList())); err != nil {
 			return err
 		}
 		if err := s.Install(rogue, s.LeftoverList()); err != nil {
@@ -43,8 +44,10 @@ var rogueFileOwn = Scenario{
 		if err := s.SeeRecords(before, next); err != nil {
 			return err
 		}
-		if err := s.SeeEvent(claim.Warned, s.Of(rogue)); err != nil {
-			return err
+		for _, name := range []string{rogue, broken} {
+			if err := s.SeeEvent(claim.Warned, s.Of(name)); err != nil {
+				return err
+			}
 		}
 		return putAway(ctx, s, rogue, before, next)
 	},
@@ -52,7 +55,10 @@ var rogueFileOwn = Scenario{
 
 // installOwn has the guard in a file of its own, and waits until that counts.
 func installOwn(ctx context.Context, s *stage.Stage) error {
-	answer, err := s.Operate(ctx, s.Release(), "install", "--placement", "own")
+	if !s.Guarded {
+		return nil
+	}
+	answer, err := s.Operate(ctx, s.Programs(), "install", "--placement", "own")
 	if err != nil {
 		return err
 	}

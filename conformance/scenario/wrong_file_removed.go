@@ -16,7 +16,7 @@ var wrongFileRemoved = Scenario{
 	Incident: "05-b.conf, a single plugin of another network, decides; an engineer who is to remove it removes 10-a.conflist instead, and others remove it, too (incident 004).",
 	Harms:    []claim.Claim{claim.RightNetwork, claim.NextPod},
 	Limits:   []claim.Claim{claim.RightNetwork},
-	Limit:    uncalled,
+	Limit:    "as rogue-file-wins",
 	Holds:    []claim.Claim{claim.Stopped, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
 	Play: func(ctx context.Context, s *stage.Stage) error {

@@ -17,6 +17,19 @@ func (s *Stage) Of(name string) string { return filepath.Join(s.selector().Folde
 // OwnFile gives the path of the file that has the pods' own network.
 func (s *Stage) OwnFile() string { return s.Of(s.selector().Own()) }
 
+// KeepFile gives the path of the file that has the guard in it.
+func (s *Stage) KeepFile() string {
+	if own := s.Of("00-cni-guard.conflist"); exists(own) {
+		return own
+	}
+	return s.OwnFile()
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
 func (s *Stage) selector() runtimes.Selector { return s.Runtime.(runtimes.Selector) }
 
 // Write puts a file into the conf dir as cp, or a careless installer, does: the

@@ -10,6 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
 // An Answer is what guardctl said, and how it ended.
@@ -34,6 +37,11 @@ func (a Answer) String() string { return fmt.Sprintf("exit code %d: %s", a.Code,
 // Guardctl runs the operator's command as it is installed.
 func (s *Stage) Guardctl(ctx context.Context, args ...string) (Answer, error) {
 	return run(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
+}
+
+// Release gives back what a pod holds that the runtime knows no more.
+func (s *Stage) Release(ctx context.Context, pod runtimes.Pod) (Answer, error) {
+	return s.Guardctl(ctx, "release", "--network", chain.Name, "--container-id", pod.ID)
 }
 
 // run waits for a program. An exit code is an answer, no error.

@@ -19,8 +19,8 @@ func (s *Stage) Operate(ctx context.Context, release, verb string, args ...strin
 	return run(ctx, filepath.Join(release, "guardctl"), args...)
 }
 
-// Release is the folder of the programs.
-func (s *Stage) Release() string { return s.folders.Guard }
+// Programs is the folder of the release that is tested.
+func (s *Stage) Programs() string { return s.folders.Guard }
 
 // NextRelease makes another folder of the programs, each of which differs from
 // the present ones by a byte at its end that it never looks at.
