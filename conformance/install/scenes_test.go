@@ -81,28 +81,39 @@ func (s scene) works(t testing.TB, n *Node) []string {
 }
 
 // done wants things as they are when the command came to its end, with nothing
-// else left behind.
+// else left behind; what was installed can be undone.
 func (s scene) done(t testing.TB, n *Node) {
 	t.Helper()
 	plugins := s.works(t, n)
 	if slices.Contains(plugins, "cni-guard") != s.guarded {
 		t.Errorf("the list has %q", plugins)
 	}
+	wantNothingBeside(t, n)
 	if s.command[0] == "upgrade" {
 		wantSame(t, filepath.Join(n.Bin(), "cni-guard"), filepath.Join(n.From, "cni-guard"))
 		wantSame(t, filepath.Join(n.Bin(), "loopback"), filepath.Join(n.From, "loopback"))
 	}
-	if !s.guarded {
-		s.asBefore(t, n)
-	}
-	for _, pattern := range []string{"conf/*.cni-guard-new", "bin/*.cni-guard-new", "record/*.cni-guard-new"} {
-		if left, _ := filepath.Glob(filepath.Join(n.Dir, pattern)); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
+	if s.command[0] == "install" {
+		if err := n.Run("uninstall"); err != nil {
+			t.Error(err)
 		}
+	}
+	if s.command[0] != "upgrade" {
+		s.asBefore(t, n)
 	}
 	_, err := os.Stat(filepath.Join(n.Bin(), "cni-guard"))
 	if s.gone != os.IsNotExist(err) {
 		t.Errorf("the plugin is there: %v", err)
+	}
+}
+
+// wantNothingBeside wants no file that was not finished.
+func wantNothingBeside(t testing.TB, n *Node) {
+	t.Helper()
+	for _, pattern := range []string{"conf/*.cni-guard-new", "bin/*.cni-guard-new", "record/*.cni-guard-new"} {
+		if left, _ := filepath.Glob(filepath.Join(n.Dir, pattern)); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
 	}
 }
 

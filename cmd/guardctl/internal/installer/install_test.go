@@ -119,3 +119,24 @@ func TestRecord(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The guard's own file follows the primary plugin's when it is installed again,
+// and says when it may not change its place.
+func TestOwnFollows(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	changed := strings.Replace(list, `"bridge"`, `"bridge","mtu":1400`, 1)
+	n.write("conf/10-a.conflist", changed, 0o600)
+	if n.must(installer.Install); !strings.Contains(n.read("conf/00-cni-guard.conflist"), "1400") {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+	n.request.Placement = installer.Inline
+	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "run guardctl uninstall first") {
+		t.Errorf("got %v", err)
+	}
+	if n.must(installer.Uninstall); n.has("conf/00-cni-guard.conflist") || n.read("conf/10-a.conflist") != changed {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}

@@ -91,8 +91,8 @@ func (s *Site) noteClasses(path string, runtimes map[string]any) {
 	}
 }
 
-// usable tells a folder from a variable that microk8s fills in, and from nothing.
-func usable(dir string) bool { return strings.HasPrefix(dir, "/") && !strings.Contains(dir, "$") }
+// usable tells a folder from nothing, and from a variable that microk8s fills in.
+func usable(dir string) bool { return strings.HasPrefix(dir, "/") }
 
 func set(to *string, value string) bool { *to = value; return true }
 
