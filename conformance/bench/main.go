@@ -47,7 +47,7 @@ func run(rounds int, guardDir, refDir, emptyDir string) error {
 	}
 	over := false
 	for _, records := range []int{0, 1000} {
-		for _, state := range []string{"state", "state-tunnels"} {
+		for _, state := range []string{"state", "state-geneve", "state-vxlan"} {
 			if err := fillLedger(filepath.Join(dir, state), records); err != nil {
 				return err
 			}

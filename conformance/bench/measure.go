@@ -59,7 +59,7 @@ func comparisons() []comparison {
 	return []comparison{
 		{"cni-guard", "reference tuning", map[string]float64{"ADD": 1.35, "DEL": 1.35}},
 		{"our loopback", "reference loopback", map[string]float64{"ADD": 1.1, "CHECK": 1.1, "DEL": 1.1}},
-		{"cni-guard, 1000 tunnels", "cni-guard", map[string]float64{"ADD": 1.05}},
+		{"cni-guard, 1000 tunnels", "cni-guard, 0 tunnels", map[string]float64{"ADD": 1.05}},
 		{"cni-guard", "reference portmap", nil},
 		{"cni-guard", "empty plugin", nil},
 		{"reference tuning", "empty plugin", nil},
@@ -94,7 +94,7 @@ func print(w io.Writer, records, rounds int, m medians) {
 		}
 		fmt.Fprintln(t)
 	}
-	for _, name := range []string{"empty Go program", "empty plugin", "reference loopback", "our loopback", "reference tuning", "reference portmap", "cni-guard", "cni-guard, 1000 tunnels"} {
+	for _, name := range []string{"empty Go program", "empty plugin", "reference loopback", "our loopback", "reference tuning", "reference portmap", "cni-guard", "cni-guard, 0 tunnels", "cni-guard, 1000 tunnels"} {
 		fmt.Fprintf(t, "%s, ms\t", name)
 		for _, verb := range verbs() {
 			fmt.Fprintf(t, "%.2f\t", float64(m[name][verb].Microseconds())/1000)

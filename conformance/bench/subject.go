@@ -24,14 +24,21 @@ func verbs() []string { return []string{"ADD", "CHECK", "DEL"} }
 func subjects(dir string, p pod, guardDir, refDir, emptyDir string) ([]subject, error) {
 	prev := fmt.Sprintf(`"prevResult":{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":%q,"sandbox":%q}],"ips":[{"address":%q,"interface":0}]}`, p.mac, p.path, p.addr)
 	head := `{"cniVersion":"1.0.0","name":"bench",`
-	all := []struct{ name, program, conf string }{
+	type written struct{ name, program, conf string }
+	// The guard on the same node, told to warm tunnels of which it has so many. Not
+	// side by side: each would find the pages of the other warm.
+	tunnels := func(n int, kind string) written {
+		conf := fmt.Sprintf(`"type":"cni-guard","stateDir":%q,"checks":{"tunnel-warmup":{"kinds":[%q]}},`, dir+"/state-"+kind, kind)
+		return written{fmt.Sprintf("cni-guard, %d tunnels", n), filepath.Join(guardDir, "cni-guard"), head + conf + prev + `}`}
+	}
+	all := []written{
 		{"empty Go program", filepath.Join(emptyDir, "empty"), head + `"type":"empty"}`},
 		{"empty plugin", filepath.Join(emptyDir, "skel"), head + `"type":"skel",` + prev + `}`},
+		tunnels(0, "geneve"),
 		{"reference loopback", filepath.Join(refDir, "loopback"), head + `"type":"loopback"}`},
 		{"our loopback", filepath.Join(guardDir, "loopback"), head + `"type":"loopback"}`},
 		{"reference tuning", filepath.Join(refDir, "tuning"), head + fmt.Sprintf(`"type":"tuning","dataDir":%q,"sysctl":{"net.ipv4.conf.eth0.arp_filter":"1"},`, dir+"/tuning") + prev + `}`},
-		// Not beside the other cni-guard, whose pages it would find warm.
-		{"cni-guard, 1000 tunnels", filepath.Join(guardDir, "cni-guard"), head + fmt.Sprintf(`"type":"cni-guard","stateDir":%q,"checks":{"tunnel-warmup":{"kinds":["vxlan"]}},`, dir+"/state-tunnels") + prev + `}`},
+		tunnels(1000, "vxlan"),
 		{"reference portmap", filepath.Join(refDir, "portmap"), head + `"type":"portmap","capabilities":{"portMappings":true},` + prev + `}`},
 		{"cni-guard", filepath.Join(guardDir, "cni-guard"), head + fmt.Sprintf(`"type":"cni-guard","stateDir":%q,`, dir+"/state") + prev + `}`},
 	}
