@@ -40,7 +40,7 @@ type Expectation struct {
 // Without judges a run without the guard: the incident must really happen.
 func Without(e Expectation, seen []Sighting, failure error) Verdict {
 	if failure != nil {
-		return Verdict{Broken, "the scenario could not be played: " + failure.Error()}
+		return unplayed(seen, failure)
 	}
 	if len(seen) == 0 {
 		return Verdict{Broken, "nothing was looked at"}
@@ -67,7 +67,7 @@ func Without(e Expectation, seen []Sighting, failure error) Verdict {
 // any more must not be told to people.
 func With(e Expectation, seen []Sighting, failure error) Verdict {
 	if failure != nil {
-		return Verdict{Broken, "the scenario could not be played: " + failure.Error()}
+		return unplayed(seen, failure)
 	}
 	within := func(s Sighting) bool { return slices.Contains(e.Limits, s.Claim) }
 	if err := allHeld(slices.DeleteFunc(slices.Clone(seen), within)); err != nil {
@@ -90,6 +90,15 @@ func With(e Expectation, seen []Sighting, failure error) Verdict {
 		return Verdict{Mended, e.Limit}
 	}
 	return Verdict{Word: Held}
+}
+
+// unplayed tells what was untrue by then as well: it may be why.
+func unplayed(seen []Sighting, failure error) Verdict {
+	why := "the scenario could not be played: " + failure.Error()
+	if text := untrue(seen); text != "" {
+		why += "; by then it was " + text
+	}
+	return Verdict{Broken, why}
 }
 
 func allHeld(seen []Sighting) error {

@@ -47,13 +47,14 @@ func TestWith(t *testing.T) {
 		word claim.Word
 		why  string
 	}{
-		"holds":               {e, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Held, ""},
-		"does not hold":       {e, []claim.Sighting{saw(claim.NodeLo, false)}, nil, claim.Broken, "not so: the node's lo is up"},
-		"held once only":      {e, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.NodeLo, false)}, nil, claim.Broken, "lo"},
-		"something else":      {e, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.PodGone, false)}, nil, claim.Broken, "removes the pod"},
-		"not looked at":       {e, []claim.Sighting{saw(claim.PodGone, true)}, nil, claim.Broken, "nobody looked"},
-		"promises nothing":    {claim.Expectation{}, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Broken, "promises nothing"},
-		"could not be played": {e, []claim.Sighting{saw(claim.NodeLo, true)}, errors.New("no runc"), claim.Broken, "no runc"},
+		"holds":                 {e, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Held, ""},
+		"does not hold":         {e, []claim.Sighting{saw(claim.NodeLo, false)}, nil, claim.Broken, "not so: the node's lo is up"},
+		"held once only":        {e, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.NodeLo, false)}, nil, claim.Broken, "lo"},
+		"something else":        {e, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.PodGone, false)}, nil, claim.Broken, "removes the pod"},
+		"not looked at":         {e, []claim.Sighting{saw(claim.PodGone, true)}, nil, claim.Broken, "nobody looked"},
+		"promises nothing":      {claim.Expectation{}, []claim.Sighting{saw(claim.NodeLo, true)}, nil, claim.Broken, "promises nothing"},
+		"could not be played":   {e, []claim.Sighting{saw(claim.NodeLo, true)}, errors.New("no runc"), claim.Broken, "no runc"},
+		"not played to the end": {e, []claim.Sighting{saw(claim.NodeLo, false)}, errors.New("no runc"), claim.Broken, "no runc; by then it was not so: the node's lo is up"},
 
 		"limit":                    {limited, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.RightNetwork, false)}, nil, claim.Mended, "it is not called"},
 		"limit that is none":       {limited, []claim.Sighting{saw(claim.NodeLo, true), saw(claim.RightNetwork, true)}, nil, claim.Broken, "it is not called"},

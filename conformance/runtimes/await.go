@@ -19,17 +19,18 @@ func Await(ctx context.Context, what string, ask func(context.Context) (bool, er
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	reason := context.DeadlineExceeded
 	for {
 		ok, err := ask(ctx)
 		if ok && err == nil {
 			return nil
 		}
+		if err != nil && ctx.Err() == nil { // else it is only that the time is over
+			reason = err
+		}
 		select {
 		case <-ctx.Done():
-			if err == nil {
-				err = ctx.Err()
-			}
-			return fmt.Errorf("await %s: %w", what, err)
+			return fmt.Errorf("await %s: %w", what, reason)
 		case <-tick.C:
 		}
 	}
