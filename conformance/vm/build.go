@@ -12,9 +12,9 @@ import (
 // initPackage is the program that the kernel starts in the guest.
 const initPackage = "github.com/cni-guard/cni-guard/conformance/vm/init"
 
-// BuildInit has the go command build init. It works in a folder of the
+// buildInit has the go command build init. It works in a folder of the
 // conformance module; elsewhere name one that is built with Machine.Init.
-func BuildInit(ctx context.Context, path string) error {
+func buildInit(ctx context.Context, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", path, initPackage)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -45,6 +45,27 @@ func TestMissingKernel(t *testing.T) {
 	}
 }
 
+func TestMissingQemu(t *testing.T) {
+	dir := t.TempDir()
+	for path, text := range map[string]string{"boot/vmlinuz-6.1": "kernel", "lib/modules/6.1/modules.builtin": "kernel/net/ipv4/ipip.ko\n", "init": "init"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := vm.KernelIn(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	_, err = vm.Run(t.Context(), vm.Machine{Kernel: k, Init: filepath.Join(dir, "init"), Modules: []string{"ipip"}, Command: []string{"/x"}})
+	if err == nil || !strings.Contains(err.Error(), "start qemu-system-x86_64 (Debian package qemu-system-x86)") {
+		t.Errorf("err = %v", err)
+	}
+}
+
 func TestBrokenCache(t *testing.T) {
 	cache := t.TempDir()
 	if err := os.Mkdir(filepath.Join(cache, "6.1"), 0o755); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// Orders are what init reads from /etc/orders.json. Its paths are the guest's.
-type Orders struct {
+// orders are what init reads from /etc/orders.json. Their paths are the guest's.
+type orders struct {
 	Modules []string // in the order to load them in
 	Sysctls []string
 	Command []string
@@ -52,7 +52,7 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 	if err := t.add(File{Path: "/init", From: m.Init}); err != nil {
 		return nil, err
 	}
-	orders := Orders{Command: m.Command, Env: m.Env, Dir: m.Dir, Sysctls: m.Sysctls}
+	o := orders{Command: m.Command, Env: m.Env, Dir: m.Dir, Sysctls: m.Sysctls}
 	l, err := m.Kernel.library()
 	if err != nil {
 		return nil, err
@@ -64,9 +64,9 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 	for _, module := range modules {
 		path := "/usr/lib/modules/" + module.name + ".ko"
 		t.put(path, node{mode: 0o644, text: module.elf})
-		orders.Modules = append(orders.Modules, path)
+		o.Modules = append(o.Modules, path)
 	}
-	text, err := json.Marshal(orders)
+	text, err := json.Marshal(o)
 	t.text("/etc/orders.json", string(text))
 	return t, err
 }

@@ -79,7 +79,7 @@ func (m Machine) run(ctx context.Context) (Result, error) {
 	defer os.RemoveAll(dir)
 	if m.Init == "" {
 		m.Init = filepath.Join(dir, "init")
-		if err := BuildInit(ctx, m.Init); err != nil {
+		if err := buildInit(ctx, m.Init); err != nil {
 			return Result{}, err
 		}
 	}
