@@ -21,13 +21,12 @@ type changeFlags struct {
 	cmd     *cobra.Command
 	site    *siteFlags
 	request installer.Request
-	dryRun  bool
 }
 
 func newChangeFlags(cmd *cobra.Command) *changeFlags {
 	c := &changeFlags{cmd: cmd, site: newSiteFlags(cmd, cmd.Flags())}
 	cmd.Flags().StringVar(&c.request.RecordDir, "record-dir", installer.RecordDir, "where to write down what was changed")
-	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only show what would be done")
+	cmd.Flags().BoolVar(&c.request.DryRun, "dry-run", false, "only show what would be done")
 	return c
 }
 
@@ -36,7 +35,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 	if err := c.complete(); err != nil {
 		return changeFailed(err)
 	}
-	if !c.dryRun {
+	if !c.request.DryRun {
 		release, err := installer.Lock(c.request.RecordDir)
 		if err != nil {
 			return changeFailed(err)
@@ -53,7 +52,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 	switch {
 	case len(p.Steps) == 0:
 		c.say("%s\n", nothing)
-	case !c.dryRun:
+	case !c.request.DryRun:
 		c.say("%s\n", done)
 	}
 	for _, note := range p.Notes {
@@ -100,7 +99,7 @@ func (c *changeFlags) find() (site.Site, error) {
 }
 
 func (c *changeFlags) do(p installer.Plan) error {
-	if !c.dryRun {
+	if !c.request.DryRun {
 		return p.Run(func(s installer.Step) { c.say("%s\n", s.Does) })
 	}
 	for _, s := range p.Steps {

@@ -39,7 +39,6 @@ func scenes() []scene {
 	return []scene{
 		{name: "install", file: "10-a.conflist", content: list, command: withLoopback, guarded: true},
 		{name: "install crio", runtime: "crio", file: "10-a.conflist", content: list, command: install, guarded: true},
-		{name: "install bookend", file: "10-a.conflist", content: list, command: []string{"install", "--placement", "bookend"}, guarded: true},
 		{name: "install conf", file: "10-a.conf", content: conf, command: install, guarded: true},
 		{name: "install json crio", runtime: "crio", file: "10-a.json", content: conf, command: install, guarded: true},
 		{name: "install own", file: "10-a.conflist", content: list, command: own, guarded: true},
@@ -47,7 +46,6 @@ func scenes() []scene {
 		{name: "uninstall", file: "10-a.conflist", content: list, before: [][]string{withLoopback}, command: []string{"uninstall"}},
 		{name: "uninstall changed", file: "10-a.conflist", content: list, before: installed, command: []string{"uninstall"}, changed: true},
 		{name: "uninstall conf", file: "10-a.conf", content: conf, before: installed, command: []string{"uninstall"}},
-		{name: "uninstall json", file: "10-a.json", content: conf, before: installed, command: []string{"uninstall"}},
 		{name: "uninstall own crio", runtime: "crio", file: "10-a.conflist", content: list, before: [][]string{own}, command: []string{"uninstall"}},
 		{name: "remove", file: "10-a.conflist", content: list, before: [][]string{install, {"uninstall"}}, command: []string{"uninstall", "--grace", "0s"}, gone: true},
 		{name: "upgrade", file: "10-a.conflist", content: list, before: [][]string{withLoopback}, command: []string{"upgrade"}, guarded: true},

@@ -110,7 +110,7 @@ func (s scene) done(t testing.TB, n *Node) {
 // wantNothingBeside wants no file that was not finished.
 func wantNothingBeside(t testing.TB, n *Node) {
 	t.Helper()
-	for _, pattern := range []string{"conf/*.cni-guard-new", "bin/*.cni-guard-new", "record/*.cni-guard-new"} {
+	for _, pattern := range []string{"conf/*.cni-guard-new", "bin/*.cni-guard-new", "record/*.cni-guard-new", "record/view-*"} {
 		if left, _ := filepath.Glob(filepath.Join(n.Dir, pattern)); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}

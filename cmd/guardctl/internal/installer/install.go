@@ -90,7 +90,7 @@ func (r Request) runtime() conflist.Runtime {
 
 // effective gives what the runtime selects once the changes are made.
 func (r Request) effective(changes map[string][]byte) (conflist.File, error) {
-	v, err := newView(r.Site.ConfDir, changes)
+	v, err := r.newView(changes)
 	if err != nil {
 		return conflist.File{}, err
 	}
@@ -126,7 +126,7 @@ func (c *change) finish(record *Record) error {
 // foresee makes sure that the runtime will select the file with the guard, of the
 // network that it selects now.
 func (r Request) foresee(c change, now conflist.File) (conflist.File, Snapshot, error) {
-	v, err := newView(r.Site.ConfDir, c.files)
+	v, err := r.newView(c.files)
 	if err != nil {
 		return conflist.File{}, Snapshot{}, err
 	}

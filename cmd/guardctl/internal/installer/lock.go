@@ -31,5 +31,9 @@ func Lock(dir string) (release func(), err error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
+	left, _ := filepath.Glob(filepath.Join(dir, viewPrefix+"*"))
+	for _, view := range left { // of a command that was killed
+		_ = os.RemoveAll(view)
+	}
 	return func() { _ = f.Close() }, nil
 }

@@ -52,7 +52,7 @@ func (r Request) insertOwn(path string) (change, error) {
 
 // withoutOwn gives the file that would count without ours.
 func (r Request) withoutOwn() (string, error) {
-	v, err := newView(r.Site.ConfDir, map[string][]byte{ownFile: nil})
+	v, err := r.newView(map[string][]byte{ownFile: nil})
 	if err != nil {
 		return "", err
 	}

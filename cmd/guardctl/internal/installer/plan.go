@@ -22,6 +22,8 @@ type Request struct {
 	// Grace is how long the plugin stays after the last conflist named it, and
 	// after the last call; see Uninstall.
 	Grace time.Duration
+	// DryRun says that the plan is only looked at.
+	DryRun bool
 	// Supports asks plugins for their versions; see conflist.Runtime.
 	Supports func(binary, cniVersion string) error
 

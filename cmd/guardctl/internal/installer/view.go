@@ -3,6 +3,7 @@
 package installer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,12 +22,19 @@ type view struct {
 	real string
 }
 
+// viewPrefix begins the names of views.
+const viewPrefix = "view-"
+
 // newView makes a view; changes has the content of files by their names, nil for
 // one that will be gone. Remove it by close.
-func newView(real string, changes map[string][]byte) (v view, err error) {
-	v.real = real
-	if v.dir, err = os.MkdirTemp("", "cni-guard-view-"); err != nil {
-		return v, fmt.Errorf("look at the folder as it will be: %w: set TMPDIR to a folder with space", err)
+func (r Request) newView(changes map[string][]byte) (v view, err error) {
+	v.real = r.Site.ConfDir
+	parent := "" // a dry run leaves the folder of the record alone
+	if !r.DryRun && exists(r.RecordDir) {
+		parent = r.RecordDir // where Lock sweeps up after those that were killed
+	}
+	if v.dir, err = os.MkdirTemp(parent, viewPrefix); err != nil {
+		return v, fmt.Errorf("look at the folder as it will be: %w: free some space (df %s)", err, cmp.Or(parent, os.TempDir()))
 	}
 	defer func() {
 		if err != nil {
@@ -34,7 +42,7 @@ func newView(real string, changes map[string][]byte) (v view, err error) {
 			err = fmt.Errorf("look at the folder as it will be: %w", err)
 		}
 	}()
-	if err := v.link(real, v.dir, changes); err != nil {
+	if err := v.link(v.real, v.dir, changes); err != nil {
 		return v, err
 	}
 	for name, content := range changes {
