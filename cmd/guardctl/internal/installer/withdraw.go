@@ -85,7 +85,10 @@ func (c *change) asBefore(e Edit, doc []byte, a attributes) error {
 	case e.Aside == "":
 		c.drop(e.Path) // our own file; the list it is a copy of is there
 	case exists(e.From):
-		c.drop(e.Path) // the single configuration is there again
+		c.drop(e.Path) // the primary plugin wrote its single configuration again
+		if exists(e.Aside) {
+			c.drop(e.Aside)
+		}
 	default:
 		c.restore(e)
 		c.drop(e.Path)

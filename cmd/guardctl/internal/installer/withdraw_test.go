@@ -64,3 +64,21 @@ func TestUninstallOwnAlone(t *testing.T) {
 		t.Errorf("changed: %s", n.folder("conf"))
 	}
 }
+
+// A primary plugin that writes its single configuration again is followed, by
+// install and by uninstall.
+func TestSingleComesBack(t *testing.T) {
+	const single, newer = `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`
+	n := newNode(t)
+	n.write("conf/10-a.conf", single, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conf", newer, 0o600)
+	n.must(installer.Install)
+	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, "1400") || !strings.Contains(got, "cni-guard") || n.has("conf/10-a.conf") {
+		t.Errorf("installed again: %s", n.folder("conf"))
+	}
+	n.write("conf/10-a.conf", single, 0o600)
+	if n.must(installer.Uninstall); n.folder("conf") != "-- 10-a.conf --\n"+single+"\n" {
+		t.Errorf("uninstalled: %s", n.folder("conf"))
+	}
+}
