@@ -19,7 +19,7 @@ func Await(ctx context.Context, what string, ask func(context.Context) (bool, er
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	reason := context.DeadlineExceeded
+	var reason error
 	for {
 		ok, err := ask(ctx)
 		if ok && err == nil {
@@ -30,6 +30,9 @@ func Await(ctx context.Context, what string, ask func(context.Context) (bool, er
 		}
 		select {
 		case <-ctx.Done():
+			if reason == nil {
+				reason = ctx.Err()
+			}
 			return fmt.Errorf("await %s: %w", what, reason)
 		case <-tick.C:
 		}
