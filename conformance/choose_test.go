@@ -11,7 +11,7 @@ import (
 
 func TestUnknownNamesTheValidOnes(t *testing.T) {
 	for _, test := range []struct{ scenario, runtime, want string }{
-		{"path-to-nod", "", `no scenario "path-to-nod": there are addresses-exhausted, fifty-pods,`},
+		{"path-to-nod", "", `no scenario "path-to-nod": there are addresses-exhausted, broken-file-first,`},
 		{"", "crio", `no runtime "crio": there are containerd, containerd2, libcni, podman`},
 	} {
 		if _, err := choose(test.scenario, test.runtime); err == nil || !strings.Contains(err.Error(), test.want) {
