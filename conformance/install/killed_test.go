@@ -62,6 +62,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	for _, s := range scenes() {
 		t.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			var n *Node
 			killed.Each(t, func(t testing.TB) *exec.Cmd {
 				n = s.prepare(t, guard, first, ref)
