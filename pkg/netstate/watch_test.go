@@ -93,8 +93,7 @@ func TestWatchRoutesFlood(t *testing.T) {
 			break
 		}
 	}
-	checktest.Shell(t, "ip -n flood route add 10.9.9.0/24 dev vx0")
-	expect(t, changes, "10.9.9.0/24 via invalid IP gone false")
+	goesOn(t, "flood", changes)
 }
 
 // When the kernel has no more room (ENOBUFS) the watch says so and goes on.
@@ -122,8 +121,26 @@ func TestWatchRoutesWithoutRoom(t *testing.T) {
 	for len(changes) > 0 {
 		<-changes
 	}
-	checktest.Shell(t, "ip -n narrow route add 10.9.9.0/24 dev vx0")
-	expect(t, changes, "10.9.9.0/24 via invalid IP gone false")
+	goesOn(t, "narrow", changes)
+}
+
+// goesOn adds routes until the watch tells of one. What is left of a flood may
+// still fill the channel, and then a resync stands for the route.
+func goesOn(t *testing.T, in string, changes <-chan netstate.RouteChange) {
+	t.Helper()
+	for i := range 250 {
+		dst := fmt.Sprintf("10.9.%d.0/24", i)
+		checktest.Shell(t, "ip -n "+in+" route add "+dst+" dev vx0")
+		for c := range changes {
+			if c.Resync {
+				break
+			}
+			if c.Route.Dst.String() == dst && !c.Gone {
+				return
+			}
+		}
+	}
+	t.Fatal("the watch tells of nothing but resyncs")
 }
 
 // flap adds and deletes routes.
