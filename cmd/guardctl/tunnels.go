@@ -113,7 +113,7 @@ func newKeeper(flags *tunnelFlags, log *slog.Logger) (*tunnel.Keeper, error) {
 	}
 	return &tunnel.Keeper{
 		Memory: tunnel.MemoryOf(flags.stateDir), Kinds: flags.kinds, Extra: extra, Interval: 4 * time.Minute,
-		Dump: node.TunnelDump, Watch: node.WatchRoutes, Open: node.ListenICMP, Log: log,
+		Dump: func() (netstate.TunnelDump, error) { return node.TunnelDump() }, Watch: node.WatchRoutes, Open: node.ListenICMP, Log: log,
 	}, nil
 }
 

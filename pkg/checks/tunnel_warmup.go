@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
@@ -38,7 +39,7 @@ func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) 
 		Interval: time.Duration(o.Interval),
 		Wait:     time.Duration(o.Wait),
 		Max:      int(o.Max),
-		Dump:     t.Node.TunnelDump,
+		Dump:     func() (netstate.TunnelDump, error) { return t.Node.TunnelDump(o.Kinds...) },
 		Open:     t.Pod.ListenICMP,
 		Again:    t.Node.ListenICMP,
 	}

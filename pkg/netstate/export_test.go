@@ -57,6 +57,12 @@ func (l *Live) TunnelRoutes(links ...int) ([]TunnelRoute, error) {
 	}, func(b []byte, of func(int) bool) []TunnelRoute { return parseTunnelRoute(b, unix.AF_INET, of) })
 }
 
+// LinkAnswers gives how many links the kernel speaks of when it is asked for a kind.
+func (l *Live) LinkAnswers(kind string) (n int, err error) {
+	err = l.each(linkQuestion(kind), func() { n = 0 }, func([]byte) { n++ })
+	return n, err
+}
+
 // RoutesIn gives how many routes of a family a message has.
 func RoutesIn(b []byte, family uint8) int {
 	return len(parseTunnelRoute(b, family, func(int) bool { return true }))

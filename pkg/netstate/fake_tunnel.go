@@ -20,28 +20,33 @@ type path struct {
 const mainTable = 254
 
 // TunnelDump implements View.
-func (f *Fake) TunnelDump() (TunnelDump, error) {
+func (f *Fake) TunnelDump(kinds ...string) (TunnelDump, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.failure("TunnelDump"); err != nil {
 		return TunnelDump{}, err
 	}
-	d := TunnelDump{Neighbours: slices.Clone(f.neighbours), FDB: slices.Clone(f.fdb)}
+	var d TunnelDump
 	for _, l := range f.links {
-		if !carriesTunnels(l.Kind) {
+		if !carriesTunnels(l.Kind) || len(kinds) > 0 && !slices.Contains(kinds, l.Kind) {
 			continue
 		}
 		t := f.tunnels[l.Name]
 		t.Name, t.Index, t.Kind, t.Up, t.Addrs = l.Name, l.Index, l.Kind, l.Up, slices.Clone(f.addrs[l.Name])
 		d.Links = append(d.Links, t)
 	}
+	of := func(index int) bool {
+		return slices.ContainsFunc(d.Links, func(t TunnelLink) bool { return t.Index == index })
+	}
+	d.Neighbours = slices.DeleteFunc(slices.Clone(f.neighbours), func(n Neighbour) bool { return !of(n.Link) })
+	d.FDB = slices.DeleteFunc(slices.Clone(f.fdb), func(e FDBEntry) bool { return !of(e.Link) })
 	for i, r := range f.routes {
-		f.dumpRoute(&d, r, f.paths[i])
+		f.dumpRoute(&d, r, f.paths[i], of)
 	}
 	return d, nil
 }
 
-func (f *Fake) dumpRoute(d *TunnelDump, r Route, p path) {
+func (f *Fake) dumpRoute(d *TunnelDump, r Route, p path, of func(index int) bool) {
 	if p.kind != "" {
 		if p.kind != "throw" && r.Dst.IsValid() {
 			d.Own = append(d.Own, r.Dst)
@@ -49,7 +54,7 @@ func (f *Fake) dumpRoute(d *TunnelDump, r Route, p path) {
 		return
 	}
 	link, err := f.find(r.Link)
-	if err != nil || !carriesTunnels(link.Kind) {
+	if err != nil || !of(link.Index) {
 		return
 	}
 	dst := r.Dst

@@ -16,23 +16,15 @@ import (
 // kube-router has a device for each peer.
 const aFew = 8
 
-// carriesTunnels says whether a TunnelDump has links of the kind.
-func carriesTunnels(kind string) bool {
-	switch kind {
-	case "ipip", "ip6tnl", "sit", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard", "openvswitch":
-		return true
-	}
-	return false
-}
-
 // TunnelDump implements View. A device that vanishes meanwhile is left out.
-func (l *Live) TunnelDump() (TunnelDump, error) {
+func (l *Live) TunnelDump(kinds ...string) (TunnelDump, error) {
 	var d TunnelDump
+	dumpLinks := func(d *TunnelDump) error { return l.dumpTunnelLinks(d, kinds) }
 	for _, step := range []struct {
 		what string
 		dump func(*TunnelDump) error
 	}{
-		{"links", l.dumpTunnelLinks},
+		{"links", dumpLinks},
 		{"addresses", l.dumpTunnelAddrs},
 		{"forwarding entries", l.dumpFDB},
 		{"neighbours", l.dumpNeighbours},

@@ -4,6 +4,7 @@ package netstate
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -13,21 +14,68 @@ import (
 // what it says of one (RTEXT_FILTER_SKIP_STATS, Linux 4.4).
 const skipStats = 1 << 3
 
-func (l *Live) dumpTunnelLinks(d *TunnelDump) (err error) {
-	d.Links, err = gather(l, question{unix.RTM_GETLINK, unix.RTM_NEWLINK, []nl.NetlinkRequestData{
-		nl.NewIfInfomsg(unix.AF_UNSPEC),
-		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)),
-	}}, parseTunnelLink)
+// dumpTunnelLinks asks kind by kind where only some are wanted: a node has a link
+// for each pod, which the kernel is quick to leave out.
+func (l *Live) dumpTunnelLinks(d *TunnelDump, kinds []string) error {
+	if len(kinds) == 0 {
+		return l.dumpLinksOf(d, "", carriesTunnels, new(bool))
+	}
+	wanted := func(kind string) bool { return carriesTunnels(kind) && slices.Contains(kinds, kind) }
+	for i, kind := range kinds {
+		if slices.Contains(kinds[:i], kind) {
+			continue
+		}
+		others := false
+		before := d.Links
+		if err := l.dumpLinksOf(d, kind, wanted, &others); err != nil {
+			return err
+		}
+		if others { // the kernel did not filter, and this is all that there is
+			d.Links = d.Links[len(before):]
+			return nil
+		}
+	}
+	return nil
+}
+
+// dumpLinksOf adds the links that are wanted, and tells whether there were others
+// than those of the kind that was asked for.
+func (l *Live) dumpLinksOf(d *TunnelDump, kind string, wanted func(kind string) bool, others *bool) error {
+	links, err := gather(l, linkQuestion(kind), func(b []byte) []TunnelLink {
+		link := parseTunnelLink(b)
+		*others = *others || link.Kind != kind
+		if !wanted(link.Kind) {
+			return nil
+		}
+		return []TunnelLink{link}
+	})
+	d.Links = append(d.Links, links...)
 	return err
 }
 
-// parseTunnelLink gives nothing for a link that is no tunnel.
-func parseTunnelLink(b []byte) []TunnelLink {
+// linkQuestion asks for the links of a kind, or for all. The kernel filters since
+// Linux 4.6, as long as the module of the kind is loaded; otherwise it gives all.
+func linkQuestion(kind string) question {
+	q := question{unix.RTM_GETLINK, unix.RTM_NEWLINK, []nl.NetlinkRequestData{
+		nl.NewIfInfomsg(unix.AF_UNSPEC),
+		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)),
+	}}
+	if kind != "" {
+		info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+		info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
+		q.parts = append(q.parts, info)
+	}
+	return q
+}
+
+// parseTunnelLink reads any link. One that is no tunnel has no more than a name and
+// a kind; what is cut short has none.
+func parseTunnelLink(b []byte) (link TunnelLink) {
 	if len(b) < unix.SizeofIfInfomsg {
-		return nil
+		return link
 	}
 	msg := nl.DeserializeIfInfomsg(b)
-	link := TunnelLink{Index: int(msg.Index), Up: msg.Flags&unix.IFF_UP != 0}
+	link.Index, link.Up = int(msg.Index), msg.Flags&unix.IFF_UP != 0
 	for kind, value := range attributes(b[unix.SizeofIfInfomsg:]) {
 		switch kind {
 		case unix.IFLA_IFNAME:
@@ -38,10 +86,7 @@ func parseTunnelLink(b []byte) []TunnelLink {
 			link.parseInfo(value)
 		}
 	}
-	if !carriesTunnels(link.Kind) {
-		return nil
-	}
-	return []TunnelLink{link}
+	return link
 }
 
 // parseInfo reads IFLA_LINKINFO, in which the kind comes before its data.

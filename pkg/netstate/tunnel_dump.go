@@ -5,6 +5,7 @@ package netstate
 import (
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // A TunnelDump is what the kernel says of the tunnels of a namespace: enough to
@@ -21,12 +22,21 @@ type TunnelDump struct {
 	FDB        []FDBEntry  // of Links of kind vxlan
 }
 
+// TunnelKinds gives all kinds of links that a TunnelDump may have, as the kernel
+// names them (IFLA_INFO_KIND).
+func TunnelKinds() []string {
+	return []string{"ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard", "openvswitch"}
+}
+
+// carriesTunnels says whether a TunnelDump has links of the kind.
+func carriesTunnels(kind string) bool { return slices.Contains(TunnelKinds(), kind) }
+
 // A TunnelLink is a device whose packets leave the node in other packets, or
 // enter Open vSwitch, which may wrap them.
 type TunnelLink struct {
 	Name  string
 	Index int    // 1 or more
-	Kind  string // ipip, ip6tnl, sit, gre, gretap, ip6gre, ip6gretap, vxlan, geneve, wireguard or openvswitch
+	Kind  string // one of TunnelKinds
 	Up    bool   // IFF_UP
 
 	// Local and Remote are the outer addresses; the zero Addr where the kind has

@@ -24,7 +24,7 @@ func (u Unreadable) Addrs(string) ([]netip.Prefix, error) { return nil, u.Err }
 func (u Unreadable) Routes() ([]Route, error) { return nil, u.Err }
 
 // TunnelDump implements View.
-func (u Unreadable) TunnelDump() (TunnelDump, error) { return TunnelDump{}, u.Err }
+func (u Unreadable) TunnelDump(...string) (TunnelDump, error) { return TunnelDump{}, u.Err }
 
 // Flows implements View.
 func (u Unreadable) Flows(uint8) ([]Flow, error) { return nil, u.Err }

@@ -26,9 +26,12 @@ type View interface {
 	// Lookup asks where a packet to an address would go. Its cost does not grow
 	// with the node. The error wraps fs.ErrNotExist where no route leads there.
 	Lookup(addr netip.Addr) (Hop, error)
-	// TunnelDump gives the tunnels of the namespace and what leads over them. Its
-	// cost grows with the node; no check of the pod path may call it each time.
-	TunnelDump() (TunnelDump, error)
+	// TunnelDump gives the tunnels of the namespace and what leads over them: those
+	// of some kinds, or of all (TunnelKinds) if none is given. Of a bridge or Open
+	// vSwitch that a tunnel is a port of it tells if that kind is wanted as well. Its
+	// cost grows with what there is of the kinds, and a little with the node; no
+	// check of the pod path may call it each time.
+	TunnelDump(kinds ...string) (TunnelDump, error)
 	// Flows gives what connection tracking has of an IP protocol that it knows no
 	// more of than the addresses, such as 4. Where there is no connection tracking
 	// the error wraps ErrNoConntrack. Before Linux 5.8 the cost grows with all
