@@ -54,6 +54,7 @@ func TestConflistAgreesWithSelect(t *testing.T) {
 func anyRuntime(random *rand.Rand, bin string) conflist.Runtime {
 	r := conflist.NewRuntime(conflist.Kind(1 + random.IntN(3)))
 	r.BinDirs = []string{bin}
+	r.Supports = func(string, string) error { return nil } // as guardctl, the check asks who can be asked
 	if r.Kind == conflist.Containerd {
 		r.MaxConfNum = []int{1, 1, 0, 2}[random.IntN(4)]
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,11 +32,21 @@ func confDir(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		plant(t, filepath.Join(dir, name), text, time.Hour)
 	}
 	return dir
+}
+
+// plant writes a file that was there for some time.
+func plant(t testing.TB, path, text string, age time.Duration) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	since := time.Now().Add(-age)
+	if err := os.Chtimes(path, since, since); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // twenty is a folder of as many files, the guard's and others of one text.
@@ -159,11 +170,16 @@ func TestConflistQuotesNames(t *testing.T) {
 	}
 }
 
-// Without confDir, the first usual folder with a file of the guard's counts.
+// Without confDir, the usual folder with a file of the guard's counts, where there
+// is no more than one.
 func TestSearch(t *testing.T) {
 	leftover := confDir(t, map[string]string{"05-b.conflist": other, "10-broken.conf": ""})
 	right := confDir(t, map[string]string{"10-a.conflist": guarded})
-	missing := filepath.Join(right, "missing")
+	old := confDir(t, map[string]string{"05-a.conflist": guarded})
+	missing, link := filepath.Join(right, "missing"), filepath.Join(t.TempDir(), "net.d")
+	if err := os.Symlink(right, link); err != nil {
+		t.Fatal(err)
+	}
 	r := conflist.NewRuntime(conflist.Containerd)
 	for name, c := range map[string]struct {
 		dirs      []string
@@ -174,6 +190,8 @@ func TestSearch(t *testing.T) {
 		"none":       {[]string{missing, leftover}, "", `no file in ` + missing + `, ` + leftover + ` has cni-guard in network "a"; set "confDir"`},
 		"unreadable": {[]string{"/dev/null", leftover}, "", "not a directory"},
 		"despite":    {[]string{"/dev/null", right}, right, ""},
+		"twice":      {[]string{right, leftover, old}, "", right + "/10-a.conflist and " + old + `/05-a.conflist both have a file with cni-guard in network "a"; set "confDir"`},
+		"a link":     {[]string{right, link}, right, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := called("", checks.ConflistOptions{}).Search(c.dirs, r)

@@ -2,7 +2,10 @@
 
 package checks
 
-import "github.com/cni-guard/cni-guard/pkg/conflist"
+import (
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
 
 // Search gives the conf dir among several.
 func (t *Target) Search(dirs []string, r conflist.Runtime) (string, error) {
@@ -11,6 +14,11 @@ func (t *Target) Search(dirs []string, r conflist.Runtime) (string, error) {
 		return "", err
 	}
 	return f.dir, nil
+}
+
+// Judge judges a folder that had files of some names when it was listed.
+func (t *Target) Judge(dir string, names []string, r conflist.Runtime) []guard.Finding {
+	return t.open(dir, names, r).judge(t)
 }
 
 // Author tells who probably wrote a file of one plugin.

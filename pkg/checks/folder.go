@@ -5,9 +5,7 @@ package checks
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
@@ -19,6 +17,7 @@ type folder struct {
 	runtime conflist.Runtime
 	own     int    // the place of the guard's own file in names, -1 for none
 	mine    looked // that file
+	ran     bool   // a pod waits, for which the whole list has just run
 }
 
 // looked is a file that was read.
@@ -64,28 +63,10 @@ func (t *Target) find(r conflist.Runtime, names []string) (*folder, error) {
 	return f, nil
 }
 
-// search looks for the guard's own file in several folders.
-func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
-	var trouble error
-	for _, dir := range dirs {
-		names, err := conflist.Names(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			trouble = errors.Join(trouble, err)
-		}
-		if f := t.open(dir, names, r); f.own >= 0 {
-			return f, nil
-		}
-	}
-	if trouble != nil {
-		return nil, trouble
-	}
-	return nil, fmt.Errorf("no file in %s has cni-guard in %s; %w", strings.Join(dirs, ", "), networkWords(t.Conf.Network), errNoOwnFile)
-}
-
 // open reads a folder until the guard's own file is found. Files that the
 // operator allows are read last: they are seldom it.
 func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
-	f := &folder{dir: dir, names: names, runtime: r, own: -1}
+	f := &folder{dir: dir, names: names, runtime: r, own: -1, ran: t.Netns != nil}
 	for _, allowed := range []bool{false, true} {
 		for i, name := range names {
 			if t.Options.Conflist.Allow.match(name) != allowed {
@@ -113,16 +94,7 @@ func (f *folder) look(name string) looked {
 
 // guarded tells whether the guard is in the file, and the file of the network.
 func (l looked) guarded(network string) bool {
-	return (network == "" || l.Name == network) && slices.Contains(l.types(), conflist.GuardType)
-}
-
-// types gives the plugins in the order of ADD.
-func (l looked) types() []string {
-	types := make([]string, len(l.Plugins))
-	for i, p := range l.Plugins {
-		types[i] = p.Type
-	}
-	return types
+	return (network == "" || l.Name == network) && slices.Contains(l.Types(), conflist.GuardType)
 }
 
 func networkWords(network string) string {

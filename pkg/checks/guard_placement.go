@@ -53,7 +53,9 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 	return append(findings, unsafe...), nil
 }
 
-// placementInFile looks at the list of the file that the runtime takes.
+// placementInFile looks at the list of the file that the runtime takes. Where that
+// is Multus's, the guard may stand in it or, better, in the one that Multus hands
+// pods on to: Multus writes its own anew.
 func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	effective, err := conflist.Effective(dir, r)
 	if err != nil {
@@ -61,32 +63,53 @@ func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	}
 	f := &folder{dir: dir, runtime: r}
 	name, l := effective.Name, f.look(effective.Name)
-	if l.multus() {
-		if name, l, err = f.delegate(); err != nil {
+	if l.Multus() && !l.guarded("") {
+		delegate, its, err := conflist.Delegate(dir, l.List, r)
+		if err != nil {
 			return nil, err
 		}
+		name, l = delegate, looked{List: its}
 	}
-	return placement(f.path(name), l), nil
+	if findings := placement(f.path(name), l); findings != nil {
+		return findings, nil
+	}
+	return f.outlived(name, l)
 }
 
-// delegate gives the file that Multus hands pods on to, as it chooses by itself:
-// the first that is not its own.
-func (f *folder) delegate() (string, looked, error) {
+// ownFile is the file of our own that guardctl install --placement own writes, a
+// copy of the primary plugin's list with the guard in it.
+const ownFile = "00-cni-guard.conflist"
+
+// outlived tells where that copy is no longer one: the primary plugin wrote its
+// file anew, and pods get what it had before.
+func (f *folder) outlived(name string, own looked) ([]guard.Finding, error) {
+	if name != ownFile {
+		return nil, nil
+	}
 	names, err := conflist.Names(f.dir)
 	if err != nil {
-		return "", looked{}, err
+		return nil, err
 	}
 	for _, name := range names {
-		if l := f.look(name); l.refused == nil && !l.multus() {
-			return name, l, nil
+		l := f.look(name)
+		if name == ownFile || l.refused != nil || l.Name != own.Name {
+			continue
 		}
+		if how := own.Differs(l.List); how != "" {
+			return []guard.Finding{{
+				Object:  f.path(ownFile),
+				Problem: fmt.Sprintf("is the file that pods get, a copy that differs from %s: it %s", f.path(name), how),
+				Remedy:  "Run guardctl install, which copies the file again; quarantine the one that is not right if both were written by hand.",
+			}}, nil
+		}
+		return nil, nil
 	}
-	return "", looked{}, fmt.Errorf("find the file that Multus hands pods on to: there is no other in %s", f.dir)
+	return nil, nil
 }
 
 // placement judges one list. A first entry beside the last is a bookend.
 func placement(path string, l looked) []guard.Finding {
-	types := l.types()
+	types := l.Types()
 	isGuard := func(t string) bool { return t == conflist.GuardType }
 	finding := func(remedy, problem string, args ...any) []guard.Finding {
 		return []guard.Finding{{Object: path, Problem: fmt.Sprintf(problem, args...), Remedy: remedy}}

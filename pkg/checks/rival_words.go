@@ -46,16 +46,22 @@ func (f *folder) more(names []string, minor bool) []guard.Finding {
 
 // finding says which file is which, and what to do.
 func (f *folder) finding(r rival) guard.Finding {
-	return guard.Finding{
-		Object:  f.path(r.name),
-		Problem: f.deed(r) + "; " + f.portrait(r),
-		Remedy:  fmt.Sprintf("Run guardctl conf quarantine %s, and KEEP %s.", f.path(r.name), f.path(f.names[f.own])),
+	remedy := fmt.Sprintf("Run guardctl conf quarantine %s, and KEEP %s.", f.path(r.name), f.path(f.names[f.own]))
+	if r.passes || r.harm == harmUncertain {
+		remedy = "Run guardctl conf; if it says that the file is the ROGUE: r" + remedy[1:]
 	}
+	return guard.Finding{Object: f.path(r.name), Problem: f.deed(r) + "; " + f.portrait(r), Remedy: remedy}
 }
 
 // deed says what the file does, with the one to keep.
 func (f *folder) deed(r rival) string {
 	who, keep := title(f.runtime.Kind), fmt.Sprintf("%s (%s), the file to KEEP", shown(f.names[f.own]), f.mine.networkAndPlugins())
+	switch {
+	case r.passes && r.harm.serious():
+		return fmt.Sprintf("is just being written, and pods are refused for it if it stays: it comes between them and %s", keep)
+	case r.passes:
+		return fmt.Sprintf("is just being written, beside %s", keep)
+	}
 	switch r.harm {
 	case harmWins:
 		return fmt.Sprintf("is the ROGUE: the next pods get it from %s instead of %s", who, keep)
@@ -65,6 +71,8 @@ func (f *folder) deed(r rival) string {
 		return fmt.Sprintf("is a ROGUE: %s attaches pods to it as well (max_conf_num is %d), beside %s", who, f.runtime.MaxConfNum, keep)
 	case harmDisables:
 		return fmt.Sprintf("is the ROGUE: %s refuses it (%v) and then loads nothing, so that no pod can start after the next reload, not even by %s", who, r.refused, keep)
+	case harmUncertain:
+		return fmt.Sprintf("wins over %s, if %s takes it: that depends on the versions of CNI that its plugins know, which guardctl conf asks them", keep, who)
 	case harmSkipped:
 		return fmt.Sprintf("sorts before %s, and wins once %s no longer refuses it (%v)", keep, who, r.refused)
 	}
@@ -90,6 +98,7 @@ func (f *folder) ownFindings() []guard.Finding {
 	case f.mine.refused != nil:
 		own.Problem = fmt.Sprintf("is the file to KEEP, and %s refuses it (%v)", title(f.runtime.Kind), f.mine.refused)
 		own.Remedy = "Install what the file needs; the runtime takes another file, or none, until then."
+		own.Minor = f.ran // it was taken a moment ago
 	case f.named() && f.mine.Name != f.runtime.DefaultNetwork:
 		own.Problem = fmt.Sprintf("is not taken: its network is %q, and the cni_default_network of CRI-O is %q", f.mine.Name, f.runtime.DefaultNetwork)
 		own.Remedy = "Set cni_default_network to the network that pods should get, and put the guard into its file."
@@ -118,7 +127,7 @@ func (l looked) networkAndPlugins() string {
 	if l.Name == "" && len(l.Plugins) == 0 {
 		return "no network that can be read"
 	}
-	return fmt.Sprintf("network %q of %s", l.Name, strings.Join(l.types(), ", "))
+	return fmt.Sprintf("network %q of %s", l.Name, strings.Join(l.Types(), ", "))
 }
 
 func (f *folder) path(name string) string { return shown(filepath.Join(f.dir, name)) }

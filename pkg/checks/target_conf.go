@@ -12,8 +12,8 @@ import (
 // A Conf is where the network configuration comes from. Nothing of it is read
 // before a check asks. The zero Conf belongs to a caller that selects no file.
 type Conf struct {
-	// Dir is the conf dir. "": the first of conflist.ConfDirs that has a file of
-	// Network with the guard in it.
+	// Dir is the conf dir. "": that of conflist.ConfDirs that has a file of Network
+	// with the guard in it; where several have, nobody can tell.
 	Dir string
 	// Network is the name of the network that called. "": nobody did, and any file
 	// with the guard in it is the guard's own.

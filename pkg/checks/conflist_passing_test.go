@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+func refuses(findings []guard.Finding) bool {
+	return slices.ContainsFunc(findings, func(f guard.Finding) bool { return !f.Minor })
+}
+
+// No pod is refused for a file that is just being written; once that is over, and
+// where no pod waits, it is.
+func TestConflistOfTheMoment(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, text string
+		scope      checks.Scope
+	}{
+		"wins":        {"05-b.conflist", other, checks.ScopeEffective},
+		"is broken":   {"05-b.conflist", "{", checks.ScopeEffective},
+		"is empty":    {".05-b.conflist", "", checks.ScopeEffective},
+		"scope any":   {"20-b.conflist", other, checks.ScopeAny},
+		"any, broken": {"20-b.conflist", "{", checks.ScopeAny},
+	} {
+		for age, want := range map[time.Duration]bool{0: false, 3 * time.Second: true, -time.Hour: true} {
+			t.Run(name+", "+age.String(), func(t *testing.T) {
+				dir := confDir(t, map[string]string{"10-a.conflist": guarded})
+				plant(t, filepath.Join(dir, c.file), c.text, age)
+				target := called(dir, checks.ConflistOptions{Scope: c.scope})
+				findings := probe(t, target)
+				if len(findings) != 1 || refuses(findings) != want {
+					t.Errorf("findings %v, want one that refuses: %t", findings, want)
+				}
+				waiting := called(dir, checks.ConflistOptions{Scope: c.scope})
+				waiting.Netns = nil
+				if findings := probe(t, waiting); !refuses(findings) {
+					t.Errorf("where no pod waits: findings %v", findings)
+				}
+			})
+		}
+	}
+}
+
+// Of a link, what counts is the younger of the two.
+func TestConflistLinkOfTheMoment(t *testing.T) {
+	dir := confDir(t, map[string]string{"10-a.conflist": guarded, "b": other})
+	if err := os.Symlink("b", filepath.Join(dir, "05-b.conflist")); err != nil {
+		t.Fatal(err)
+	}
+	if findings := probe(t, called(dir, checks.ConflistOptions{})); len(findings) != 1 || refuses(findings) {
+		t.Errorf("findings %v, want one that refuses nothing", findings)
+	}
+}
+
+// A file that was there for the listing only is none.
+func TestConflistOfTheGone(t *testing.T) {
+	names := []string{"05-gone.conflist", "10-a.conflist", "20-gone.conflist"}
+	dir := confDir(t, map[string]string{"10-a.conflist": guarded})
+	for _, r := range []conflist.Kind{conflist.Containerd, conflist.CRIO, conflist.CRIDockerd} {
+		for _, scope := range []checks.Scope{checks.ScopeEffective, checks.ScopeAny} {
+			target := called(dir, checks.ConflistOptions{Scope: scope})
+			if findings := target.Judge(dir, names, conflist.NewRuntime(r)); len(findings) > 0 {
+				t.Errorf("%s, scope %s: findings %v", r, scope, findings)
+			}
+		}
+	}
+}
+
+// As above, where there are more than a pod waits for.
+func TestConflistOfManyGone(t *testing.T) {
+	files := twenty("%d-b.conflist", other)
+	names := []string{"10-a.conflist"}
+	for name := range files {
+		if name != names[0] {
+			names = append(names, name)
+		}
+	}
+	dir := confDir(t, map[string]string{names[0]: guarded})
+	if findings := called(dir, checks.ConflistOptions{}).Judge(dir, names, conflist.NewRuntime(conflist.Containerd)); len(findings) > 0 {
+		t.Errorf("findings %v", findings)
+	}
+}
