@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -52,12 +54,30 @@ func TestConflistOfTheMoment(t *testing.T) {
 
 // Of a link, what counts is the younger of the two.
 func TestConflistLinkOfTheMoment(t *testing.T) {
-	dir := confDir(t, map[string]string{"10-a.conflist": guarded, "b": other})
-	if err := os.Symlink("b", filepath.Join(dir, "05-b.conflist")); err != nil {
-		t.Fatal(err)
-	}
-	if findings := probe(t, called(dir, checks.ConflistOptions{})); len(findings) != 1 || refuses(findings) {
-		t.Errorf("findings %v, want one that refuses nothing", findings)
+	hour := unix.NsecToTimespec(time.Now().Add(-time.Hour).UnixNano())
+	for name, c := range map[string]struct {
+		link, file unix.Timespec
+		want       bool
+	}{
+		"both": {hour, hour, true},
+		"link": {unix.Timespec{Nsec: unix.UTIME_NOW}, hour, false},
+		"file": {hour, unix.Timespec{Nsec: unix.UTIME_NOW}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := confDir(t, map[string]string{"10-a.conflist": guarded, "b": other})
+			link := filepath.Join(dir, "05-b.conflist")
+			if err := os.Symlink("b", link); err != nil {
+				t.Fatal(err)
+			}
+			for path, at := range map[string]unix.Timespec{link: c.link, filepath.Join(dir, "b"): c.file} {
+				if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if findings := probe(t, called(dir, checks.ConflistOptions{})); len(findings) != 1 || refuses(findings) != c.want {
+				t.Errorf("findings %v, want one that refuses: %t", findings, c.want)
+			}
+		})
 	}
 }
 
