@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
@@ -31,28 +33,30 @@ func (f *tunnelFlags) add(cmd *cobra.Command, kinds []string, kindsMean string) 
 	cmd.Flags().StringSliceVar(&f.peers, "peers", nil, "further addresses, such as tunnel addresses of other nodes")
 }
 
-// extra gives the further addresses.
+// extra gives the further addresses, of which the same is asked as of the plugin's
+// `peers`.
 func (f *tunnelFlags) extra() ([]netip.Addr, error) {
-	addrs := make([]netip.Addr, len(f.peers))
-	for i, text := range f.peers {
-		addr, err := netip.ParseAddr(text)
-		if err != nil {
-			return nil, fmt.Errorf("read --peers: %w", err)
-		}
-		addrs[i] = addr
+	var addrs checks.WarmupPeers
+	texts, err := json.Marshal(f.peers)
+	if err == nil {
+		err = json.Unmarshal(texts, &addrs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read --peers: %w", err)
 	}
 	return addrs, nil
 }
 
-// tunnelKinds are all kinds that have peers.
-func tunnelKinds() []string {
-	return []string{"ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard", "openvswitch"}
+// A tunnelsCall is guardctl tunnels with its flags.
+type tunnelsCall struct {
+	flags        tunnelFlags
+	probe, watch bool
+	every        time.Duration
+	output       *format
 }
 
 func tunnelsCommand() *cobra.Command {
-	var flags tunnelFlags
-	var probe, watch bool
-	var every time.Duration
+	var call tunnelsCall
 	cmd := &cobra.Command{
 		Use:   "tunnels",
 		Short: "Show the peers of this node's tunnels, and whether they answer",
@@ -65,46 +69,52 @@ func tunnelsCommand() *cobra.Command {
 		Example: "  guardctl tunnels --probe\n  guardctl tunnels --watch --kinds ipip",
 		Args:    cobra.NoArgs,
 	}
-	flags.add(cmd, tunnelKinds(), "kinds of tunnels to show, as ip -d link has them")
-	cmd.Flags().BoolVar(&probe, "probe", false, "ask every peer now")
-	cmd.Flags().BoolVar(&watch, "watch", false, "go on, and print the table again whenever it has changed")
-	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often --watch looks")
-	output := outputFlag(cmd, "text", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if every < time.Second {
-			return fmt.Errorf("--every %s is less than a second", every)
-		}
-		k, err := newKeeper(&flags, slog.New(slog.DiscardHandler))
-		if err != nil {
-			return err
-		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
-		if watch {
-			return watchTunnels(ctx, cmd, k, probe, every, output)
-		}
-		found, err := tunnelsNow(ctx, k, probe)
-		if err == nil {
-			err = printTunnels(cmd.OutOrStdout(), found, output)
-		}
-		if err == nil {
-			err = found.verdict()
-		}
-		return err
-	}
+	call.flags.add(cmd, netstate.TunnelKinds(), "kinds of tunnels to show, as ip -d link has them")
+	cmd.Flags().BoolVar(&call.probe, "probe", false, "ask every peer now")
+	cmd.Flags().BoolVar(&call.watch, "watch", false, "go on, and print the table again whenever it has changed")
+	cmd.Flags().DurationVar(&call.every, "every", 2*time.Second, "how often --watch looks")
+	call.output = outputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return call.run(cmd) }
 	cmd.AddCommand(warmCommand())
 	return cmd
 }
 
-// newKeeper gives what asks the peers of the namespace that we are in.
-func newKeeper(flags *tunnelFlags, log *slog.Logger) (*tunnel.Keeper, error) {
+func (c *tunnelsCall) run(cmd *cobra.Command) error {
+	if c.every < time.Second {
+		return fmt.Errorf("--every %s is less than a second", c.every)
+	}
+	k, err := newKeeper(&c.flags, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	look := func(ctx context.Context) (tunnelTable, error) {
+		return lookAtTunnels(ctx, k, c.probe, cmd.ErrOrStderr())
+	}
+	if c.watch {
+		return watchTunnels(ctx, cmd, look, c.every, c.output)
+	}
+	found, err := look(ctx)
+	if err == nil {
+		err = printTunnels(cmd.OutOrStdout(), found, c.output)
+	}
+	if err == nil {
+		err = found.verdict()
+	}
+	return err
+}
+
+// newKeeper gives what asks the peers of the namespace that we are in. It sees the
+// tunnels of some kinds only, or all of them.
+func newKeeper(flags *tunnelFlags, sees []string, log *slog.Logger) (*tunnel.Keeper, error) {
 	extra, err := flags.extra()
 	if err != nil {
 		return nil, err
 	}
 	for _, kind := range flags.kinds {
-		if !slices.Contains(tunnelKinds(), kind) {
-			return nil, fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, tunnelKinds())
+		if all := netstate.TunnelKinds(); !slices.Contains(all, kind) {
+			return nil, fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, all)
 		}
 	}
 	node, err := netstate.OpenNode()
@@ -113,26 +123,7 @@ func newKeeper(flags *tunnelFlags, log *slog.Logger) (*tunnel.Keeper, error) {
 	}
 	return &tunnel.Keeper{
 		Memory: tunnel.MemoryOf(flags.stateDir), Kinds: flags.kinds, Extra: extra, Interval: 4 * time.Minute,
-		Dump: func() (netstate.TunnelDump, error) { return node.TunnelDump() }, Watch: node.WatchRoutes, Open: node.ListenICMP, Log: log,
+		Dump:  func() (netstate.TunnelDump, error) { return node.TunnelDump(sees...) },
+		Watch: node.WatchRoutes, Open: node.ListenICMP, Log: log,
 	}, nil
-}
-
-// tunnelsNow gives the table, of which peers are asked where that is wanted.
-func tunnelsNow(ctx context.Context, k *tunnel.Keeper, probe bool) (tunnelTable, error) {
-	dump, err := k.Dump()
-	if err != nil {
-		return tunnelTable{}, &exitError{code: cannotTell, err: err}
-	}
-	table := tunnel.Enumerate(dump)
-	found := tunnelTable{NotEnumerable: notEnumerable(table, k.Kinds)}
-	var asked []tunnel.Answer
-	if probe {
-		asked = k.Once(ctx)
-		found.trouble = k.Trouble()
-	}
-	known, _ := k.Memory.Load(time.Now()) // what cannot be read is not known
-	for _, p := range tunnel.Select(table, k.Kinds, k.Extra) {
-		found.Peers = append(found.Peers, rowOf(p, known.Peers[p.Probed], asked))
-	}
-	return found, nil
 }

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 func printTunnels(w io.Writer, t tunnelTable, output *format) error {
@@ -43,6 +41,9 @@ func (t tunnelTable) text() string {
 	for _, n := range t.NotEnumerable {
 		fmt.Fprintf(&b, "%s: its peers cannot be listed: %s\n", n.Device, n.Reason)
 	}
+	if t.unread != nil {
+		fmt.Fprintln(&b, "what was learned before is not known:", t.unread)
+	}
 	if why := t.trouble["remember peers"]; why != "" {
 		fmt.Fprintf(&b, "what was learned could not be written down: %s\n", why)
 	}
@@ -71,20 +72,23 @@ func (p tunnelRow) confirmed() string {
 }
 
 // watchTunnels prints the table whenever it has changed by more than the time of
-// an answer, until it is told to stop.
-func watchTunnels(ctx context.Context, cmd *cobra.Command, k *tunnel.Keeper, probe bool, every time.Duration, output *format) error {
+// an answer, until it is told to stop. A look that fails, after one that did not,
+// is told of and tried again.
+func watchTunnels(ctx context.Context, cmd *cobra.Command, look func(context.Context) (tunnelTable, error), every time.Duration, output *format) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var before any
 	for {
-		found, err := tunnelsNow(ctx, k, probe)
+		found, err := look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if err != nil && before == nil {
 			return err
 		}
-		if now := found.lasting(); !reflect.DeepEqual(now, before) {
+		if err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
+		} else if now := found.lasting(); !reflect.DeepEqual(now, before) {
 			before = now
 			if !output.json() {
 				fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", time.Now().Format(time.RFC3339))

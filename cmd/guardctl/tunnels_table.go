@@ -3,9 +3,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,7 +16,9 @@ type tunnelTable struct {
 	Peers         []tunnelRow       `json:"peers"`
 	NotEnumerable []notEnumerableOf `json:"not_enumerable"`
 
+	asked   bool              // just now
 	trouble map[string]string // why some could not be asked, or not be remembered
+	unread  error             // why nothing is known of what was asked before
 }
 
 // A tunnelRow is one peer.
@@ -84,33 +84,6 @@ func textOf(addr netip.Addr) string {
 		return ""
 	}
 	return addr.String()
-}
-
-func notEnumerable(table tunnel.Table, kinds []string) []notEnumerableOf {
-	all := len(kinds) == len(tunnelKinds())
-	list := []notEnumerableOf{} // never null in JSON
-	for _, u := range table.NotEnumerable {
-		if all {
-			list = append(list, notEnumerableOf{u.Device, u.Reason})
-		}
-	}
-	return list
-}
-
-// verdict turns the table into the exit code: whoever was asked and did not answer
-// at once is worth a look.
-func (t tunnelTable) verdict() error {
-	for _, what := range slices.Sorted(maps.Keys(t.trouble)) {
-		if what == "ask all peers" || what == "list the peers" {
-			return &exitError{code: cannotTell, err: errors.New("cannot " + what + ": " + t.trouble[what]), hint: "it takes root, or CAP_NET_RAW"}
-		}
-	}
-	for _, p := range t.Peers {
-		if p.State != tunnel.Answered && p.State != tunnel.Unprobed {
-			return &exitError{code: findings}
-		}
-	}
-	return nil
 }
 
 // counts says how many are in which state: "8 answered, 1 silent".

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// lookAtTunnels gives the table, of which peers are asked where that is wanted.
+// What takes longer than a second is told to wait.
+func lookAtTunnels(ctx context.Context, k *tunnel.Keeper, probe bool, wait io.Writer) (tunnelTable, error) {
+	dump, err := k.Dump()
+	if err != nil {
+		return tunnelTable{}, &exitError{code: cannotTell, err: err}
+	}
+	table := tunnel.Enumerate(dump)
+	peers := tunnel.Select(table, k.Kinds, k.Extra)
+	found := tunnelTable{NotEnumerable: notEnumerable(table, dump.Links, k.Kinds), asked: probe}
+	var asked []tunnel.Answer
+	if probe {
+		p := progress{to: wait}
+		p.begin(fmt.Sprintf("answers of peers (there are %d)", len(peers)))
+		asked = k.Once(ctx)
+		p.end()
+		found.trouble = k.Trouble()
+	}
+	known, err := k.Memory.Load(time.Now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		found.unread = err
+	}
+	for _, p := range peers {
+		found.Peers = append(found.Peers, rowOf(p, known.Peers[p.Probed], asked))
+	}
+	return found, nil
+}
+
+// notEnumerable gives those of some kinds.
+func notEnumerable(table tunnel.Table, links []netstate.TunnelLink, kinds []string) []notEnumerableOf {
+	shown := make(map[string]bool, len(links))
+	for _, link := range links {
+		shown[link.Name] = slices.Contains(kinds, link.Kind)
+	}
+	list := []notEnumerableOf{} // never null in JSON
+	for _, u := range table.NotEnumerable {
+		if shown[u.Device] {
+			list = append(list, notEnumerableOf{u.Device, u.Reason})
+		}
+	}
+	return list
+}
+
+// verdict turns the table into the exit code: whoever was asked and did not answer
+// at once is worth a look.
+func (t tunnelTable) verdict() error {
+	for _, what := range slices.Sorted(maps.Keys(t.trouble)) {
+		if what == "ask all peers" || what == "list the peers" {
+			return &exitError{code: cannotTell, err: errors.New("cannot " + what + ": " + t.trouble[what]), hint: "it takes root, or CAP_NET_RAW"}
+		}
+	}
+	unasked := 0
+	for _, p := range t.Peers {
+		switch {
+		case p.State == tunnel.Unprobed && p.Probed != "":
+			unasked++
+		case p.State != tunnel.Unprobed && p.State != tunnel.Answered:
+			return &exitError{code: findings}
+		}
+	}
+	switch {
+	case t.asked && unasked > 0:
+		return &exitError{code: cannotTell, err: fmt.Errorf("cannot tell of %d peers: there was no time to ask them", unasked), hint: "run it again"}
+	case !t.asked && t.unread != nil:
+		return &exitError{code: cannotTell, err: t.unread, hint: "run it as root, or with --probe, which asks the peers"}
+	}
+	return nil
+}
