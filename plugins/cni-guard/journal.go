@@ -43,12 +43,12 @@ func (j journal) logger() *slog.Logger {
 	return log
 }
 
-// report writes a line for each finding, repair or unknown of a run, and for minor
-// findings only when they are new.
+// report writes a line for each finding, repair or unknown of a run, and for those
+// that may stand for months only when they are new.
 func (j journal) report(r guard.Report) {
 	before := told{filepath.Join(j.config.StateDir, "told")}
 	for _, o := range r.Noteworthy() {
-		if o.Minor() && before.again(o) {
+		if stands(o) && before.again(o) {
 			continue
 		}
 		j.outcome(o)

@@ -5,24 +5,44 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// told remembers which minor findings were logged in this boot. They refuse
-// nothing and may stand for months; a line for each pod would push what matters
-// out of the bounded file of events.
+// stands tells an outcome that refuses nothing and may stand for months: minor
+// findings, and that nobody can tell which files are whose. The rest is about one
+// pod.
+func stands(o guard.Outcome) bool {
+	return o.Minor() || o.State == guard.Unknown && (o.Check == checks.Conflist.Name || o.Check == checks.PodCIDR.Name)
+}
+
+// told remembers what was logged in this boot of that which stands: a line for each
+// pod would push what matters out of the bounded file of events.
 type told struct{ dir string }
 
-// again tells whether a check said the same the last time, and remembers it if
-// not. Where it cannot remember, everything is new.
+// toldAtMost bounds what is remembered of a check, in bytes. What is more is told
+// again.
+const toldAtMost = 8 << 10
+
+// again tells whether a check said the same in this boot, and remembers it if not.
+// Where it cannot remember, everything is new.
 func (t told) again(o guard.Outcome) bool {
-	path, sentence := filepath.Join(t.dir, o.Check), o.Sentence()
-	if before, err := os.ReadFile(path); err == nil && string(before) == sentence {
+	path, text := filepath.Join(t.dir, o.Check), o.Sentence()
+	if o.Err != nil {
+		text += o.Err.Error()
+	}
+	before, err := os.ReadFile(path)
+	if err == nil && slices.Contains(strings.Split(string(before), "\x00"), text) {
 		return true
 	}
+	if len(before)+len(text) > toldAtMost {
+		before = nil
+	}
 	if os.MkdirAll(t.dir, 0o700) == nil {
-		_ = os.WriteFile(path, []byte(sentence), 0o600) // half of it is something else, and told again
+		_ = os.WriteFile(path, append(append(before, text...), 0), 0o600) // half of it is something else, and told again
 	}
 	return false
 }
