@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
@@ -35,7 +36,7 @@ func (s *Stage) selector() runtimes.Selector { return s.Runtime.(runtimes.Select
 // Write puts a file into the conf dir as cp, or a careless installer, does: the
 // runtime looks at the folder again as soon as something is written.
 func (s *Stage) Write(name string, text []byte) error {
-	if err := os.WriteFile(s.Of(name), text, 0o644); err != nil {
+	if err := leave(s.Of(name), text); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil
@@ -57,13 +58,23 @@ func (s *Stage) Install(name string, text []byte) error {
 // that a file was made, and does not look at it before something else happens.
 func (s *Stage) Slip(name string, text []byte) error {
 	elsewhere := filepath.Join(s.site.Disk, "slipped")
-	if err := os.WriteFile(elsewhere, text, 0o644); err != nil {
+	if err := leave(elsewhere, text); err != nil {
 		return fmt.Errorf("slip in configuration: %w", err)
 	}
 	if err := os.Rename(elsewhere, s.Of(name)); err != nil {
 		return fmt.Errorf("slip in configuration: %w", err)
 	}
 	return nil
+}
+
+// leave writes a file as one that was left an hour ago: no pod is refused for what
+// is just being written, and a scenario does not wait until that is over.
+func leave(file string, text []byte) error {
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return err
+	}
+	then := time.Now().Add(-time.Hour)
+	return os.Chtimes(file, then, then)
 }
 
 // TakeAway removes a file from the conf dir for good, as rm does.
