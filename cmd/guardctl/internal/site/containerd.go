@@ -4,6 +4,7 @@ package site
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -84,8 +85,9 @@ func (s *Site) readCNI(path string, cni map[string]any) error {
 
 // noteClasses tells of runtime classes that select in folders of their own.
 func (s *Site) noteClasses(path string, runtimes map[string]any) {
-	for name := range runtimes {
+	for _, name := range slices.Sorted(maps.Keys(runtimes)) {
 		if dir, ok := table(runtimes, name)["cni_conf_dir"].(string); ok && dir != "" {
+			s.ClassDirs = append(s.ClassDirs, dir)
 			s.How = append(s.How, fmt.Sprintf("runtime class %s has a conf dir of its own, %s, which is not looked at: %s; say --conf-dir for it", name, dir, path))
 		}
 	}

@@ -25,6 +25,9 @@ type Site struct {
 	// CacheDir is the one of the runtime's libcni, which has its attachments in
 	// the folder "results".
 	CacheDir string
+	// ClassDirs are the conf dirs of runtime classes that have one of their own
+	// (containerd's cni_conf_dir).
+	ClassDirs []string
 	// InternalLoopback says that containerd 2 brings up lo itself, and calls no
 	// loopback plugin (use_internal_loopback).
 	InternalLoopback bool
@@ -67,6 +70,9 @@ func Find(root string, o Overrides) (Site, error) {
 // under puts the root in front of all folders.
 func (s *Site) under(root string) {
 	s.ConfDir, s.CacheDir = filepath.Join(root, s.ConfDir), filepath.Join(root, s.CacheDir)
+	for i, dir := range s.ClassDirs {
+		s.ClassDirs[i] = filepath.Join(root, dir)
+	}
 	for i, dir := range s.Runtime.BinDirs {
 		s.Runtime.BinDirs[i] = filepath.Join(root, dir)
 	}
