@@ -14,6 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // changeFlags are those of the commands that change what is installed.
@@ -36,7 +37,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 		return changeFailed(err)
 	}
 	if !c.request.DryRun {
-		release, err := installer.Lock(c.request.RecordDir)
+		release, err := installer.Lock(c.request.RecordDir, c.request.Site.ConfDir)
 		if err != nil {
 			return changeFailed(err)
 		}
@@ -69,6 +70,7 @@ func (c *changeFlags) complete() error {
 	if r.Site, err = c.find(); err != nil {
 		return err
 	}
+	r.Elsewhere = append(conflist.ConfDirs(), r.Site.ClassDirs...)
 	if r.From == "" {
 		self, err := os.Executable()
 		if err != nil {

@@ -18,9 +18,11 @@ func explain(what, path string, err error) error {
 	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%s: %w: %s is read-only: remount it (mount -o remount,rw), or say another folder that the runtime reads, if it has one", what, err, dir)
+		return fmt.Errorf("%s: %w: %s is read-only: remount it (mount -o remount,rw), or say another folder, of those that the runtime reads where it is one of them (--record-dir, --conf-dir, --bin-dir)", what, err, dir)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: %w: free some space (df %s, df -i %s) and run this again", what, err, dir, dir)
+	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EXDEV):
+		return fmt.Errorf("%s: %w: %s is a mount of its own, and cannot be replaced: %s", what, err, path, aMount)
 	case errors.Is(err, syscall.EPERM) && os.Geteuid() == 0:
 		return fmt.Errorf("%s: %w: %s or its folder may be immutable (lsattr -d %s %s): chattr -i makes it writable", what, err, path, path, dir)
 	case errors.Is(err, fs.ErrPermission):
@@ -40,6 +42,9 @@ func mayReplace(path string) error {
 		if fixed(p) {
 			return fmt.Errorf("replace %s: %s is immutable: chattr -ia %s makes it writable; somebody may have had a reason", path, p, p)
 		}
+	}
+	if mounted(path) {
+		return fmt.Errorf("replace %s: it is a mount of its own, and cannot be replaced: %s", path, aMount)
 	}
 	info, err := os.Lstat(path)
 	switch {

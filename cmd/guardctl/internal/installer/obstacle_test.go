@@ -12,6 +12,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
 // What was written between the plan and the edit is not overwritten.
@@ -79,17 +80,67 @@ func TestReadOnly(t *testing.T) {
 
 // Two commands do not work at once.
 func TestLock(t *testing.T) {
-	dir := t.TempDir()
-	release, err := installer.Lock(dir)
+	n := newNode(t)
+	dir := n.path("record")
+	release, err := installer.Lock(dir, n.path("conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := installer.Lock(dir); err == nil || !strings.Contains(err.Error(), "another guardctl") {
+	if _, err := installer.Lock(dir, n.path("conf")); err == nil || !strings.Contains(err.Error(), "another guardctl") {
 		t.Errorf("got %v", err)
 	}
 	release()
-	if release, err = installer.Lock(dir); err != nil {
+	if release, err = installer.Lock(dir, n.path("conf")); err != nil {
 		t.Error(err)
 	}
 	release()
+}
+
+// Nor does one beside a quarantine of the same conf dir.
+func TestLockOfQuarantine(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	release, err := installer.Lock(n.path("record"), n.path("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := quarantine.Put(n.path("conf"), "10-a.conflist", quarantine.Note{}); err == nil || !strings.Contains(err.Error(), "another guardctl") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := installer.Lock(t.TempDir(), n.path("conf")); err == nil || !strings.Contains(err.Error(), "another guardctl changes it") {
+		t.Errorf("with another record: %v", err)
+	}
+	release()
+}
+
+// A file that is mounted cannot be renamed over: that is told first, too.
+func TestMounted(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a b.conflist", list, 0o600)
+	path := n.path("conf/10-a b.conflist")
+	if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(path, 0) })
+	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "is a mount of its own") || n.has("record/install.json") {
+		t.Errorf("got %v", err)
+	}
+	n.request.Placement = installer.Own
+	n.must(installer.Install)
+}
+
+// SELinux's label and lists of access are those of the file that was there.
+func TestLabels(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	path := n.path("conf/10-a.conflist")
+	if err := unix.Setxattr(path, "user.of.the.file", []byte("x"), 0); err != nil {
+		checktest.Lacking(t, "no attributes here: "+err.Error())
+	}
+	n.must(installer.Install)
+	value := make([]byte, 8)
+	if got, err := unix.Getxattr(path, "user.of.the.file", value); err != nil || string(value[:got]) != "x" {
+		t.Errorf("got %q, %v", value[:max(got, 0)], err)
+	}
 }

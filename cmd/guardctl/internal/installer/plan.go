@@ -19,6 +19,15 @@ type Request struct {
 	Loopback  bool
 	// Mode is the "mode" of a new entry; "" leaves it to the default.
 	Mode string
+	// Allow are patterns of names of files that the guard is to find right beside its
+	// own; see checks.ConflistOptions.
+	Allow []string
+	// Elsewhere are other conf dirs of the node. No program goes while a file there
+	// names the guard.
+	Elsewhere []string
+	// Force lets Uninstall take the guard's entry out of its own file, and keep the
+	// file, where without it pods would get another network, or none.
+	Force bool
 	// Grace is how long the plugin stays after the last conflist named it, and
 	// after the last call; see Uninstall.
 	Grace time.Duration

@@ -67,7 +67,7 @@ func place(path string, a attributes, write func(*os.File) error, test func(path
 	if err != nil {
 		return err
 	}
-	err = errors.Join(write(f), own(f, a), f.Chmod(a.mode), f.Sync(), f.Close())
+	err = errors.Join(write(f), own(f, a), f.Chmod(a.mode), copyLabels(f, path), f.Sync(), f.Close())
 	if err == nil && test != nil {
 		err = test(beside)
 	}
