@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -30,11 +31,17 @@ func installCommand() *cobra.Command {
 	r.Placement = installer.Inline
 	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend")
 	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
-	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry: enforce or audit (default: as the plugin has it, enforce)")
+	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, also of one that is there: enforce or audit (default: as it is, or enforce)")
+	cmd.Flags().StringArrayVar(&r.Allow, "allow", nil, "a pattern of file names that the guard is to find right beside its own, such as '20-storage.*'; may be said again")
 	cmd.Flags().StringVar(&r.From, "from", "", "the folder with the programs to install (default: that of this guardctl)")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains([]string{"", "enforce", "audit"}, r.Mode) {
 			return fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode)
+		}
+		for _, pattern := range r.Allow {
+			if _, err := path.Match(pattern, ""); err != nil || path.Base(pattern) != pattern {
+				return fmt.Errorf("read --allow: %q is no pattern of a file name", pattern)
+			}
 		}
 		return c.run(installer.Install, "the guard is installed", "nothing to do: the guard is installed")
 	}

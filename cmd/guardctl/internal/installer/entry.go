@@ -5,7 +5,6 @@ package installer
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -13,26 +12,27 @@ import (
 )
 
 // entry gives the guard's entry for a site: {"type": "cni-guard"}, and what it
-// cannot know by itself.
+// cannot know by itself. The conf dir is always said: the guard would look for a
+// file with its network in all usual folders, and may find an old one. CRI-O's
+// default network is not: the guard reads it where it decides.
 func (r Request) entry() ([]byte, error) {
 	e := struct {
 		Type     string         `json:"type"`
 		Mode     string         `json:"mode,omitempty"`
-		ConfDir  string         `json:"confDir,omitempty"`
+		ConfDir  string         `json:"confDir"`
 		CacheDir string         `json:"cacheDir,omitempty"`
 		Checks   map[string]any `json:"checks,omitempty"`
 	}{Type: conflist.GuardType, Mode: r.Mode}
-	if !slices.Contains(conflist.ConfDirs(), filepath.Clean(r.named.ConfDir)) {
-		e.ConfDir = r.named.ConfDir // a link may lead elsewhere tomorrow, as microk8s's does
-	}
+	e.ConfDir = r.named.ConfDir // a link may lead elsewhere tomorrow, as microk8s's does
 	if !slices.Contains(release.CacheDirs(), r.Site.CacheDir) {
 		e.CacheDir = r.Site.CacheDir
 	}
 	options := map[string]any{}
 	if run := r.Site.Runtime; run.Kind == conflist.Containerd && run.MaxConfNum != 1 {
 		options["maxConfNum"] = max(0, run.MaxConfNum)
-	} else if run.Kind == conflist.CRIO && run.DefaultNetwork != "" {
-		options["defaultNetwork"] = run.DefaultNetwork
+	}
+	if len(r.Allow) > 0 {
+		options["allow"] = r.Allow
 	}
 	if len(options) > 0 {
 		e.Checks = map[string]any{"conflist": options}
@@ -42,4 +42,14 @@ func (r Request) entry() ([]byte, error) {
 		return nil, fmt.Errorf("write entry of the guard: %w", err)
 	}
 	return doc, nil
+}
+
+// entryIn gives the guard's entry of a list, nil where there is none, or where the
+// list is broken, which whoever edits it says.
+func entryIn(doc []byte) json.RawMessage {
+	l, err := conflist.Parse("x.conflist", doc)
+	if err != nil {
+		return nil
+	}
+	return guardIn(l)
 }

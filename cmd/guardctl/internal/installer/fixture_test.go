@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -41,7 +42,7 @@ func newNode(t testing.TB) *node {
 			t.Fatal(err)
 		}
 	}
-	for _, p := range []string{"bin/bridge", "bin/cilium-cni", "new/cni-guard", "new/guardctl", "new/loopback"} {
+	for _, p := range []string{"bin/bridge", "bin/cilium-cni", "bin/multus", "new/cni-guard", "new/guardctl", "new/loopback"} {
 		n.write(p, answers, 0o755)
 	}
 	r := conflist.NewRuntime(conflist.Containerd)
@@ -89,6 +90,10 @@ func (n *node) plant(a *txtar.Archive) {
 			continue
 		}
 		n.write(f.Name, strings.ReplaceAll(string(f.Data), "BOM", "\ufeff"), 0o640)
+		when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) // is told of files that are in the way
+		if err := os.Chtimes(n.path(f.Name), when, when); err != nil {
+			n.t.Fatal(err)
+		}
 	}
 	for line := range strings.Lines(string(a.Comment)) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
@@ -105,6 +110,8 @@ func (n *node) set(key, value string) {
 		err = r.Placement.Set(value)
 	case "mode":
 		r.Mode = value
+	case "allow":
+		r.Allow = []string{value}
 	case "runtime":
 		r.Site.Runtime.Kind, err = conflist.ParseKind(value)
 	case "max-conf-num":

@@ -4,9 +4,10 @@ package installer
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -21,22 +22,22 @@ const (
 )
 
 // insert plans the edit of the effective file. An edit that is done has no steps.
-func (r Request) insert(f conflist.File) (change, error) {
-	if r.Placement == Bookend && slices.Contains(f.Plugins, "cilium-cni") {
-		return change{}, fmt.Errorf("insert the guard first in %s: cilium-cni takes no result of a plugin before it: use --placement inline", f.Name)
+func (r Request) insert(f target, record *Record) (change, error) {
+	if err := r.suits(f); err != nil {
+		return change{}, err
 	}
 	path := filepath.Join(r.Site.ConfDir, f.Name)
 	if r.Placement == Own {
-		return r.insertOwn(path)
+		return r.insertOwn(path, record)
 	}
 	target, doc, a, err := readConf(path)
 	if err != nil {
 		return change{}, err
 	}
 	if filepath.Ext(path) != ".conflist" {
-		return r.convert(path, target, doc, a)
+		return r.convert(path, target, doc, a, record)
 	}
-	after, err := r.guarded(path, doc)
+	after, err := r.guarded(path, doc, entryIn(doc))
 	if err != nil {
 		return change{}, err
 	}
@@ -62,9 +63,10 @@ func newChange(path, from string, before, after []byte, a attributes) change {
 	}
 }
 
-// guarded gives a list with the guard.
-func (r Request) guarded(path string, doc []byte) ([]byte, error) {
-	entry, err := r.entry()
+// guarded gives a list with the guard; kept is the entry that there is already,
+// nil for none.
+func (r Request) guarded(path string, doc []byte, kept json.RawMessage) ([]byte, error) {
+	entry, err := r.entryFrom(kept)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,13 @@ func (r Request) guarded(path string, doc []byte) ([]byte, error) {
 	if r.Placement == Bookend {
 		at = edit.Both
 	}
-	after, err := edit.Insert(doc, entry, at)
+	after := doc
+	if kept != nil && !bytes.Equal(entry, kept) {
+		after, err = edit.Remove(doc)
+	}
+	if err == nil {
+		after, err = edit.Insert(after, entry, at)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("edit %s: %w: correct the file, or write the guard into it by hand (docs/install.md); nothing was changed", path, err)
 	}
@@ -83,7 +91,7 @@ func (r Request) guarded(path string, doc []byte) ([]byte, error) {
 // list appears first: NAME.conf sorts before NAME.conflist and NAME.json behind
 // it, and either way the one of the two that is selected is right. Then the old
 // file goes out of the runtime's sight.
-func (r Request) convert(path, target string, doc []byte, a attributes) (change, error) {
+func (r Request) convert(path, target string, doc []byte, a attributes, record *Record) (change, error) {
 	list := strings.TrimSuffix(path, filepath.Ext(path)) + ".conflist"
 	if target != path {
 		return change{}, fmt.Errorf("make a list of %s: it is a link, to %s: replace it by the file, or use --placement own", path, target)
@@ -91,12 +99,12 @@ func (r Request) convert(path, target string, doc []byte, a attributes) (change,
 	if r.Site.Runtime.Kind == conflist.Containerd && r.Site.Runtime.MaxConfNum != 1 {
 		return change{}, fmt.Errorf("make a list of %s: max_conf_num is %d, and while both the file and the list are there pods would get the network twice: make it a list by hand, in one step (docs/install.md)", path, r.Site.Runtime.MaxConfNum)
 	}
-	if exists(list) && !r.made(list) {
+	if exists(list) && !made(list, record) {
 		return change{}, fmt.Errorf("make a list of %s: %s is there already, and is not ours: put one of them away (guardctl conf shows which counts)", path, list)
 	}
 	after, err := edit.FromConf(doc)
 	if err == nil {
-		after, err = r.guarded(path, after)
+		after, err = r.guarded(path, after, madeEntry(list, record))
 	}
 	if err != nil {
 		return change{}, fmt.Errorf("make a list of %s: %w", path, err)
@@ -114,7 +122,16 @@ func (r Request) convert(path, target string, doc []byte, a attributes) (change,
 }
 
 // made reports whether the record says that we made the file.
-func (r Request) made(path string) bool {
-	record, err := readIfAny(r.RecordDir)
-	return err == nil && record != nil && record.Edit.Path == path && record.Edit.From != ""
+func made(path string, record *Record) bool {
+	return record != nil && record.Edit.Path == path && record.Edit.From != ""
+}
+
+// madeEntry gives the guard's entry of a list that we made, as the operator left
+// it.
+func madeEntry(list string, record *Record) json.RawMessage {
+	doc, err := os.ReadFile(list)
+	if err != nil || !made(list, record) {
+		return nil
+	}
+	return entryIn(doc)
 }

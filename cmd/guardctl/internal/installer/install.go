@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -22,25 +23,28 @@ const Marker = "cni-guard.pass-through"
 // changed yet, and nothing will be if this fails.
 func Install(r Request) (Plan, error) {
 	var p Plan
-	record, err := readIfAny(r.RecordDir)
-	if err != nil {
+	if err := r.resolve(); err != nil {
 		return p, err
 	}
-	if err := r.resolve(record); err != nil {
+	record, err := r.recorded()
+	if err == nil {
+		err = errors.Join(r.ownRecord(), r.sameWay(record))
+	}
+	if err != nil {
 		return p, err
 	}
 	now, err := r.effective(nil)
 	if err != nil {
-		return p, fmt.Errorf("find the file to put the guard into: %w: see to the network first; nothing was changed", err)
+		return p, fmt.Errorf("find the file to put the guard into: %w%s; nothing was changed", err, remedy(err))
 	}
-	c, err := r.insert(now)
+	c, err := r.insert(now, record)
 	if err != nil {
 		return p, err
 	}
 	if err := c.finish(record); err != nil {
 		return p, err
 	}
-	after, snapshot, err := r.foresee(c, now)
+	after, snapshot, err := r.foresee(&p, c, now)
 	if err != nil {
 		return p, err
 	}
@@ -55,25 +59,38 @@ func Install(r Request) (Plan, error) {
 	return p, nil
 }
 
-// resolve makes the folders plain, and refuses what would be a second way of
-// installing beside the first.
-func (r *Request) resolve(record *Record) error {
+// remedy says what to do where no network is selected, unless the error does.
+func remedy(err error) string {
+	if strings.Contains(err.Error(), "until it is corrected") {
+		return ""
+	}
+	return ": see to the network first"
+}
+
+// resolve makes the folders plain.
+func (r *Request) resolve() error {
+	var err error
 	r.named = r.Site
+	if r.named.ConfDir, err = filepath.Abs(r.Site.ConfDir); err != nil {
+		return fmt.Errorf("find folder %s: %w", r.Site.ConfDir, err)
+	}
 	for _, dir := range []*string{&r.Site.ConfDir, &r.Site.BinDir, &r.RecordDir, &r.From} {
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
 			return fmt.Errorf("find folder %s: %w", *dir, err)
 		}
-		if real, err := filepath.EvalSymlinks(abs); err == nil { // runtimes follow links to folders as well
-			abs = real
-		}
-		*dir = abs
+		*dir = resolved(abs) // runtimes follow links to folders as well
 	}
 	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return fmt.Errorf("find folder %s: it is not there: say --conf-dir and --bin-dir as the runtime has them; guardctl makes neither", dir)
 		}
 	}
+	return nil
+}
+
+// sameWay refuses a second way of installing beside the first.
+func (r Request) sameWay(record *Record) error {
 	if record != nil && record.Placement != r.Placement && exists(record.Edit.Path) && names(record.Edit.Path) {
 		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first", r.Placement, record.Edit.Path, record.Placement)
 	}
@@ -88,14 +105,14 @@ func (r Request) runtime() conflist.Runtime {
 	return run
 }
 
-// effective gives what the runtime selects once the changes are made.
-func (r Request) effective(changes map[string][]byte) (conflist.File, error) {
+// effective gives the file into which the guard belongs once the changes are made.
+func (r Request) effective(changes map[string][]byte) (target, error) {
 	v, err := r.newView(changes)
 	if err != nil {
-		return conflist.File{}, err
+		return target{}, err
 	}
 	defer v.close()
-	return v.selected(r.runtime())
+	return v.target(r.runtime())
 }
 
 // finish plans what a conversion that was killed left undone: the list is there,
@@ -121,25 +138,4 @@ func (c *change) finish(record *Record) error {
 		c.move(record.Edit.From, record.Edit.Aside, nil)
 	}
 	return nil
-}
-
-// foresee makes sure that the runtime will select the file with the guard, of the
-// network that it selects now.
-func (r Request) foresee(c change, now conflist.File) (conflist.File, Snapshot, error) {
-	v, err := r.newView(c.files)
-	if err != nil {
-		return conflist.File{}, Snapshot{}, err
-	}
-	defer v.close()
-	f, err := v.selected(r.runtime())
-	switch {
-	case err != nil:
-		return f, Snapshot{}, fmt.Errorf("edit %s: the result would not be loaded: %w; nothing was changed", c.Path, err)
-	case !slices.Contains(f.Plugins, conflist.GuardType):
-		return f, Snapshot{}, fmt.Errorf("edit %s: the runtime would select %s, which has no guard; nothing was changed: see guardctl conf", c.Path, f.Name)
-	case f.Network != now.Network:
-		return f, Snapshot{}, fmt.Errorf("edit %s: pods would get network %q instead of %q; nothing was changed: see guardctl conf", c.Path, f.Network, now.Network)
-	}
-	s, err := v.snapshot(f.Name)
-	return f, s, err
 }

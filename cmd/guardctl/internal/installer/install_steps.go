@@ -7,9 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // planPrograms plans the programs: guardctl before the plugin that calls it.
@@ -60,21 +57,6 @@ func (p *Plan) planMarker(r Request) {
 	marker := filepath.Join(r.Site.BinDir, Marker)
 	if exists(marker) {
 		p.step(func() error { return remove(marker) }, "remove %s, so that the plugin guards again", marker)
-	}
-}
-
-// warn tells what is right now and may not stay so.
-func (p *Plan) warn(r Request, f conflist.File) {
-	if len(f.DropIns) > 0 {
-		p.note("%s adds plugins behind the guard, which is then not the first on DEL: put them into the list", strings.Join(f.DropIns, ", "))
-	}
-	if r.Placement != Own {
-		p.note("if the DaemonSet of the network plugin writes %s again, the entry is gone: put it into its template, too, or use --placement own", f.Name)
-	}
-	for _, plugin := range f.Plugins {
-		if !slices.ContainsFunc(r.runtime().BinDirs, func(dir string) bool { return exists(filepath.Join(dir, plugin)) }) {
-			p.note("%s names the plugin %s, which is in none of %s: no pod starts until it is there", f.Name, plugin, strings.Join(r.Site.Runtime.BinDirs, ", "))
-		}
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // insertOwn plans a file of our own, a copy of the effective list with the guard
 // in it, or to make it anew if the list changed since. Being of the same network
 // it has the same drop-ins.
-func (r Request) insertOwn(path string) (change, error) {
+func (r Request) insertOwn(path string, record *Record) (change, error) {
 	own := filepath.Join(r.Site.ConfDir, ownFile)
 	if r.Site.Runtime.Kind == conflist.Containerd && r.Site.Runtime.MaxConfNum != 1 {
 		return change{}, fmt.Errorf("write %s: max_conf_num is %d, and pods would get the network twice, from this file and from %s: use --placement inline", own, r.Site.Runtime.MaxConfNum, path)
@@ -36,13 +36,17 @@ func (r Request) insertOwn(path string) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
+	kept, err := r.keptOfOwn(own, path, record)
+	if err != nil {
+		return change{}, err
+	}
 	list := doc
 	if filepath.Ext(path) != ".conflist" {
 		if list, err = edit.FromConf(doc); err != nil {
 			return change{}, fmt.Errorf("make a list of %s: %w", path, err)
 		}
 	}
-	after, err := r.guarded(path, list)
+	after, err := r.guarded(path, list, kept)
 	if err != nil {
 		return change{}, err
 	}
@@ -57,9 +61,12 @@ func (r Request) withoutOwn() (string, error) {
 		return "", err
 	}
 	defer v.close()
-	f, err := v.selected(r.runtime())
+	f, err := v.target(r.runtime())
 	if err != nil {
 		return "", fmt.Errorf("find what %s is a copy of: %w: the file stays as it is; put the primary plugin's own back, or run guardctl uninstall", ownFile, err)
+	}
+	if err := r.suits(f); err != nil {
+		return "", fmt.Errorf("%w, after guardctl uninstall", err)
 	}
 	return filepath.Join(r.Site.ConfDir, f.Name), nil
 }

@@ -43,6 +43,7 @@ type Node struct {
 	BinDir         string        `json:"binDir"`
 	BinDirs        []string      `json:"binDirs"`
 	CacheDir       string        `json:"cacheDir"`
+	ClassDirs      []string      `json:"classDirs,omitempty"`
 }
 
 // An Edit is what became of the effective file.
@@ -132,14 +133,14 @@ func (r *Record) same(other *Record) bool {
 func (n Node) Site() site.Site {
 	return site.Site{
 		Runtime: conflist.Runtime{Kind: n.Runtime, MaxConfNum: n.MaxConfNum, DefaultNetwork: n.DefaultNetwork, BinDirs: n.BinDirs},
-		ConfDir: n.ConfDir, BinDir: n.BinDir, CacheDir: n.CacheDir,
+		ConfDir: n.ConfDir, BinDir: n.BinDir, CacheDir: n.CacheDir, ClassDirs: n.ClassDirs,
 	}
 }
 
 func nodeOf(s site.Site) Node {
 	return Node{
 		Runtime: s.Runtime.Kind, MaxConfNum: s.Runtime.MaxConfNum, DefaultNetwork: s.Runtime.DefaultNetwork,
-		ConfDir: s.ConfDir, BinDir: s.BinDir, BinDirs: s.Runtime.BinDirs, CacheDir: s.CacheDir,
+		ConfDir: s.ConfDir, BinDir: s.BinDir, BinDirs: s.Runtime.BinDirs, CacheDir: s.CacheDir, ClassDirs: s.ClassDirs,
 	}
 }
 

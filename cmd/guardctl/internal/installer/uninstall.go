@@ -21,15 +21,12 @@ const Grace = 5 * time.Minute
 // when nothing has named or called it for the time of grace, to remove it.
 func Uninstall(r Request) (Plan, error) {
 	var p Plan
-	record, err := readIfAny(r.RecordDir)
-	if err != nil {
+	r.Placement = Inline
+	if err := r.resolve(); err != nil {
 		return p, err
 	}
-	r.Placement = Inline
-	if record != nil {
-		r.Placement = record.Placement
-	}
-	if err := r.resolve(nil); err != nil {
+	record, err := r.recorded()
+	if err != nil {
 		return p, err
 	}
 	changes, err := r.withdraw(&p, record)
@@ -42,16 +39,21 @@ func Uninstall(r Request) (Plan, error) {
 	if err := r.mayRemove(); err != nil {
 		return p, err
 	}
-	if marker := r.marker(); len(changes) > 0 && exists(marker) { // of an earlier time, which must not count
+	others := r.guardedElsewhere()
+	if marker := r.marker(); len(changes) > 0 && exists(marker) && len(others) == 0 { // of an earlier time, which must not count
 		p.step(func() error { return mark(marker) }, "renew %s", marker)
 	}
 	for _, c := range changes {
 		p.Steps = append(p.Steps, c.steps...)
 	}
+	p.sweep(r)
+	if len(others) > 0 {
+		p.note("the programs stay, and guard: they are still named by %s, of another conf dir: run guardctl uninstall --conf-dir %s as well, with the --record-dir of that installation", few(others), filepath.Dir(others[0]))
+		return p, nil
+	}
 	if err := p.planOldLoopback(r); err != nil {
 		return p, err
 	}
-	p.sweep(r)
 	p.planRemoval(r, len(changes) > 0)
 	return p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
 const list = `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge"}]}` + "\n"
@@ -63,11 +64,18 @@ func TestGrace(t *testing.T) {
 func TestStillNamed(t *testing.T) {
 	const config = "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiY25pLWd1YXJkIn1dfQ==" // {"plugins":[{"type":"cni-guard"}]}
 	for name, content := range map[string]string{
-		"conf/10-a.conflist.quarantined": `{"plugins":[{"type":"cni-guard"}]}`,
-		"conf/90-x.conf":                 `{"name":"x","type":"cni-guard"}`,
-		"cache/results/pods-c0ffee-eth0": `{"kind":"cniCacheV1","config":"` + config + `"}`,
+		"conf/10-a.conflist" + quarantine.Suffix:             `{"plugins":[{"type":"cni-guard"}]}`,
+		"conf/90-x.conf":                                     `{"name":"x","type":"cni-guard"}`,
+		"conf/20-b.conf.cni-guard-orig":                      `{"name":"x","type":"cni-guard"}`,
+		"elsewhere/10-b.conflist" + quarantine.Suffix + "-2": `{"plugins":[{"type":"cni-guard"}]}`,
+		"cache/results/pods-c0ffee-eth0":                     `{"kind":"cniCacheV1","config":"` + config + `"}`,
 	} {
 		n := installed(t)
+		if err := os.Mkdir(n.path("elsewhere"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		n.request.Elsewhere = []string{n.path("elsewhere")}
+		n.write("conf/10-a.conflist.bak", n.read("conf/10-a.conflist"), 0o600) // is nobody's business
 		n.write(name, content, 0o600)
 		n.must(installer.Uninstall)
 		n.old()

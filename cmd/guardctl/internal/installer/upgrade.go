@@ -13,12 +13,11 @@ import (
 // touched.
 func Upgrade(r Request) (Plan, error) {
 	var p Plan
-	record, err := readIfAny(r.RecordDir)
-	if err != nil {
+	if err := r.resolve(); err != nil {
 		return p, err
 	}
-	r.Placement = Inline
-	if err := r.resolve(nil); err != nil {
+	record, err := readIfAny(r.RecordDir)
+	if err != nil {
 		return p, err
 	}
 	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) {

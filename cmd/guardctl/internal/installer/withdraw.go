@@ -52,6 +52,9 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 		return c, err
 	}
 	mine := record != nil && record.Edit.Path == target
+	if filepath.Base(target) == ownFile {
+		return c, r.withdrawOwn(p, &c, record, target)
+	}
 	if mine && hash(doc) == record.Edit.After {
 		err := c.asBefore(record.Edit, doc, a)
 		c.alias(path, target)
@@ -62,8 +65,6 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 		return c, fmt.Errorf("edit %s: %w: take the entry out by hand (docs/install.md); nothing was changed", path, err)
 	}
 	switch {
-	case mine && hash(without) == record.Edit.Before && record.Edit.From != "" && record.Edit.Aside == "":
-		c.drop(target) // our own file, in which the guard's entry alone was changed
 	case !bytes.Equal(doc, without):
 		c.rewrite(target, doc, without, a)
 		c.alias(path, target)
@@ -82,8 +83,6 @@ func (c *change) asBefore(e Edit, doc []byte, a attributes) error {
 	switch {
 	case e.From == "":
 		c.rewrite(e.Path, doc, e.Original, a) // mode and owner may have been changed on purpose
-	case e.Aside == "":
-		c.drop(e.Path) // our own file; the list it is a copy of is there
 	case exists(e.From):
 		c.drop(e.Path) // the primary plugin wrote its single configuration again
 		if exists(e.Aside) {

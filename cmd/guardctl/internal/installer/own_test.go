@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+)
+
+const ownFile = "conf/00-cni-guard.conflist"
+
+// withOwn makes a node with the guard in a file of its own.
+func withOwn(t *testing.T) *node {
+	t.Helper()
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	return n
+}
+
+func (n *node) remove(name string) {
+	n.t.Helper()
+	if err := os.Remove(n.path(name)); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) refuses(do func(installer.Request) (installer.Plan, error), words string) {
+	n.t.Helper()
+	before := n.folder("conf")
+	if _, err := do(n.request); err == nil || !strings.Contains(err.Error(), words) {
+		n.t.Errorf("got %v, want %q", err, words)
+	}
+	if n.folder("conf") != before {
+		n.t.Errorf("it changed something: %s", n.folder("conf"))
+	}
+}
+
+// A copy that stayed would win for ever, record or not, whatever became of its
+// original's settings.
+func TestOwnGoes(t *testing.T) {
+	for name, change := range map[string]func(n *node){
+		"no record": func(n *node) { n.remove("record/install.json") },
+		"other settings": func(n *node) {
+			n.write("conf/10-a.conflist", strings.Replace(list, `"bridge"`, `"bridge","mtu":9}, {"type":"tuning"`, 1), 0o600)
+		},
+		"other entry": func(n *node) {
+			n.write(ownFile, strings.Replace(n.read(ownFile), `"cni-guard"`, `"cni-guard","mode":"audit"`, 1), 0o600)
+		},
+		"fewer plugins": func(n *node) {
+			n.write("conf/10-a.conflist", strings.Replace(list, `"bridge"`, `"loopback"`, 1), 0o600)
+		},
+	} {
+		n := withOwn(t)
+		change(n)
+		if n.must(installer.Uninstall); n.has(ownFile) {
+			t.Errorf("%s: %s", name, n.folder("conf"))
+		}
+	}
+}
+
+// The conf dir may be a link that leads elsewhere by then, with a copy of all.
+func TestOwnInMovedFolder(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	link := n.path("current")
+	n.request.Site.ConfDir = link
+	if err := os.Symlink("conf", link); err != nil {
+		t.Fatal(err)
+	}
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.mkdir("next")
+	for _, name := range []string{"/00-cni-guard.conflist", "/10-a.conf"} {
+		n.write("next"+name, n.read("conf"+name), 0o600)
+	}
+	n.remove("current")
+	if err := os.Symlink("next", link); err != nil {
+		t.Fatal(err)
+	}
+	if p := n.must(installer.Install); len(p.Steps) > 0 {
+		t.Errorf("installed again: %s", n.show(p))
+	}
+	if n.must(installer.Uninstall); n.has("next/00-cni-guard.conflist") {
+		t.Errorf("got %s", n.folder("next"))
+	}
+}
+
+// What another put into the file is not lost in silence.
+func TestOwnWithMore(t *testing.T) {
+	n := withOwn(t)
+	n.write(ownFile, strings.Replace(n.read(ownFile), `{"type":"cni-guard"`, `{"type":"istio-cni"},{"type":"cni-guard"`, 1), 0o600)
+	const words = "it has istio-cni, which somebody put there and "
+	n.refuses(installer.Install, words)
+	n.refuses(installer.Uninstall, words)
+	n.request.Force = true
+	if n.must(installer.Uninstall); strings.Contains(n.read(ownFile), "guard") || !strings.Contains(n.read(ownFile), "istio-cni") {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// A copy whose original is gone goes by force only, and then stays as a list.
+func TestOwnOutlives(t *testing.T) {
+	for name, change := range map[string]func(n *node){
+		"nothing else":    func(*node) {},
+		"another network": func(n *node) { n.write("conf/05-cilium.conflist", strings.Replace(list, "pods", "cilium", 1), 0o600) },
+	} {
+		n := withOwn(t)
+		n.remove("conf/10-a.conflist")
+		change(n)
+		n.refuses(installer.Uninstall, "it has outlived the list that it is a copy of")
+		n.refuses(installer.Uninstall, "guardctl uninstall --force")
+		n.request.Force = true
+		p := n.must(installer.Uninstall)
+		if n.read(ownFile) != list || !strings.Contains(n.show(p), "00-cni-guard.conflist stays, without the guard") {
+			t.Errorf("%s: %s%s", name, n.folder("conf"), n.show(p))
+		}
+	}
+}

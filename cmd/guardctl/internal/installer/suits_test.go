@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+)
+
+// A folder of plugins that belongs to one release of k3s goes with it.
+func TestFolderOfARelease(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	dir := n.path("data/" + strings.Repeat("0f", 32) + "/bin")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(n.path("bin/bridge"), dir+"/bridge"); err != nil {
+		t.Fatal(err)
+	}
+	n.request.Site.BinDir, n.request.Site.Runtime.BinDirs = dir, []string{dir}
+	n.request.Placement = installer.Own
+	n.refuses(installer.Install, "after the next upgrade no pod would start")
+	n.request.Placement = installer.Inline
+	if said := n.show(n.must(installer.Install)); !strings.Contains(said, "run guardctl install again after each upgrade of k3s") || strings.Contains(said, "--placement own") {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// What the plan foretold of the network is looked at where it is made: a drop of
+// the list that was selected is no reason to take another.
+func TestOtherNetwork(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conflist", strings.Replace(list, "pods", "others", 1), 0o600)
+	n.refuses(installer.Install, `pods would get network "others" instead of "pods"`)
+}
+
+// The mode of an entry that is there, and what it allows, follow the command.
+func TestInstallChangesEntry(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", strings.Replace(list, "]", `,{"type":"cni-guard", "checks":{"forward":{"policy":"warn"}}}]`, 1), 0o600)
+	n.request.Mode, n.request.Allow = "audit", []string{"20-*"}
+	n.must(installer.Install)
+	got := n.read("conf/10-a.conflist")
+	for _, want := range []string{`"mode":"audit"`, `"allow":["20-*"]`, `"policy":"warn"`} {
+		if !strings.Contains(got, want) || strings.Count(got, `"cni-guard"`) != 1 {
+			t.Errorf("want %s in %s", want, got)
+		}
+	}
+	if p := n.must(installer.Install); len(p.Steps) > 0 {
+		t.Errorf("again: %s", n.show(p))
+	}
+	n.request.Mode, n.request.Allow = "enforce", []string{"20-*", "30-*"}
+	n.must(installer.Install)
+	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, `"mode":"enforce"`) || !strings.Contains(got, `["20-*","30-*"]`) {
+		t.Errorf("got %s", got)
+	}
+	n.request.Mode, n.request.Allow = "", nil
+	if p := n.must(installer.Install); len(p.Steps) > 0 {
+		t.Errorf("without words: %s", n.show(p))
+	}
+}
+
+// Upgrade writes down what there is then.
+func TestUpgradeRecords(t *testing.T) {
+	n := installed(t)
+	n.write("new/cni-guard", answers+"# newer\n", 0o755)
+	before := n.read("record/install.json")
+	n.must(installer.Upgrade)
+	r, err := installer.ReadRecord(n.path("record"))
+	if err != nil || n.read("record/install.json") == before || len(r.Programs) != 2 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
