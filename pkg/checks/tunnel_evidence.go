@@ -94,14 +94,19 @@ func (e evidence) judge(a tunnel.Answer) (*guard.Finding, string) {
 func (e evidence) judgeSilence(a tunnel.Answer) (*guard.Finding, string) {
 	protocol := protocolOf(a.Peer)
 	flow := e.flows[tunnelEnd{a.Peer.Outer, protocol}]
-	node := e.outer[tunnelEnd{outer: a.Peer.Outer}]
+	node, asked := e.outer[tunnelEnd{outer: a.Peer.Outer}]
 	switch {
 	case protocol != 0 && flow.came: // its packets do get here; it is pings that do not
 		return nil, ""
+	case a.Peer.Outer.IsValid() && (!asked || node.State == tunnel.Unprobed):
+		return nil, doubt(a.Peer, "is silent, and the node itself could not be asked")
 	case !node.State.Confirms():
 		return nil, doubt(a.Peer, "is silent, and so is the node itself, which may be switched off")
 	case protocol != 0 && flow.sent:
 		problem := fmt.Sprintf("answers pings, but no packet of IP protocol %d comes back from it (conntrack: UNREPLIED): its firewall has no inbound rule for IP protocol %d%s", protocol, protocol, alias(protocol))
+		if a.Peer.Guessed {
+			problem += ", or nothing has the address that was pinged, which is a guess"
+		}
 		return peerFinding(a.Peer, problem, a.Peer.Guessed), ""
 	case a.Peer.Guessed:
 		return nil, doubt(a.Peer, "answers pings, but not through the tunnel, where its address is a guess")

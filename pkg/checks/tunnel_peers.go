@@ -30,11 +30,14 @@ var TunnelPeers = &Check{
 
 // Bounds of one look. The engine gives a probe two seconds (guard.Deadline).
 const (
-	mostPeers   = 1000 // each look takes others, where there are more
 	innerWait   = 500 * time.Millisecond
 	innerWithin = 1100 * time.Millisecond
 	outerWait   = 300 * time.Millisecond
 	outerWithin = 500 * time.Millisecond
+
+	// mostInner are the packets that may leave through the tunnels, which leaves some
+	// for the nodes themselves: a look has no time to wait for the next second.
+	mostInner = tunnel.MaxPerSecond * 3 / 4
 )
 
 func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
@@ -58,16 +61,31 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	return findings, nil
 }
 
-// some bounds how many peers are asked.
+// some bounds how many peers are asked, as if none answered. Each look takes others,
+// where there are more.
 func some(peers []tunnel.Peer) []tunnel.Peer {
-	if len(peers) <= mostPeers {
+	if packetsTo(peers) <= mostInner {
 		return peers
 	}
-	chosen := make([]tunnel.Peer, mostPeers)
-	for i, at := range rand.Perm(len(peers))[:mostPeers] {
-		chosen[i] = peers[at]
+	var chosen []tunnel.Peer
+	left := mostInner
+	for _, at := range rand.Perm(len(peers)) {
+		if left -= packetsTo(peers[at : at+1]); left < 0 {
+			break
+		}
+		chosen = append(chosen, peers[at])
 	}
 	return chosen
+}
+
+// packetsTo gives how many packets it takes at most to ask peers: two to each, and
+// one to each address that may answer in its place.
+func packetsTo(peers []tunnel.Peer) int {
+	n := 0
+	for _, p := range peers {
+		n += 2 + len(p.Also)
+	}
+	return n
 }
 
 // askPeers gives a finding for each peer that is seen to be cut off, and a clause
@@ -93,22 +111,37 @@ func askPeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []g
 	return findings, doubts, nil
 }
 
-// outerAnswers asks those that were silent within the tunnel at their own address.
+// outerAnswers asks those that were silent within the tunnel at their own address,
+// as many as the packets that are left of the second are enough for.
 func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tunnelEnd]tunnel.Answer {
 	var nodes []tunnel.Peer
+	spent := tunnel.Spent{At: time.Now()}
 	for _, a := range inner {
+		spent.Packets += packetsOf(a)
 		if a.State == tunnel.Silent && a.Peer.Outer.IsValid() {
 			nodes = append(nodes, tunnel.Peer{Probed: a.Peer.Outer})
 		}
 	}
+	nodes = nodes[:min(len(nodes), (tunnel.MaxPerSecond-spent.Packets)/2)]
 	answers := make(map[tunnelEnd]tunnel.Answer, len(nodes))
 	if len(nodes) == 0 {
 		return answers
 	}
 	// An error leaves the nodes unasked: nothing is known of them.
-	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, Within: outerWithin, Retry: true})
+	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, Within: outerWithin, Retry: true, Spent: spent})
 	for _, a := range outer {
 		answers[tunnelEnd{outer: a.Peer.Probed}] = a
 	}
 	return answers
+}
+
+// packetsOf gives how many packets an answer may have taken.
+func packetsOf(a tunnel.Answer) int {
+	switch a.State {
+	case tunnel.Unprobed:
+		return 0
+	case tunnel.Answered:
+		return 1
+	}
+	return packetsTo([]tunnel.Peer{a.Peer})
 }

@@ -4,10 +4,13 @@ package checks_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 // crowdOf gives a node whose peers are reached through blocked tunnels, while their
@@ -41,4 +44,46 @@ func TestTunnelPeersListsAFew(t *testing.T) {
 	if o.Err == nil || !strings.Contains(o.Err.Error(), "100 tunnels work") || !strings.Contains(o.Err.Error(), "and 97 more") {
 		t.Errorf("100 silent nodes give %v, error %v", o.Findings, o.Err)
 	}
+}
+
+// One look, of which all happens within two seconds, sends no more than what may
+// leave within one, and says of whom it cannot tell.
+func TestTunnelPeersKeepsToThePace(t *testing.T) {
+	for _, answer := range []bool{true, false} {
+		t.Run(fmt.Sprintf("nodes answer=%t", answer), func(t *testing.T) {
+			counted := &countedView{View: crowdOf(t, 1000, answer)}
+			o := tunnelPeers(counted)
+			if n := counted.sent.Load(); n > tunnel.MaxPerSecond || n < tunnel.MaxPerSecond/2 {
+				t.Errorf("a look at 1,000 silent peers took %d packets", n)
+			}
+			last := fmt.Sprint(o.Err)
+			if answer && len(o.Findings) > 0 {
+				last = o.Findings[len(o.Findings)-1].Problem
+			}
+			if answer && len(o.Findings) != 12 || !answer && o.Err == nil || answer && !strings.Contains(last, "the node itself could not be asked") {
+				t.Errorf("it has %d findings, the last %q, error %v", len(o.Findings), last, o.Err)
+			}
+		})
+	}
+}
+
+// A countedView counts what is sent.
+type countedView struct {
+	netstate.View
+	sent atomic.Int64
+}
+
+func (v *countedView) ListenICMP(six bool) (netstate.ICMPConn, error) {
+	conn, err := v.View.ListenICMP(six)
+	return countedConn{conn, &v.sent}, err
+}
+
+type countedConn struct {
+	netstate.ICMPConn
+	sent *atomic.Int64
+}
+
+func (c countedConn) Send(message []byte, to netip.Addr) error {
+	c.sent.Add(1)
+	return c.ICMPConn.Send(message, to)
 }
