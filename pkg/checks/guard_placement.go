@@ -20,7 +20,7 @@ const guardPlacementName = "guard-placement"
 var GuardPlacement = &Check{
 	Name:     guardPlacementName,
 	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, or a runtime does not call it on DEL.",
-	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; its binary is not in the plugin folders, or cannot be executed; containerd or cri-dockerd would call another loopback plugin than the guard's.",
+	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is 00-cni-guard.conflist, and no longer a copy of the primary plugin's; or Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, or cannot be executed; containerd or cri-dockerd would call another loopback plugin than the guard's.",
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder.",
 	When:     guard.Node,
 	Default:  guard.Warn,
