@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // tunnelWarmupName is the name of the check, and of its place in the configuration.
@@ -89,7 +90,7 @@ func (k *TunnelKinds) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &kinds); err != nil {
 		return fmt.Errorf(`want a list of kinds such as ["ipip"]: %w`, err)
 	}
-	valid := []string{"ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard"}
+	valid := netstate.TunnelKinds()
 	for _, kind := range kinds {
 		if !slices.Contains(valid, kind) {
 			return fmt.Errorf("kind %q is unknown%s", kind, guard.Suggest(kind, valid))
