@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -11,17 +12,30 @@ import (
 // Each time after that it is twice as long.
 const patience = 30 * time.Second
 
+// terms are when a peer is to be asked again.
+type terms struct {
+	interval time.Duration // after an answer
+	pause    time.Duration // after silence, at most
+}
+
 // due gives when a peer is to be asked again, and whether its answer is worth
 // waiting for: one that has been silent will be so again.
-func (r Record) due(interval time.Duration) (when time.Time, wait bool) {
+func (r Record) due(t terms) (when time.Time, wait bool) {
 	switch {
 	case r.Asked.IsZero():
 		return time.Time{}, true
+	case r.Misses == 0 && r.Confirmed.After(r.Asked):
+		return r.Confirmed.Add(t.interval), true
 	case r.Misses == 0:
-		return r.Confirmed.Add(interval), true
+		return r.Asked.Add(t.interval), true
 	}
-	pause := patience << min(r.Misses-1, 16)
-	return r.Asked.Add(min(pause, interval)), false
+	return r.Asked.Add(r.pause(patience, t.pause)), false
+}
+
+// pause gives how long a silent peer is left alone: at first so long, then twice as
+// long each time, up to a bound.
+func (r Record) pause(first, most time.Duration) time.Duration {
+	return min(first<<min(max(r.Misses-1, 0), 16), most)
 }
 
 // confirmed reports whether the peer answered, the last time that it was asked, and
@@ -30,94 +44,69 @@ func (r Record) confirmed(now time.Time, interval time.Duration) bool {
 	return r.Misses == 0 && !r.Confirmed.IsZero() && now.Sub(r.Confirmed) <= interval
 }
 
-// A selection is whom to ask now.
-type selection struct {
-	peers []Peer
-	wait  bool      // for their answers
-	next  time.Time // when somebody else is to be asked; the zero Time: never
+// urgency orders those who are due: who was never asked, then who answered the last
+// time, then who did not.
+func (r Record) urgency() int {
+	switch {
+	case r.Asked.IsZero():
+		return 0
+	case r.Misses == 0:
+		return 1
+	}
+	return 2
 }
 
-// choose picks whom to ask of peers, at most so many (0: all): who was never asked,
-// and then who is due, in their order. Who is left over is due at the next look,
-// when those who were asked are not.
-func (k Known) choose(peers []Peer, now time.Time, interval time.Duration, most int) selection {
+// A selection is whom to ask now.
+type selection struct {
+	peers   []Peer
+	passing int // so many of them, the last ones, are not worth waiting for
+}
+
+// choose picks whom to ask of peers, at most so many (0: all), by urgency, and from
+// a place in their order that is left to chance: nodes that come to more peers than
+// they may ask must not all ask the same ones. Who is left over is due at the next
+// look, when those who were asked are not.
+func (k Known) choose(peers []Peer, now time.Time, t terms, most int) selection {
 	var s selection
-	seen := make(map[netip.Addr]bool, len(peers))
-	for _, asked := range [...]bool{false, true} {
-		for _, p := range peers {
-			r := k.Peers[p.Probed]
-			if !p.Probed.IsValid() || seen[p.Probed] || asked == r.Asked.IsZero() {
+	if len(peers) == 0 {
+		return s
+	}
+	from := rand.IntN(len(peers))
+	for urgency := range 3 {
+		for i := range peers {
+			p := peers[(from+i)%len(peers)]
+			r := k.Of(p)
+			if when, _ := r.due(t); r.urgency() != urgency || when.After(now) || most > 0 && len(s.peers) >= most {
 				continue
 			}
-			seen[p.Probed] = true
-			switch when, wait := r.due(interval); {
-			case !when.After(now) && (most == 0 || len(s.peers) < most):
-				s.peers = append(s.peers, p)
-				s.wait = s.wait || wait
-			case s.next.IsZero() || when.Before(s.next):
-				s.next = when
+			s.peers = append(s.peers, p)
+			if urgency == 2 {
+				s.passing++
 			}
 		}
 	}
 	return s
 }
 
-// asking notes that peers are about to be asked, before they are: a process that
-// is killed must not have the next one ask all of them again.
-func (k *Known) asking(peers []Peer, now time.Time) {
+// nextDue gives when the next of the peers is to be asked, but later at the latest.
+func (k Known) nextDue(peers []Peer, t terms, later time.Time) time.Time {
 	for _, p := range peers {
-		r := k.Peers[p.Probed]
-		r.Asked = now
-		r.Misses++
-		k.Peers[p.Probed] = r
-	}
-	k.Spent = k.Spent.and(len(peers), now)
-}
-
-// learn notes what came of it. before is what was known of those who were not
-// asked after all.
-func (k *Known) learn(answers []Answer, before map[netip.Addr]Record, now time.Time) {
-	for _, a := range answers {
-		addr := a.Peer.Probed
-		r := k.Peers[addr]
-		if a.State == Unprobed && a.Why == noTime {
-			r = before[addr]
-			if r.Asked.IsZero() {
-				delete(k.Peers, addr)
-				continue
-			}
-		} else {
-			r.State, r.By, r.Why = a.State, a.By, a.Why
-		}
-		if a.State.Confirms() {
-			r.Confirmed, r.Misses, r.RTT = now, 0, a.RTT
-		}
-		k.Peers[addr] = r
-	}
-}
-
-// packets gives how many requests the answers may have taken.
-func packets(answers []Answer) int {
-	n := 0
-	for _, a := range answers {
-		switch a.State {
-		case Unprobed:
-		case Answered:
-			n++
-		default: // asked again, and with it the others that may answer
-			n += 2 + min(len(a.Peer.Also), maxAlso)
+		if when, _ := k.Of(p).due(t); when.Before(later) {
+			later = when
 		}
 	}
-	return n
+	return later
 }
 
-// before gives what is known of the peers.
-func (k Known) before(peers []Peer) map[netip.Addr]Record {
-	before := make(map[netip.Addr]Record, len(peers))
+// askable gives the peers that can be asked, one for each probed address: the first.
+func askable(peers []Peer) []Peer {
+	all := make([]Peer, 0, len(peers))
+	seen := make(map[netip.Addr]bool, len(peers))
 	for _, p := range peers {
-		if r, ok := k.Peers[p.Probed]; ok {
-			before[p.Probed] = r
+		if p.Probed.IsValid() && !seen[p.Probed] {
+			seen[p.Probed] = true
+			all = append(all, p)
 		}
 	}
-	return before
+	return all
 }

@@ -18,7 +18,8 @@ type Keeper struct {
 	Memory   Memory
 	Kinds    []string
 	Extra    []netip.Addr
-	Interval time.Duration // between two requests to a peer that answers, at most
+	Interval time.Duration         // between two requests to a peer that answers, at most
+	Local    func(netip.Addr) bool // see Warmer
 
 	Dump  func() (netstate.TunnelDump, error)
 	Watch func(context.Context) (<-chan netstate.RouteChange, error)
@@ -30,6 +31,8 @@ type Keeper struct {
 	looked  time.Time    // the last dump
 	lookAt  time.Time    // the next one
 	renewed time.Time    // the last batch of peers that were asked before
+	hushed  time.Time    // the last time that the others were told
+	ours    bool         // the memory is that of this namespace
 	spent   Spent        // where nothing can be written down
 	trouble map[string]string
 }
@@ -38,8 +41,10 @@ type Keeper struct {
 type kept struct {
 	peer   Peer
 	record Record
-	next   time.Time // to be asked; the zero Time: never was
-	gone   bool
+	// next is when it is to be asked; the zero Time: at once. It has no monotonic
+	// part: while the machine is suspended the other ends forget us all the same.
+	next time.Time
+	gone bool
 }
 
 // How the keeper paces itself.
@@ -48,6 +53,7 @@ const (
 	lookGap  = 200 * time.Millisecond // between two dumps, while routes flap
 	otherGap = time.Second            // the same, for routes that are over no tunnel as far as we know
 	refresh  = LookAgain / 3          // the others are told that all is quiet
+	hushGap  = time.Second            // the same, while routes flap
 	renewGap = 5 * time.Second        // between two batches that are not urgent
 	keepWait = 500 * time.Millisecond // for answers
 	keepLock = 2 * time.Second        // more than any ADD holds the lock
@@ -69,8 +75,10 @@ func (k *Keeper) Run(ctx context.Context) {
 			}
 			k.look(now)
 		}
-		k.askDue(ctx)
-		k.hush(time.Now())
+		k.clamp(now)
+		if asked := k.askDue(ctx); asked || time.Since(k.hushed) >= hushGap {
+			k.hush(time.Now())
+		}
 		timer := time.NewTimer(time.Until(k.wakeAt(time.Now())))
 		select {
 		case change, ok := <-changes:

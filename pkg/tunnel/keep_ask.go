@@ -5,24 +5,24 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
 )
 
 // askDue asks a batch of those that are due: newcomers at once, the others in
-// batches that are some seconds apart.
-func (k *Keeper) askDue(ctx context.Context) {
+// batches that are some seconds apart. It reports whether there was anybody to ask.
+func (k *Keeper) askDue(ctx context.Context) bool {
 	now := time.Now()
 	batch := k.batch(now)
 	if len(batch) == 0 || !batch[0].next.IsZero() && now.Before(k.renewed.Add(renewGap)) {
-		return
+		return false
 	}
 	if !batch[0].next.IsZero() && len(batch) < renewBatch {
 		k.renewed = now // a full batch is followed by the next one at once
 	}
 	k.ask(ctx, batch)
+	return true
 }
 
 // batch gives newcomers, or else those that are due for longest.
@@ -81,51 +81,30 @@ func (k *Keeper) askLocked(ctx context.Context, peers []Peer, opt ProbeOptions) 
 	defer unlock()
 	now := time.Now()
 	known, _ := k.Memory.Load(now)
+	k.ours = known.of(ownNetns())
 	return k.Memory.ask(ctx, k.Open, &known, peers, opt, now)
 }
 
 // learn notes the answers and logs who has changed its mind.
 func (k *Keeper) learn(batch []*kept, answers []Answer, now time.Time) {
+	now = now.Round(0)
 	changed := map[State][]netip.Addr{}
 	for i, a := range answers {
 		p := batch[i]
-		before := p.record
-		if a.State == Unprobed && a.Why == noTime {
+		if a.unasked() {
 			p.next = now.Add(soon)
 			continue
 		}
-		p.record.Asked, p.record.State, p.record.By, p.record.Why = now, a.State, a.By, a.Why
-		if a.State.Confirms() {
-			p.record.Confirmed, p.record.Misses, p.record.RTT = now, 0, a.RTT
-		} else {
-			p.record.Misses++
-		}
-		p.next = k.after(p.record)
+		before := p.record
+		p.record = before.asked(p.peer, now).heard(a, now)
+		p.next = k.after(before, p.record)
 		known := !before.Asked.IsZero()
 		if a.State.Confirms() && known && before.Misses > 0 || !a.State.Confirms() && (!known || before.State != a.State) {
 			changed[a.State] = append(changed[a.State], a.Peer.Probed)
 		}
 	}
-	for state, words := range map[State]string{
-		Answered: "peers answer", Retried: "peers answer when asked twice", Silent: "peers are silent",
-		Unreachable: "peers are unreachable", Unprobed: "peers cannot be asked",
-	} {
-		k.report(words, changed[state])
-	}
-}
-
-// after gives when a peer is to be asked next: within the last quarter of the
-// interval, by chance.
-func (k *Keeper) after(r Record) time.Time {
-	switch {
-	case r.Asked.IsZero():
-		return time.Time{}
-	case r.Misses == 0:
-		return r.Confirmed.Add(k.jittered(k.Interval))
-	}
-	return r.Asked.Add(k.jittered(min(soon<<min(r.Misses-1, 16), k.Interval)))
-}
-
-func (k *Keeper) jittered(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+	k.report("peers answer", changed[Answered])
+	k.report("peers answer when asked twice", changed[Retried])
+	k.report("peers are silent", changed[Silent])
+	k.report("peers are unreachable", changed[Unreachable])
 }

@@ -23,18 +23,16 @@ func (k *Keeper) look(now time.Time) {
 		k.tunnels[link.Index] = true
 	}
 	known, _ := k.Memory.Load(now)
+	k.ours = known.of(ownNetns())
 	for _, p := range k.peers {
 		p.gone = true
 	}
 	var fresh []netip.Addr
-	for _, peer := range Select(Enumerate(dump), k.Kinds, k.Extra) {
-		if !peer.Probed.IsValid() {
-			continue
-		}
+	for _, peer := range askable(Select(Enumerate(dump), k.Kinds, others(k.Extra, dump, k.Local))) {
 		p := k.peers[peer.Probed]
-		if p == nil {
-			p = &kept{record: known.Peers[peer.Probed]}
-			p.next = k.after(p.record)
+		if p == nil || !p.record.of(peer) { // another node has the address now
+			p = &kept{record: known.Of(peer)}
+			p.next = k.after(p.record, p.record)
 			k.peers[peer.Probed] = p
 			fresh = append(fresh, peer.Probed)
 		}
@@ -49,6 +47,9 @@ func (k *Keeper) look(now time.Time) {
 	}
 	maps.DeleteFunc(k.peers, func(_ netip.Addr, p *kept) bool { return p.gone })
 	k.report("peers are gone", gone)
+	if len(k.peers) == 0 {
+		k.had("ask all peers", nil)
+	}
 }
 
 // report logs addresses, of many only the first.
@@ -62,8 +63,13 @@ func (k *Keeper) report(what string, addrs []netip.Addr) {
 }
 
 // hush tells the plugin that all is seen to, for what it may be configured to want:
-// all of our kinds, or one of them.
+// all of our kinds, or one of them. It does so only if that is so, and if the plugin
+// was here: a loop in another namespace has other peers.
 func (k *Keeper) hush(now time.Time) {
+	if !k.ours || k.trouble["list the peers"] != "" || k.trouble["ask all peers"] != "" {
+		return
+	}
+	k.hushed = now
 	wants := [][]string{k.Kinds}
 	if len(k.Kinds) > 1 {
 		for _, kind := range k.Kinds {
@@ -86,8 +92,8 @@ func (k *Keeper) hushFor(kinds []string, now time.Time) error {
 		if !extra && !slices.Contains(kinds, p.peer.Kind) {
 			continue
 		}
-		if p.next.IsZero() {
-			return nil // never asked
+		if p.record.Asked.IsZero() {
+			return nil
 		}
 		all++
 		if p.record.Misses == 0 {

@@ -198,6 +198,7 @@ func TestKeepTrouble(t *testing.T) {
 func TestKeepSparesAdd(t *testing.T) {
 	w := keep(t, overlay(2, 0))
 	w.Kinds = []string{"ipip", "vxlan"}
+	w.meetAdd(t)
 	if answers := w.Once(t.Context()); len(answers) != 2 || answers[0].State != tunnel.Answered {
 		t.Fatalf("the answers are %v", answers)
 	}
@@ -212,9 +213,20 @@ func TestKeepSparesAdd(t *testing.T) {
 	}
 }
 
+// meetAdd has an ADD of this namespace go by the memory, which is all that it does.
+func (w *watched) meetAdd(t *testing.T) {
+	t.Helper()
+	b := newBench(t, "")
+	b.Memory, b.Kinds = w.Memory, []string{"geneve"}
+	if _, _, err := b.cost(t); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A peer that is silent keeps those awake who demand its answer, and only those.
 func TestKeepSilentPeer(t *testing.T) {
 	w := keep(t, overlay(1, 1))
+	w.meetAdd(t)
 	w.Once(t.Context())
 	for demands, quiet := range map[string]bool{"": true, "any": true, "all": false} {
 		if got := w.Memory.Quiet(tunnel.Topic([]string{"ipip"}, nil, demands), time.Now()); got != quiet {

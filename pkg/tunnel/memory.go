@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ const (
 
 // A Record is what is known of a peer.
 type Record struct {
+	Outer     netip.Addr    `json:"outer,omitzero"`     // the node's own address; see Peer
 	Asked     time.Time     `json:"asked"`              // the last time
 	Confirmed time.Time     `json:"confirmed,omitzero"` // the last answer; zero: never
 	Misses    int           `json:"misses,omitempty"`   // times it was asked since, without an answer
@@ -55,10 +57,16 @@ type Record struct {
 
 // Known is the content of peers.json.
 type Known struct {
-	BootID string                `json:"bootID"`
-	Spent  Spent                 `json:"spent"`
-	Peers  map[netip.Addr]Record `json:"peers"`
+	BootID string `json:"bootID"`
+	// Netns is the namespace whose ADDs go by this memory; "" before the first of
+	// them. Others may be given the same folder, and must not speak for it.
+	Netns string                `json:"netns,omitempty"`
+	Spent Spent                 `json:"spent"`
+	Peers map[netip.Addr]Record `json:"peers"`
 }
+
+// of reports whether ADDs in the namespace go by the memory.
+func (k Known) of(netns string) bool { return netns != "" && k.Netns == netns }
 
 // Load gives what is known. The error is why peers.json counts for nothing, which
 // is worth a word to people and no reason to stop; fs.ErrNotExist is not even that.
@@ -79,6 +87,9 @@ func (m Memory) Load(now time.Time) (Known, error) {
 	maps.DeleteFunc(k.Peers, func(addr netip.Addr, r Record) bool {
 		return !addr.IsValid() || r.Asked.After(now) || r.Confirmed.After(now) || r.Misses < 0 || now.Sub(r.Asked) > forgetAfter
 	})
+	if k.Spent.At.After(now) { // by another clock
+		k.Spent = Spent{}
+	}
 	if k.Peers == nil {
 		k.Peers = empty.Peers
 	}
@@ -124,17 +135,13 @@ func (m Memory) Save(k Known) error {
 
 // youngest gives the records that there is room for, those that were asked last.
 func (k Known) youngest() map[netip.Addr]Record {
-	ages := make([]int64, 0, len(k.Peers))
-	for _, r := range k.Peers {
-		ages = append(ages, r.Asked.UnixNano())
-	}
-	slices.Sort(ages)
-	oldest := ages[len(ages)-maxRemembered-1] // who was asked at the same moment goes as well
+	addrs := slices.Collect(maps.Keys(k.Peers))
+	slices.SortFunc(addrs, func(a, b netip.Addr) int {
+		return cmp.Or(k.Peers[b].Asked.Compare(k.Peers[a].Asked), a.Compare(b))
+	})
 	young := make(map[netip.Addr]Record, maxRemembered)
-	for addr, r := range k.Peers {
-		if r.Asked.UnixNano() > oldest {
-			young[addr] = r
-		}
+	for _, addr := range addrs[:maxRemembered] {
+		young[addr] = k.Peers[addr]
 	}
 	return young
 }

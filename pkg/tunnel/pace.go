@@ -16,10 +16,21 @@ type Spent struct {
 // and adds packets that leave now. What left within a second before is counted
 // once more from now on: rather too slow than too fast.
 func (s Spent) and(packets int, now time.Time) Spent {
+	if packets == 0 {
+		return s // or who finds no room would keep the next one from finding it
+	}
 	if now.Sub(s.At) < time.Second {
 		packets += s.Packets
 	}
 	return Spent{At: now, Packets: packets}
+}
+
+// free gives when the next packet may leave; the zero Time where it may at once.
+func (s Spent) free() time.Time {
+	if s.Packets < MaxPerSecond {
+		return time.Time{}
+	}
+	return s.At.Add(time.Second)
 }
 
 // A pace keeps packets to a limit in any second, wherever that second begins, and

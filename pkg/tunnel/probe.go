@@ -25,6 +25,9 @@ type ProbeOptions struct {
 	// Again opens the sockets of the retry, if it is to leave from elsewhere: what
 	// keeps the first requests from leaving need not keep these. nil: the same.
 	Again Opener
+	// Passing is how many of the peers, the last ones, are asked once and in passing:
+	// if the pace has room for them at once, and with a moment for their answers.
+	Passing int
 	// PerSecond is how many packets leave within any second at most; zero: 1900.
 	PerSecond int
 	Spent     Spent // what left shortly before
@@ -40,8 +43,8 @@ const maxTargets = 1 << 16
 
 // Probe asks all peers in a burst, at no more than a certain pace, and gives an
 // answer for each, in their order. It returns as soon as nobody is left to wait
-// for. Peers without a probed address, and those for whom there was no time,
-// are Unprobed.
+// for. Peers without a probed address, those for whom there was no time, and
+// without a Wait those that have not answered yet, are Unprobed.
 //
 // The error is why nobody could be asked at all. That only some could not is in
 // the answers: theirs are Unprobed, with the reason.
@@ -64,6 +67,7 @@ func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]
 	} else {
 		p.round(ctx, first, opt.Wait)
 	}
+	p.linger(ctx, min(opt.Wait, grace))
 	p.stop()
 	<-received
 	return p.answers(peers), nil
@@ -82,6 +86,18 @@ const (
 func (p *prober) round(ctx context.Context, t try, wait time.Duration) {
 	done := p.expect(t)
 	p.send(ctx, t)
+	await(ctx, done, wait)
+}
+
+// linger gives those that were asked in passing a moment.
+func (p *prober) linger(ctx context.Context, moment time.Duration) {
+	if p.passing {
+		await(ctx, p.expectPassing(), moment-time.Since(p.sent))
+	}
+}
+
+// await waits until done is closed, for a while at most.
+func await(ctx context.Context, done <-chan struct{}, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}

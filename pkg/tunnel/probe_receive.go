@@ -30,9 +30,9 @@ func (p *prober) receive() <-chan struct{} {
 // receiveFrom reads until the deadline. Any other error is of one packet, but a
 // socket that gives nothing else is not asked for ever.
 func (p *prober) receiveFrom(conn netstate.ICMPConn, six bool) {
-	const patience = 100
+	const most = 100
 	buffer := make([]byte, 2048) // far more than a request; what is longer is none of ours
-	for failed := 0; failed < patience; {
+	for failed := 0; failed < most; {
 		n, from, err := conn.Receive(buffer)
 		switch {
 		case err == nil:
@@ -81,7 +81,10 @@ func (p *prober) answered(seq int, t try, from netip.Addr, now time.Time) {
 		return
 	}
 	g.state, g.by, g.why = Answered, from, ""
-	if t == second && !target.sent[first].IsZero() {
+	switch {
+	case t == second && p.leftApart(target.addr): // what the first request met says nothing of the peer
+		g.why = fromElsewhere
+	case t == second && !target.sent[first].IsZero():
 		g.state = Retried
 	}
 	g.rtt = now.Sub(target.sent[t])

@@ -21,11 +21,32 @@ func (p *prober) expect(t try) <-chan struct{} {
 	p.waiting = 0
 	for i := range p.groups {
 		g := &p.groups[i]
-		g.waiting = !g.mute && !g.state.Confirms() && (t == first || g.state != Unprobed)
-		if g.waiting {
-			p.waiting++
-		}
+		p.expectGroup(g, !g.mute && !g.passing && !g.state.Confirms() && (t == first || g.state != Unprobed))
 	}
+	return p.expected()
+}
+
+// expectPassing does so for those that were asked in passing.
+func (p *prober) expectPassing() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = make(chan struct{})
+	p.waiting = 0
+	for i := range p.groups {
+		g := &p.groups[i]
+		p.expectGroup(g, g.passing && g.state == Silent)
+	}
+	return p.expected()
+}
+
+func (p *prober) expectGroup(g *group, waiting bool) {
+	g.waiting = waiting
+	if waiting {
+		p.waiting++
+	}
+}
+
+func (p *prober) expected() <-chan struct{} {
 	if p.waiting == 0 {
 		close(p.done)
 	}
@@ -43,17 +64,39 @@ func (p *prober) settle(g *group) {
 	}
 }
 
-// send sends the requests of a round, as far as pace and ctx let it.
+// send sends the requests of a round, as far as pace and ctx let it. Who is asked in
+// passing comes last, and has nobody wait for the pace.
 func (p *prober) send(ctx context.Context, t try) {
 	message := make([]byte, requestLen)
 	for i := range p.targets {
 		if !p.wants(i, t) {
 			continue
 		}
-		if !p.pace.await(ctx) {
-			return
+		if p.groups[p.targets[i].group].passing && p.pace.wait(time.Now()) > 0 || !p.pace.await(ctx) {
+			break
 		}
 		p.sendOne(message, i, t)
+	}
+	if t == first {
+		p.sent = time.Now()
+	}
+	p.settleIdle(t)
+}
+
+// settleIdle ends the waiting for groups of which no request is under way.
+func (p *prober) settleIdle(t try) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	underWay := make([]bool, len(p.groups))
+	for i := range p.targets {
+		target := &p.targets[i]
+		earlier := !target.sent[first].IsZero() && p.groups[target.group].state == Silent
+		underWay[target.group] = underWay[target.group] || earlier || !target.sent[t].IsZero()
+	}
+	for i := range p.groups {
+		if !underWay[i] {
+			p.settle(&p.groups[i])
+		}
 	}
 }
 
@@ -62,7 +105,8 @@ func (p *prober) wants(i int, t try) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	target := &p.targets[i]
-	return p.groups[target.group].waiting && p.conn(target.addr, t) != nil && (t == second || !target.also)
+	g := &p.groups[target.group]
+	return p.conn(target.addr, t) != nil && (t == first && !target.also && !g.mute || t == second && g.waiting)
 }
 
 // sendOne asks one target. The moment is noted first: an answer may be faster
@@ -72,6 +116,7 @@ func (p *prober) sendOne(message []byte, i int, t try) {
 	target := &p.targets[i]
 	g := &p.groups[target.group]
 	target.sent[t] = time.Now()
+	g.sent++
 	if g.state == Unprobed {
 		g.state, g.why = Silent, ""
 	}

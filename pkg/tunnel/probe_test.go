@@ -267,7 +267,7 @@ func TestProbeAgainFromElsewhere(t *testing.T) {
 		again tunnel.Opener
 		want  []string
 	}{
-		"elsewhere": {elsewhere.ListenICMP, []string{"retried by 10.0.0.1", "answered by 10.0.0.2", "silent"}},
+		"elsewhere": {elsewhere.ListenICMP, []string{"answered by 10.0.0.1 (asked from the node)", "answered by 10.0.0.2", "silent"}},
 		"not to be had": {func(bool) (netstate.ICMPConn, error) { return nil, errors.New("no") },
 			[]string{"silent", "answered by 10.0.0.2", "retried by 10.0.0.3"}},
 	} {

@@ -26,6 +26,9 @@ type prober struct {
 	targets []target
 	groups  []group
 	byProbe map[netip.Addr]int // probed address → index of groups
+	passing bool               // somebody is asked in passing
+	sent    time.Time          // when the last request of the first round left
+	heeds   bool               // answers are waited for
 	waiting int                // groups that are waited for
 	done    chan struct{}      // closed when waiting comes to zero
 }
@@ -45,7 +48,9 @@ type group struct {
 	rtt     time.Duration
 	by      netip.Addr
 	why     string
+	sent    int  // requests
 	mute    bool // there is no socket to ask by
+	passing bool // see ProbeOptions
 	waiting bool
 }
 
@@ -54,9 +59,10 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 		id:      uint16(rand.Uint32()),
 		nonce:   rand.Uint64(),
 		pace:    newPace(opt.PerSecond, opt.Spent),
+		heeds:   opt.Wait > 0,
 		byProbe: make(map[netip.Addr]int, len(peers)),
 	}
-	for _, peer := range peers {
+	for i, peer := range peers {
 		if !peer.Probed.IsValid() {
 			continue
 		}
@@ -70,7 +76,9 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 				p.addTarget(addr, true)
 			}
 		}
-		p.groups = append(p.groups, group{})
+		passing := i >= len(peers)-opt.Passing
+		p.groups = append(p.groups, group{passing: passing})
+		p.passing = p.passing || passing
 	}
 	return p
 }
@@ -97,6 +105,15 @@ func (p *prober) conn(addr netip.Addr, t try) netstate.ICMPConn {
 		return p.conns[t][1]
 	}
 	return p.conns[t][0]
+}
+
+// leftApart reports whether what is sent to an address in the second round leaves
+// from elsewhere.
+func (p *prober) leftApart(addr netip.Addr) bool {
+	if addr.Is6() {
+		return p.apart[1]
+	}
+	return p.apart[0]
 }
 
 // each calls f with each socket, and whether it is of ICMPv6.
@@ -133,6 +150,13 @@ func (p *prober) close() {
 // noTime is why a peer is Unprobed that nothing kept us from asking but the clock.
 const noTime = "there was no time to ask it"
 
+// unheeded is why a peer is Unprobed to which a request was sent.
+const unheeded = "it was asked, and not waited for"
+
+// fromElsewhere is what is to be known of an answer that proves nothing of the place
+// that the first requests left from.
+const fromElsewhere = "asked from the node"
+
 // answers gives each peer the answer of its group.
 func (p *prober) answers(peers []Peer) []Answer {
 	p.mu.Lock()
@@ -145,7 +169,10 @@ func (p *prober) answers(peers []Peer) []Answer {
 		}
 		if at, ok := p.byProbe[peer.Probed]; ok {
 			if g := p.groups[at]; g.state != Unprobed || g.why != "" {
-				answers[i] = Answer{Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Why: g.why}
+				answers[i] = Answer{Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Why: g.why, Sent: g.sent}
+				if g.state == Silent && !p.heeds {
+					answers[i].State, answers[i].Why = Unprobed, unheeded
+				}
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 type State uint8
 
 const (
-	Unprobed    State = iota // nothing was sent to it
+	Unprobed    State = iota // nothing was sent to it, or nobody waited for the answer
 	Answered                 // to the first request
 	Retried                  // to a later request, but not to the first
 	Silent                   // to none, in the time that there was
@@ -56,6 +56,7 @@ type Answer struct {
 	// By is who spoke: for Answered and Retried the address that answered; for
 	// Unreachable who said so, the zero Addr where it was this namespace itself;
 	// for Silent an address that answered in the peer's place, if one did.
-	By  netip.Addr
-	Why string // a clause where State does not say all: "no route to host"
+	By   netip.Addr
+	Sent int    // requests that left for it
+	Why  string // a clause where State does not say all: "no route to host"
 }

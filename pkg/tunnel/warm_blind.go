@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 )
 
 // blindly asks a few, and waits for none. Nobody can know who was asked already,
@@ -17,7 +16,7 @@ func (w *Warmer) blindly(ctx context.Context, why error) (Warmth, error) {
 	if err != nil {
 		return Warmth{}, errors.Join(why, err)
 	}
-	peers = slices.DeleteFunc(peers, func(p Peer) bool { return !p.Probed.IsValid() })
+	peers = askable(peers)
 	warmth := Warmth{Peers: len(peers)}
 	if len(peers) == 0 {
 		return warmth, nil
@@ -29,7 +28,7 @@ func (w *Warmer) blindly(ctx context.Context, why error) (Warmth, error) {
 		return warmth, errors.Join(why, err)
 	}
 	for _, a := range answers {
-		if a.State != Unprobed {
+		if a.Sent > 0 {
 			warmth.Asked++
 		}
 	}

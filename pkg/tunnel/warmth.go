@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // Warmth is what is known after a look.
@@ -17,24 +19,21 @@ type Warmth struct {
 	Cold      []Cold
 }
 
-// Cold is a peer that did not answer when it was asked last.
+// Cold is a peer that did not answer when it was asked last, and waited for.
 type Cold struct {
 	Peer Peer
 	Record
 }
 
-// warmth sums up what is known of the peers.
+// warmth sums up what is known of peers that can be asked.
 func (k Known) warmth(peers []Peer, now time.Time, interval time.Duration) Warmth {
 	var w Warmth
 	for _, p := range peers {
-		if !p.Probed.IsValid() {
-			continue
-		}
 		w.Peers++
-		r, ok := k.Peers[p.Probed]
+		r := k.Of(p)
 		if r.confirmed(now, interval) {
 			w.Confirmed++
-		} else if ok {
+		} else if r.Misses > 0 {
 			w.Cold = append(w.Cold, Cold{Peer: p, Record: r})
 		}
 	}
@@ -51,7 +50,19 @@ func Select(table Table, kinds []string, extra []netip.Addr) []Peer {
 		}
 	}
 	for _, addr := range extra {
-		peers = append(peers, Peer{Probed: addr})
+		if !slices.ContainsFunc(peers, func(p Peer) bool { return p.Probed == addr }) {
+			peers = append(peers, Peer{Probed: addr})
+		}
 	}
 	return peers
+}
+
+// others leaves out the addresses of this node, which always answer: those that its
+// tunnels have, and those that local, which may be nil, knows of.
+func others(addrs []netip.Addr, d netstate.TunnelDump, local func(netip.Addr) bool) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(addrs), func(addr netip.Addr) bool {
+		return addr.IsLoopback() || local != nil && local(addr) || slices.ContainsFunc(d.Links, func(l netstate.TunnelLink) bool {
+			return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == addr })
+		})
+	})
 }

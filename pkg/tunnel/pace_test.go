@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// Five ADDs a second come to more peers than the pace lets through in one: all are
+// asked within a few seconds, and then it is quiet.
+func TestWarmMorePeersThanThePace(t *testing.T) {
+	const peers = 3000
+	b := newBench(t, overlay(peers, 0))
+	b.Max, b.Wait = 1000, 100*time.Millisecond
+	confirmed := 0
+	for range 25 {
+		w, _, err := b.cost(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmed = max(confirmed, w.Confirmed)
+		b.later(t, 200*time.Millisecond)
+	}
+	if confirmed != peers {
+		t.Errorf("after five seconds %d of %d peers were asked", confirmed, peers)
+	}
+	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+		t.Errorf("then: %+v, error %v, cost %v; want nothing", w, err, cost)
+	}
+}
+
+// Where the pace has no room, nobody is waited for who was not asked, and the next
+// ADDs do not even look.
+func TestWarmWithoutRoom(t *testing.T) {
+	b := newBench(t, overlay(5, 0))
+	b.Wait = 100 * time.Millisecond
+	known, _ := b.Memory.Load(time.Now())
+	known.Spent = tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}
+	if err := b.Memory.Save(known); err != nil {
+		t.Fatal(err)
+	}
+	if w, cost, err := b.cost(t); err != nil || w.Asked != 0 || cost != [2]int32{1, 0} {
+		t.Errorf("%+v, error %v, cost %v; want a dump", w, err, cost)
+	}
+	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+		t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
+	}
+	b.later(t, time.Second)
+	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 5 || cost != [2]int32{1, 5} {
+		t.Errorf("a second later: %+v, error %v, cost %v; want all", w, err, cost)
+	}
+}
+
+// endless has a deadline that never comes: who waits for nothing in it hangs.
+type endless struct{ context.Context }
+
+func (endless) Deadline() (time.Time, bool) { return time.Now().Add(500 * time.Millisecond), true }
+
+// Who was never asked, as the pace has no room in the time there is, is not waited for.
+func TestProbeWithoutRoom(t *testing.T) {
+	opt := tunnel.ProbeOptions{Wait: time.Hour, Retry: true, Spent: tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}}
+	fake := network(t, "answers 10.0.0.1")
+	answers, err := tunnel.Probe(endless{t.Context()}, fake.ListenICMP, peersAt("10.0.0.1", "10.0.0.2"), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range answers {
+		if got := say(a); got != "unprobed (there was no time to ask it)" {
+			t.Errorf("%s: %s", a.Peer.Probed, got)
+		}
+	}
+}
+
+// A peer to which neither of two places has a route is not waited for.
+func TestProbeWithoutWay(t *testing.T) {
+	fake := network(t, "")
+	nowhere := func(six bool) (netstate.ICMPConn, error) {
+		conn, err := fake.ListenICMP(six)
+		return refusing{conn}, err
+	}
+	peers := peersAt("10.0.0.1")
+	peers[0].Also = []netip.Addr{netip.MustParseAddr("10.0.0.2")}
+	answers, err := tunnel.Probe(t.Context(), nowhere, peers, tunnel.ProbeOptions{Wait: time.Hour, Retry: true, Again: nowhere})
+	if err != nil || say(answers[0]) != "unreachable (network is unreachable)" {
+		t.Errorf("%s, error %v", say(answers[0]), err)
+	}
+}
+
+// refusing is a socket of a namespace without routes.
+type refusing struct{ netstate.ICMPConn }
+
+func (refusing) Send([]byte, netip.Addr) error { return unix.ENETUNREACH }
