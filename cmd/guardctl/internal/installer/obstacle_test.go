@@ -130,6 +130,27 @@ func TestMounted(t *testing.T) {
 	n.must(installer.Install)
 }
 
+// So is a list that was made of a single configuration, and a plugin that is to go.
+func TestMountedLater(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`, 0o600)
+	for path, do := range map[string]func(installer.Request) (installer.Plan, error){
+		"conf/10-a.conflist": installer.Install, "bin/cni-guard": installer.Uninstall,
+	} {
+		path = n.path(path)
+		if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		n.refuses(do, path+": it is a mount of its own")
+		if err := unix.Unmount(path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // SELinux's label and lists of access are those of the file that was there.
 func TestLabels(t *testing.T) {
 	n := newNode(t)

@@ -67,6 +67,18 @@ func TestInstallChangesEntry(t *testing.T) {
 	}
 }
 
+// A program that is right but for its mode is put into place again.
+func TestNotExecutable(t *testing.T) {
+	n := installed(t)
+	if err := os.Chmod(n.path("bin/cni-guard"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n.must(installer.Install)
+	if info, err := os.Stat(n.path("bin/cni-guard")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
+
 // Upgrade writes down what there is then.
 func TestUpgradeRecords(t *testing.T) {
 	n := installed(t)

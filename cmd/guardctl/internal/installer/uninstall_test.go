@@ -98,7 +98,10 @@ func TestMarkerBeginsAnew(t *testing.T) {
 	n.must(installer.Uninstall)
 	n.old()
 	n.write("conf/10-a.conflist", strings.Replace(list, "]", `,{"type":"cni-guard"}]`, 1), 0o600)
-	n.must(installer.Uninstall)
+	p := n.must(installer.Uninstall)
+	if len(p.Steps) == 0 || !strings.HasPrefix(p.Steps[0].Does, "renew ") { // whoever is killed behind it has a new one
+		t.Errorf("it would %s", n.show(p))
+	}
 	if n.must(installer.Uninstall); !n.has("bin/cni-guard") {
 		t.Error("the plugin is gone at once")
 	}

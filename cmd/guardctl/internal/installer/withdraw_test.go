@@ -36,6 +36,28 @@ func TestUninstallChangedSingle(t *testing.T) {
 	}
 }
 
+// What the primary plugin wrote since is not replaced by what install put aside.
+func TestUninstallSingleThere(t *testing.T) {
+	const newer = `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.remove("conf/10-a.conflist")
+	n.write("conf/10-a.conf", newer, 0o600)
+	if n.must(installer.Uninstall); n.read("conf/10-a.conf") != newer {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// Nor is the network of all pods changed by the way.
+func TestUninstallOtherNetwork(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.json", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.json", `{"cniVersion":"1.0.0","name":"others","type":"bridge"}`, 0o600)
+	n.refuses(installer.Uninstall, `pods would get network "others", of 10-a.json, instead of "pods"`)
+}
+
 // Without a record the entry goes all the same.
 func TestUninstallWithoutRecord(t *testing.T) {
 	n := installed(t)

@@ -38,6 +38,19 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Runtime classes have conf dirs of their own.
+func TestClassDirs(t *testing.T) {
+	a, err := txtar.ParseFile("testdata/containerd_v2.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, _ := plant(t, a)
+	s, err := site.Find(root, site.Overrides{})
+	if err != nil || len(s.ClassDirs) != 1 || s.ClassDirs[0] != filepath.Join(root, "/etc/cni/kata.d") {
+		t.Errorf("got %q, %v", s.ClassDirs, err)
+	}
+}
+
 // plant makes the tree, and gives what is wanted of it.
 func plant(t *testing.T, a *txtar.Archive) (root, want string) {
 	t.Helper()
