@@ -123,7 +123,11 @@ func newKeeper(flags *tunnelFlags, sees []string, log *slog.Logger) (*tunnel.Kee
 	}
 	return &tunnel.Keeper{
 		Memory: tunnel.MemoryOf(flags.stateDir), Kinds: flags.kinds, Extra: extra, Interval: 4 * time.Minute,
-		Dump:  func() (netstate.TunnelDump, error) { return node.TunnelDump(sees...) },
+		Dump: func() (netstate.TunnelDump, error) { return node.TunnelDump(sees...) },
+		Local: func(addr netip.Addr) bool {
+			hop, err := node.Lookup(addr)
+			return err == nil && hop.Local
+		},
 		Watch: node.WatchRoutes, Open: node.ListenICMP, Log: log,
 	}, nil
 }

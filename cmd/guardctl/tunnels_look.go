@@ -24,7 +24,7 @@ func lookAtTunnels(ctx context.Context, k *tunnel.Keeper, probe bool, wait io.Wr
 		return tunnelTable{}, &exitError{code: cannotTell, err: err}
 	}
 	table := tunnel.Enumerate(dump)
-	peers := tunnel.Select(table, k.Kinds, k.Extra)
+	peers := tunnel.Select(table, k.Kinds, slices.DeleteFunc(slices.Clone(k.Extra), k.Local))
 	found := tunnelTable{NotEnumerable: notEnumerable(table, dump.Links, k.Kinds), asked: probe}
 	var asked []tunnel.Answer
 	if probe {
@@ -39,7 +39,7 @@ func lookAtTunnels(ctx context.Context, k *tunnel.Keeper, probe bool, wait io.Wr
 		found.unread = err
 	}
 	for _, p := range peers {
-		found.Peers = append(found.Peers, rowOf(p, known.Peers[p.Probed], asked))
+		found.Peers = append(found.Peers, rowOf(p, known.Of(p), asked))
 	}
 	return found, nil
 }

@@ -125,12 +125,32 @@ func TestTunnelsWatchFailure(t *testing.T) {
 	}
 }
 
+// What is known of a node is not true of the next one that has its block, and this
+// node's own addresses are no peers.
+func TestTunnelsOfOtherNodes(t *testing.T) {
+	overlay(t)
+	dir := t.TempDir()
+	memory := tunnel.MemoryOf(dir)
+	known, _ := memory.Load(time.Now())
+	now, probed := time.Now(), netip.MustParseAddr("10.244.1.0")
+	for outer, want := range map[string]string{"192.0.2.2": "1 answered", "192.0.2.3": "1 unprobed"} {
+		known.Peers[probed] = tunnel.Record{Outer: netip.MustParseAddr(outer), Asked: now, Confirmed: now, State: tunnel.Answered}
+		if err := memory.Save(known); err != nil {
+			t.Fatal(err)
+		}
+		if out, code := guardctl(t, "tunnels", "--state-dir", dir, "--peers", "192.0.2.1"); code != 0 || !strings.Contains(out, want+"\n") {
+			t.Errorf("with what is known of %s the exit code is %d:\n%s\nwant %s", outer, code, out, want)
+		}
+	}
+}
+
 // Who waits is told what for.
 func TestTunnelsProgress(t *testing.T) {
 	said := make(lines, 100)
 	k := &tunnel.Keeper{
 		Memory: tunnel.MemoryOf(t.TempDir()), Log: slog.New(slog.DiscardHandler), Interval: time.Minute,
 		Extra: []netip.Addr{netip.MustParseAddr("192.0.2.7")},
+		Local: func(netip.Addr) bool { return false },
 		Dump:  func() (netstate.TunnelDump, error) { return netstate.TunnelDump{}, nil },
 		Open: func(bool) (netstate.ICMPConn, error) {
 			said.await(t, "waiting for: answers of peers (there are 1)")

@@ -117,12 +117,12 @@ func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tun
 	var nodes []tunnel.Peer
 	spent := tunnel.Spent{At: time.Now()}
 	for _, a := range inner {
-		spent.Packets += packetsOf(a)
+		spent.Packets += a.Sent
 		if a.State == tunnel.Silent && a.Peer.Outer.IsValid() {
 			nodes = append(nodes, tunnel.Peer{Probed: a.Peer.Outer})
 		}
 	}
-	nodes = nodes[:min(len(nodes), (tunnel.MaxPerSecond-spent.Packets)/2)]
+	nodes = nodes[:min(len(nodes), max(0, tunnel.MaxPerSecond-spent.Packets)/2)]
 	answers := make(map[tunnelEnd]tunnel.Answer, len(nodes))
 	if len(nodes) == 0 {
 		return answers
@@ -133,15 +133,4 @@ func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tun
 		answers[tunnelEnd{outer: a.Peer.Probed}] = a
 	}
 	return answers
-}
-
-// packetsOf gives how many packets an answer may have taken.
-func packetsOf(a tunnel.Answer) int {
-	switch a.State {
-	case tunnel.Unprobed:
-		return 0
-	case tunnel.Answered:
-		return 1
-	}
-	return packetsTo([]tunnel.Peer{a.Peer})
 }
