@@ -5,7 +5,6 @@ package conflist
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/containernetworking/cni/pkg/version"
 )
@@ -37,8 +36,18 @@ func highest(top map[string]json.RawMessage, cniVersion string) (string, error) 
 	if len(known) == 0 {
 		return cniVersion, nil
 	}
-	slices.SortFunc(known, compareVersions)
+	sortVersions(known)
 	return known[len(known)-1], nil
+}
+
+// sortVersions does what slices.SortFunc does with a dozen or less, which is all
+// there are; the rest of it would take 10 kB of the plugin.
+func sortVersions(versions []string) {
+	for i := range versions {
+		for j := i; j > 0 && compareVersions(versions[j], versions[j-1]) < 0; j-- {
+			versions[j], versions[j-1] = versions[j-1], versions[j]
+		}
+	}
 }
 
 // compareVersions is libcni's: of two spellings of one version ("1.0", "1.0.0")
