@@ -95,8 +95,9 @@ func TestSingleComesBack(t *testing.T) {
 	n.write("conf/10-a.conf", single, 0o600)
 	n.must(installer.Install)
 	n.write("conf/10-a.conf", newer, 0o600)
+	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"cni-guard"`, `"cni-guard","mode":"audit"`, 1), 0o600)
 	n.must(installer.Install)
-	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, "1400") || !strings.Contains(got, "cni-guard") || n.has("conf/10-a.conf") {
+	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, "1400") || !strings.Contains(got, `"mode":"audit"`) || !strings.Contains(got, "cni-guard") || n.has("conf/10-a.conf") {
 		t.Errorf("installed again: %s", n.folder("conf"))
 	}
 	n.write("conf/10-a.conf", single, 0o600)

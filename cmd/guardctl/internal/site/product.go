@@ -34,7 +34,7 @@ func products() []product {
 			config:  "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
 			confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d",
 			binDirs: []string{"/var/lib/rancher/k3s/data/cni"}, // since v1.31.1; a folder of each release before (k3s#10869)
-			note:    "k3s writes 10-flannel.conflist again at every start: the entry inlined there is gone then; --placement own survives it",
+			note:    "k3s writes 10-flannel.conflist again at every start: the entry inlined there is gone then; --placement own survives it, from v1.31.1",
 		},
 		{
 			name: "RKE2", kind: conflist.Containerd, cacheDir: libcni,
