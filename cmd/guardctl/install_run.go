@@ -14,7 +14,6 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // changeFlags are those of the commands that change what is installed.
@@ -70,7 +69,7 @@ func (c *changeFlags) complete() error {
 	if r.Site, err = c.find(); err != nil {
 		return err
 	}
-	r.Elsewhere = append(conflist.ConfDirs(), r.Site.ClassDirs...)
+	r.Elsewhere = r.Site.ConfDirs("/")
 	if r.From == "" {
 		self, err := os.Executable()
 		if err != nil {

@@ -51,6 +51,17 @@ func TestClassDirs(t *testing.T) {
 	}
 }
 
+// What lies beside the upstream folder may be one as well.
+func TestConfDirs(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "etc/cni/mine/10-a.conflist"), nil)
+	write(t, filepath.Join(root, "etc/cni/file"), nil)
+	got := strings.ReplaceAll(strings.Join(site.Site{ClassDirs: []string{"/class"}}.ConfDirs(root), " "), root, "")
+	if want := strings.Join(conflist.ConfDirs(), " ") + " /etc/cni/mine /class"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // plant makes the tree, and gives what is wanted of it.
 func plant(t *testing.T, a *txtar.Archive) (root, want string) {
 	t.Helper()
