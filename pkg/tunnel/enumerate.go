@@ -43,10 +43,12 @@ type enumeration struct {
 	macs    map[onLink]netstate.MAC
 	fdb     map[forwarded]netip.Addr
 
-	ends   map[end]int // index of fars
-	fars   []far
-	claims claims
-	steps  int // entries and look-ups, for the test that the work is linear
+	ends    map[end]int // index of fars
+	fars    []far
+	behind  map[netip.Prefix]int // index of fars, of routes that name no inner address
+	lengths [129]bool            // of those routes
+	claims  claims
+	steps   int // entries and look-ups, for the test that the work is linear
 }
 
 // A device is a tunnel with what was seen to lead over it.
@@ -78,6 +80,7 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		fdb:     make(map[forwarded]netip.Addr, len(d.FDB)),
 		ends:    make(map[end]int, len(d.Routes)),
 		fars:    make([]far, 0, len(d.Routes)),
+		behind:  map[netip.Prefix]int{},
 		claims:  newClaims(len(d.Routes)),
 	}
 	for _, l := range d.Links {

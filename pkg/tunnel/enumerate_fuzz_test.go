@@ -40,7 +40,7 @@ func FuzzEnumerate(f *testing.F) {
 					t.Errorf("%s is the node's own, and yet %s", block, peerText(p))
 				}
 			}
-			if p.Device == "" || !p.Block.IsValid() || !p.Probed.IsValid() || len(p.Also) > 3 || own[netip.PrefixFrom(p.Probed, p.Probed.BitLen())] && !p.Guessed {
+			if p.Device == "" || !p.Block.IsValid() || !p.Probed.IsValid() && !p.Guessed || len(p.Also) > 3 || own[netip.PrefixFrom(p.Probed, p.Probed.BitLen())] && !p.Guessed {
 				t.Errorf("no peer to ask: %s", peerText(p))
 			}
 		}

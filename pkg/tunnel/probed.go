@@ -34,10 +34,30 @@ func (e *enumeration) peer(f *far) Peer {
 		p.Probed, p.Also = f.gateway, f.gateways
 		return p
 	}
-	candidates := e.guess(f.device, p)
-	p.Probed, p.Also = candidates[0], candidates[1:]
+	candidates := slices.DeleteFunc(e.guess(f.device, p), func(a netip.Addr) bool { return e.elsewhere(a, f) })
+	if len(candidates) > 0 {
+		p.Probed, p.Also = candidates[0], candidates[1:]
+	}
 	p.Guessed = !(f.device.Kind == "ipip" && f.device.Local.IsValid() && !f.device.Remote.IsValid()) // flannel.ipip
 	return p
+}
+
+// elsewhere says whether the routes lead to an address at another end, or at this
+// node: Calico lends single addresses of a block to other nodes.
+func (e *enumeration) elsewhere(a netip.Addr, f *far) bool {
+	if e.ownAddr[a] || e.own[single(a)] {
+		return true
+	}
+	for bits := a.BitLen(); bits > 0; bits-- { // the longest route is the one that is taken
+		if !e.lengths[bits] {
+			continue
+		}
+		e.steps++
+		if at, ok := e.behind[netip.PrefixFrom(a, bits).Masked()]; ok {
+			return at != disputed && &e.fars[at] != f
+		}
+	}
+	return false
 }
 
 // once gives each block once, in their order.
@@ -53,7 +73,7 @@ func once(blocks []netip.Prefix) []netip.Prefix {
 	})
 }
 
-// guess gives the addresses that may answer, the likeliest first, at least one.
+// guess gives the addresses that may answer, the likeliest first.
 func (e *enumeration) guess(d *device, p Peer) []netip.Addr {
 	candidates := make([]netip.Addr, 0, 1+alternatives)
 	add := func(a netip.Addr) {

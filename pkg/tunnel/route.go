@@ -117,6 +117,9 @@ func (e *enumeration) enter(d *device, block netip.Prefix, outer, inner netip.Ad
 	}
 	e.steps++
 	i, known := e.ends[at]
+	if !inner.IsValid() {
+		e.lead(block, i, known)
+	}
 	if !known {
 		e.ends[at] = len(e.fars)
 		e.fars = append(e.fars, far{device: d, outer: outer, block: block, gateway: inner})
@@ -133,6 +136,22 @@ func (e *enumeration) enter(d *device, block netip.Prefix, outer, inner netip.Ad
 		f.gateways = append(f.gateways, inner)
 	}
 }
+
+// lead notes the end, or the one that comes next, to which the routes of a block
+// lead. Where two claim it nobody knows.
+func (e *enumeration) lead(block netip.Prefix, at int, known bool) {
+	if !known {
+		at = len(e.fars)
+	}
+	if other, claimed := e.behind[block]; claimed && other != at {
+		at = disputed
+	}
+	e.behind[block] = at
+	e.lengths[block.Bits()] = true
+}
+
+// disputed is in the place of an end.
+const disputed = -1
 
 // layer3 says whether the kind carries IP packets, not Ethernet frames.
 func layer3(kind string) bool {
