@@ -76,7 +76,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.look(now)
 		}
 		k.clamp(now)
-		if asked := k.askDue(ctx); asked || time.Since(k.hushed) >= hushGap {
+		if k.askDue(ctx) || k.mayHush(time.Now()) {
 			k.hush(time.Now())
 		}
 		timer := time.NewTimer(time.Until(k.wakeAt(time.Now())))

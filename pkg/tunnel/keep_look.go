@@ -62,6 +62,9 @@ func (k *Keeper) report(what string, addrs []netip.Addr) {
 	k.Log.Info(what, "count", len(addrs), "all", len(k.peers), "first", addrs[:min(len(addrs), named)])
 }
 
+// mayHush keeps routes that flap from having the others told each time.
+func (k *Keeper) mayHush(now time.Time) bool { return now.Sub(k.hushed) >= hushGap }
+
 // hush tells the plugin that all is seen to, for what it may be configured to want:
 // all of our kinds, or one of them. It does so only if that is so, and if the plugin
 // was here: a loop in another namespace has other peers.

@@ -23,12 +23,13 @@ type watched struct {
 	changes chan netstate.RouteChange
 	asked   chan netip.Addr
 
-	mu   sync.Mutex
-	fake *netstate.Fake
-	fail error // of Dump
-	log  bytes.Buffer
-	stop func()
-	done chan struct{}
+	mu    sync.Mutex
+	fake  *netstate.Fake
+	fail  error // of Dump
+	dumps int
+	log   bytes.Buffer
+	stop  func()
+	done  chan struct{}
 }
 
 func keep(t *testing.T, text string) *watched {
@@ -39,6 +40,7 @@ func keep(t *testing.T, text string) *watched {
 		Dump: func() (netstate.TunnelDump, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			w.dumps++
 			if w.fail != nil {
 				return netstate.TunnelDump{}, w.fail
 			}
@@ -138,6 +140,7 @@ func TestKeepNewPeer(t *testing.T) {
 // Changes that come without end do not keep it from asking.
 func TestKeepFlappingRoutes(t *testing.T) {
 	w := keep(t, overlay(1, 0))
+	began := time.Now()
 	w.run(t)
 	w.expect(t, "10.1.0.0")
 	flapping, stop := context.WithCancel(t.Context())
@@ -152,6 +155,17 @@ func TestKeepFlappingRoutes(t *testing.T) {
 	w.set(t, overlay(2, 0), onTunnel())
 	w.expect(t, "10.1.1.0")
 	stop()
+	w.end()
+	w.looksSince(t, began)
+}
+
+// looksSince wants no more dumps than one in a fifth of a second, and two more at
+// the start.
+func (w *watched) looksSince(t *testing.T, began time.Time) {
+	t.Helper()
+	if most := int(time.Since(began)/(200*time.Millisecond)) + 2; w.dumps > most {
+		t.Errorf("it looked %d times, want %d at most", w.dumps, most)
+	}
 }
 
 // A subscription that breaks is made again.
@@ -179,6 +193,7 @@ func TestKeepSubscriptionBreaks(t *testing.T) {
 func TestKeepTrouble(t *testing.T) {
 	w := keep(t, overlay(1, 0))
 	w.fail = errors.New("no buffer space")
+	began := time.Now()
 	w.run(t)
 	for range 3 {
 		w.changes <- onTunnel()
@@ -192,6 +207,7 @@ func TestKeepTrouble(t *testing.T) {
 	if strings.Count(log, "cannot list the peers") > 1 {
 		t.Errorf("the log says the same twice:\n%s", log)
 	}
+	w.looksSince(t, began)
 }
 
 // While it runs, an ADD has nothing to do but a stat.

@@ -113,6 +113,22 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
+// Of too many that were asked at the same moment some are kept.
+func TestMemoryBoundOfOneMoment(t *testing.T) {
+	m := tunnel.MemoryOf(t.TempDir())
+	now := time.Now()
+	known, _ := m.Load(now)
+	for i := range 17000 {
+		known.Peers[addr(i)] = tunnel.Record{Asked: now.Add(-time.Second)}
+	}
+	if err := m.Save(known); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Load(now); err != nil || len(got.Peers) != 16384 {
+		t.Errorf("%d peers, error %v", len(got.Peers), err)
+	}
+}
+
 func TestMemoryQuiet(t *testing.T) {
 	m := tunnel.MemoryOf(t.TempDir())
 	now := time.Now()
