@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) 
 		Dump:     func() (netstate.TunnelDump, error) { return t.Node.TunnelDump(o.Kinds...) },
 		Open:     t.Pod.ListenICMP,
 		Again:    t.Node.ListenICMP,
+		Local:    func(addr netip.Addr) bool { return isLocal(t, addr) },
 	}
 	if t.StateDir != "" {
 		w.Memory = tunnel.MemoryOf(t.StateDir)
@@ -52,11 +54,17 @@ func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) 
 	warmth, err := w.Warm(ctx)
 	switch {
 	case errors.Is(err, tunnel.ErrBusy) && !o.demands():
-		return nil, nil // that other ADD warms them for this pod as well
+		return nil, nil // that other ADD warmed them for this pod as well
 	case err != nil || warmth.Quiet || !o.demands() || o.satisfied(warmth):
 		return nil, err
 	}
 	return o.cold(warmth)
+}
+
+// isLocal reports whether the node has an address itself.
+func isLocal(t *Target, addr netip.Addr) bool {
+	hop, err := t.Node.Lookup(addr)
+	return err == nil && hop.Local
 }
 
 func (o *TunnelWarmupOptions) demands() bool {
@@ -85,7 +93,7 @@ func (o *TunnelWarmupOptions) cold(w tunnel.Warmth) ([]guard.Finding, error) {
 	}
 	unasked := w.Peers - w.Confirmed - len(w.Cold)
 	if len(w.Cold) == 0 || o.Require == RequireAny && unasked > 0 {
-		return nil, fmt.Errorf("tell whether the tunnels are warm: %d of %d peers were not asked yet", unasked, w.Peers)
+		return nil, fmt.Errorf("tell whether the tunnels are warm: %d of %d peers were not asked, or not waited for", unasked, w.Peers)
 	}
 	problem := fmt.Sprintf("are cold: %d of %d peers have not answered (%s)", len(w.Cold), w.Peers, strings.Join(some, "; "))
 	return []guard.Finding{{Object: "tunnels", Problem: problem}}, nil

@@ -43,12 +43,12 @@ func (o *TunnelWarmupOptions) keys() map[string]any {
 // tunnelWarmupOptions documents the keys.
 func tunnelWarmupOptions() []guard.Option {
 	return []guard.Option{
-		{Key: "wait", Default: `"200ms"`, Means: "How long an ADD waits for answers at most, and only for peers that were never asked, or whose last answer is older than `interval`; at most `1s`, and `0s` waits for nobody."},
+		{Key: "wait", Default: `"200ms"`, Means: "How long an ADD waits for answers at most, and only for peers that were never asked, or whose last answer is older than `interval`; at most `1s`, and `0s` waits for nobody, so that nobody knows who answered."},
 		{Key: "interval", Default: `"5m"`, Means: "How long an answer counts; from `10s` to `10m`, which is when connection tracking forgets a tunnel."},
 		{Key: "kinds", Default: `["ipip"]`, Means: "The kinds of tunnels to warm, as `ip -d link` shows them. Only IP protocols that a firewall knows no more of than the addresses (ipip, sit, gre) go cold."},
 		{Key: "peers", Default: `[]`, Means: "Addresses to warm beside those that the kernel's routes tell, such as the tunnel addresses of other nodes."},
 		{Key: "max", Default: `1000`, Means: "How many peers one ADD asks at most; the next asks the next ones."},
-		{Key: "require", Default: `"none"`, Means: "`any` or `all` makes it a finding when no peer, or not every peer, has answered; with `none` silent peers are none, since silence proves nothing."},
+		{Key: "require", Default: `"none"`, Means: "`any` or `all` makes it a finding when no peer, or not every peer, has answered; with `none` silent peers are none, since silence proves nothing. Beware of `all` under `enforce`: one node that is off, or drops pings, keeps every pod from starting on every other node, until seconds after it is back."},
 	}
 }
 
