@@ -96,16 +96,24 @@ func TestConflistOfTheGone(t *testing.T) {
 }
 
 // As above, where there are more than a pod waits for.
-func TestConflistOfManyGone(t *testing.T) {
-	files := twenty("%d-b.conflist", other)
-	names := []string{"10-a.conflist"}
-	for name := range files {
-		if name != names[0] {
-			names = append(names, name)
-		}
-	}
-	dir := confDir(t, map[string]string{names[0]: guarded})
-	if findings := called(dir, checks.ConflistOptions{}).Judge(dir, names, conflist.NewRuntime(conflist.Containerd)); len(findings) > 0 {
-		t.Errorf("findings %v", findings)
+func TestConflistOfManyPassing(t *testing.T) {
+	for name, there := range map[string]bool{"gone": false, "just written": true} {
+		t.Run(name, func(t *testing.T) {
+			dir, names := confDir(t, map[string]string{"10-a.conflist": guarded}), []string{"10-a.conflist"}
+			for file := range twenty("%d-b.conflist", other) {
+				if file == names[0] {
+					continue
+				}
+				names = append(names, file)
+				if there {
+					plant(t, filepath.Join(dir, file), other, 0)
+				}
+			}
+			slices.Sort(names)
+			target := called(dir, checks.ConflistOptions{Scope: checks.ScopeAny})
+			if findings := target.Judge(dir, names, conflist.NewRuntime(conflist.Containerd)); refuses(findings) || !there && len(findings) > 0 {
+				t.Errorf("findings %v", findings)
+			}
+		})
 	}
 }

@@ -18,13 +18,14 @@ type rivals struct {
 	minor   []rival  // may one day
 	passing []rival  // were written just now, and refuse nothing
 	unread  []string // could one day, and are too many to read
+	refuses bool     // a pod is refused for each, and not for the serious only
 }
 
 // judge compares the file with the guard with all others.
 func (f *folder) judge(t *Target) []guard.Finding {
 	all := f.rivals(t)
 	findings := f.ownFindings()
-	if t.Options.Conflist.Scope == ScopeAny {
+	if all.refuses {
 		findings = append(findings, f.describe(append(all.serious, all.minor...), all.unread, false)...)
 		return append(findings, f.describe(all.passing, nil, true)...)
 	}
@@ -39,13 +40,14 @@ func (f *folder) rivals(t *Target) (all rivals) {
 	if f.ran {
 		budget = lookedAt
 	}
+	all.refuses = t.Options.Conflist.Scope == ScopeAny
 	delegated := false // of a file of Multus that has the guard
 	for i, name := range f.names {
 		if i == f.own || t.Options.Conflist.Allow.match(name) {
 			continue
 		}
 		r := f.rival(i)
-		if !r.harm.serious() && harmless(name) {
+		if r.harm < harmUncertain && harmless(name) {
 			continue
 		}
 		if !r.read && budget > 0 {
@@ -63,12 +65,16 @@ func (f *folder) rivals(t *Target) (all rivals) {
 
 // add sorts a rival in.
 func (all *rivals) add(f *folder, r rival) {
-	if r.harm == harmNone || r.read && !r.harm.serious() && (r.loopbackOnly() || r.isCopyOf(f.mine)) {
+	if r.harm == harmNone || r.read && r.harm < harmUncertain && (r.loopbackOnly() || r.isCopyOf(f.mine)) {
+		return
+	}
+	if !r.read && !all.refuses {
+		all.unread = append(all.unread, r.name)
 		return
 	}
 	switch gone, fresh := f.passing(r); {
-	case gone:
-	case fresh && r.read:
+	case gone, fresh && !r.read: // the next pod sees what it is
+	case fresh:
 		r.passes = true
 		all.passing = append(all.passing, r)
 	case !r.read:
