@@ -73,26 +73,44 @@ func gather[T any](l *Live, q question, parse func([]byte) []T) ([]T, error) {
 	return all, nil
 }
 
-// gatherOf does so for some devices: one by one where they are few and the kernel
-// can look for them, or in one go, where parse sees to it that no other comes in.
-// The question is told the index, or 0 for all.
+// gatherOf does so for some devices, as eachOf asks.
 func gatherOf[T any](l *Live, links []int, ask func(index int) question, parse func(b []byte, of func(int) bool) []T) ([]T, error) {
-	if len(links) > 0 && (!l.strict || len(links) > aFew) {
-		of := make(map[int]bool, len(links))
-		for _, index := range links {
-			of[index] = true
-		}
-		return gather(l, ask(0), func(b []byte) []T { return parse(b, func(i int) bool { return of[i] }) })
-	}
 	var all []T
-	for _, index := range links {
-		some, err := gather(l, ask(index), func(b []byte) []T { return parse(b, func(i int) bool { return i == index }) })
-		if err != nil && !errors.Is(err, unix.ENODEV) { // the device is gone
-			return nil, err
+	kept := 0
+	err := l.eachOf(links, ask, func(answered bool) {
+		if !answered {
+			all = all[:kept]
 		}
-		all = append(all, some...)
+		kept = len(all)
+	}, func(b []byte, of func(int) bool) { all = append(all, parse(b, of)...) })
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
+}
+
+// eachOf asks one by one where the devices are few and the kernel can look for
+// them, or in one go, where answer sees to it that no other comes in. The question
+// is told the index, or 0 for all. After each, and before it is asked again, done
+// hears whether its answers count. It is no generic function, to be there only once.
+func (l *Live) eachOf(links []int, ask func(index int) question, done func(answered bool), answer func(b []byte, of func(int) bool)) error {
+	restart := func() { done(false) }
+	if len(links) > 0 && (!l.strict || len(links) > aFew) {
+		among := make(map[int]bool, len(links))
+		for _, index := range links {
+			among[index] = true
+		}
+		return l.each(ask(0), restart, func(b []byte) { answer(b, func(i int) bool { return among[i] }) })
+	}
+	for _, index := range links {
+		of := func(i int) bool { return i == index }
+		err := l.each(ask(index), restart, func(b []byte) { answer(b, of) })
+		if err != nil && !errors.Is(err, unix.ENODEV) { // the device is gone
+			return err
+		}
+		done(err == nil)
+	}
+	return nil
 }
 
 // indexes gives the indexes of the links that is agrees to.
