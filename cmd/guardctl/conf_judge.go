@@ -26,9 +26,12 @@ const (
 // that the operator configured.
 func roles(s conflist.Selection, keep *conflist.File, allow []string) []role {
 	all := make([]role, len(s.Files))
+	outlived := successor(s, keep, allow) != nil
 	for i := range s.Files {
 		switch f := &s.Files[i]; {
 		case f.Verdict == conflist.NotLoadable:
+		case outlived && isValid(f) && (f == keep || !matches(allow, f.Name) && !mayWait(s, f, keep)):
+			all[i] = roleUnknown
 		case f == keep, keep != nil && handsOn(s, f, keep):
 			all[i] = roleKeep
 		case matches(allow, f.Name), mayWait(s, f, keep):
@@ -44,7 +47,8 @@ func roles(s conflist.Selection, keep *conflist.File, allow []string) []role {
 
 // keeper gives the file whose network pods are to have: the one in use if the
 // guard is in it, else the first valid one with the guard, else the one that the
-// guard was installed into, which lost it since, else the one in use.
+// guard was installed into, which lost it since, else the one in use; but never the
+// guard's own copy of another when the guard is gone from it.
 func keeper(s conflist.Selection, installed string) *conflist.File {
 	effective := s.Effective()
 	if effective != nil && guarded(effective) {
@@ -58,14 +62,19 @@ func keeper(s conflist.Selection, installed string) *conflist.File {
 			}
 		}
 	}
-	if f := fileOf(s, installed); f != nil {
+	if f := fileOf(s, installed); f != nil && !leftBehind(f) {
 		return f
 	}
-	if effective != nil {
+	if effective != nil && !leftBehind(effective) {
 		return effective
 	}
+	if effective != nil {
+		if f := original(s, effective); f != nil {
+			return f
+		}
+	}
 	for i := range s.Files {
-		if f := &s.Files[i]; isValid(f) && !checks.Harmless(f.Name) {
+		if f := &s.Files[i]; isValid(f) && !leftBehind(f) && !checks.Harmless(f.Name) && !loopbackOnly(f) {
 			valid = append(valid, f)
 		}
 	}
@@ -75,46 +84,26 @@ func keeper(s conflist.Selection, installed string) *conflist.File {
 	return nil // nobody can tell
 }
 
-// handsOn tells the two that belong together: Multus, and the network that it
-// attaches pods to.
-func handsOn(s conflist.Selection, f, keep *conflist.File) bool {
-	switch {
-	case f.Verdict == conflist.Selected && isMultus(f):
-		return delegates(s.Dir, f, keep.Network)
-	case keep.Verdict == conflist.Selected && isMultus(keep) && isValid(f) && !isMultus(f):
-		return delegates(s.Dir, keep, f.Network) && !anyBefore(s, f, keep)
-	}
-	return false
-}
-
-// anyBefore tells whether Multus, which takes the first, would take another.
-func anyBefore(s conflist.Selection, f, multus *conflist.File) bool {
-	for i := range s.Files {
-		switch other := &s.Files[i]; {
-		case other == f:
-			return false
-		case other != multus && isValid(other) && !isMultus(other) && delegates(s.Dir, multus, other.Network):
-			return true
-		}
-	}
-	return false
-}
-
 // mayWait tells of a file that does no harm today that it rightly lies there.
 func mayWait(s conflist.Selection, f, keep *conflist.File) bool {
 	if f.Verdict != conflist.Shadowed && f.Verdict != conflist.Invalid || s.Err != nil && f.Verdict == conflist.Invalid {
 		return false
 	}
-	return checks.Harmless(f.Name) || loopbackOnly(f) || isCopy(f, keep)
+	return checks.Harmless(f.Name) || loopbackOnly(f) || isCopy(s, f, keep)
 }
 
-// isCopy tells the list of the primary plugin that ours was made from.
-func isCopy(f, keep *conflist.File) bool {
+// isCopy tells the list of the primary plugin that ours was made from. Our own copy
+// is of whatever file has its network, though that was changed since.
+func isCopy(s conflist.Selection, f, keep *conflist.File) bool {
 	if keep == nil || !isValid(f) || !guarded(keep) || f.Network != keep.Network {
 		return false
 	}
-	isGuard := func(t string) bool { return t == conflist.GuardType }
-	return slices.Equal(slices.DeleteFunc(slices.Clone(f.Plugins), isGuard), slices.DeleteFunc(slices.Clone(keep.Plugins), isGuard))
+	if isOwn(keep) {
+		return true
+	}
+	l, err := conflist.Look(s.Dir, f.Name, s.Runtime)
+	ours, oursErr := conflist.Look(s.Dir, keep.Name, s.Runtime)
+	return err == nil && oursErr == nil && l.CopyOf(ours)
 }
 
 func matches(patterns []string, name string) bool {

@@ -2,39 +2,23 @@
 
 package main
 
-import (
-	"encoding/json"
-	"slices"
+import "github.com/cni-guard/cni-guard/pkg/conflist"
 
-	"github.com/cni-guard/cni-guard/pkg/conflist"
-)
-
-func isMultus(f *conflist.File) bool {
-	return slices.Contains(f.Plugins, "multus") || slices.Contains(f.Plugins, "multus-shim")
-}
-
-// delegates tells whether a file of Multus hands pods on to a network. Where it
-// does not write its delegates out (clusterNetwork) it is believed.
-func delegates(dir string, f *conflist.File, network string) bool {
-	l, err := conflist.Read(dir, f.Name)
-	if err != nil {
+// handsOn tells the files that belong together: Multus's that the runtime takes,
+// and the one that it hands pods on to. Multus writes its own file again as it
+// likes, so that it may be there a second time, with the guard.
+func handsOn(s conflist.Selection, f, keep *conflist.File) bool {
+	multus := s.Effective()
+	if multus == nil || !multus.Multus() {
 		return false
 	}
-	for _, p := range l.Plugins {
-		var conf struct {
-			Delegates []struct {
-				Name string `json:"name"`
-			} `json:"delegates"`
-		}
-		if json.Unmarshal(p.Raw, &conf) != nil || len(conf.Delegates) == 0 {
-			continue
-		}
-		for _, d := range conf.Delegates {
-			if d.Name == network {
-				return true
-			}
-		}
+	l, err := conflist.Read(s.Dir, multus.Name)
+	if err != nil || keep != multus && !keep.Multus() && !l.HandsOnTo(keep.Name, keep.Network) {
 		return false
 	}
-	return true
+	if f == multus {
+		return true
+	}
+	name, _, err := conflist.Delegate(s.Dir, l, s.Runtime)
+	return err == nil && f.Name == name && isValid(f)
 }

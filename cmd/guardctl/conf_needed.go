@@ -44,7 +44,7 @@ func (n *confNode) needed(now, then conflist.Selection, f *conflist.File) bool {
 	case was.Name != f.Name:
 		return was.Name != becomes.Name
 	}
-	return !guarded(becomes) && becomes.Name != n.installed || n.roleOf(now, f) != roleRogue
+	return n.roleOf(now, f) != roleRogue || n.roleOf(now, fileOf(now, becomes.Name)) != roleKeep
 }
 
 // roles judges the files, each in its place.

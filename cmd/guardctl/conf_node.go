@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,7 @@ type confNode struct {
 
 	dir              string
 	runtime          conflist.Runtime
+	assumed          bool // that there is a runtime: none was found
 	internalLoopback bool // as in site.Site
 	how              []string
 	installed        string // the file that guardctl install put the guard into; "" where it did not
@@ -47,16 +49,28 @@ func (n *confNode) find() error {
 	s, err := site.Find("", o)
 	if errors.Is(err, site.ErrNone) && o.Runtime == 0 {
 		s, err = withoutRuntime(o)
+		n.assumed = len(o.BinDirs) == 0
 	}
 	if err != nil {
 		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
 	}
 	n.dir, n.runtime, n.internalLoopback, n.how = s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked()
-	if r, err := installer.ReadRecord(n.recordDir); err == nil && r.Site.ConfDir == n.dir {
+	r, err := installer.ReadRecord(n.recordDir)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return unreadable(err)
+	case err == nil && sameFolder(r.Site.ConfDir, n.dir) && r.Edit.Path != "":
 		n.installed = filepath.Base(r.Edit.Path) // without a record it goes by what is there
 	}
-	return nil
+	return n.readable()
+}
+
+// sameFolder follows links, which a record may have followed before.
+func sameFolder(a, b string) bool {
+	realA, errA := filepath.EvalSymlinks(a)
+	realB, errB := filepath.EvalSymlinks(b)
+	return a == b || errA == nil && errB == nil && realA == realB
 }
 
 // withoutRuntime takes the rules of containerd, which most nodes have, where none

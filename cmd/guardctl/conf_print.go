@@ -23,7 +23,7 @@ func (r confReport) print(w io.Writer) error {
 	b.WriteString("\n")
 	r.table(&b)
 	for _, f := range r.Findings {
-		f.print(&b, r.headOf(f))
+		f.print(&b)
 	}
 	b.WriteString(r.conclusion())
 	_, err := io.WriteString(w, b.String())
@@ -31,7 +31,11 @@ func (r confReport) print(w io.Writer) error {
 }
 
 // print gives commands and files a line of their own, to be copied.
-func (f confFinding) print(b *strings.Builder, head string) {
+func (f confFinding) print(b *strings.Builder) {
+	head := "" // what is wrong with the folder stands for itself
+	if f.Role != roleNone {
+		head = string(f.Role) + " "
+	}
 	fmt.Fprintf(b, "\n%s%s\n%s\n", head, oneLine(f.File), wrap(oneLine(f.Problem)))
 	for _, line := range []struct{ word, text string }{{"KEEP", f.Keep}, {"run", f.Command}} {
 		if line.text != "" {
@@ -51,14 +55,6 @@ func (r confReport) table(b *strings.Builder) {
 			orDash(oneLine(f.Network)), orDash(oneLine(strings.Join(f.Plugins, ","))), oneLine(f.Reason))
 	}
 	_ = t.Flush() // to a Builder, which takes everything
-}
-
-// headOf marks a file; what is wrong with the folder stands for itself.
-func (r confReport) headOf(f confFinding) string {
-	if f.File == r.Dir {
-		return ""
-	}
-	return string(roleRogue) + " "
 }
 
 // conclusion says how sure the words KEEP and ROGUE are.

@@ -44,6 +44,7 @@ type confFile struct {
 // A confFinding is a file, or the folder, and what to do about it.
 type confFinding struct {
 	File    string `json:"file"`
+	Role    role   `json:"role,omitempty"` // of the file; "" where it is the folder
 	Problem string `json:"problem"`
 	Keep    string `json:"keep,omitempty"`    // the file to keep
 	Command string `json:"command,omitempty"` // what to run
@@ -59,7 +60,7 @@ func (n *confNode) report(s conflist.Selection) confReport {
 	}
 	keep := keeper(s, n.installed)
 	all := roles(s, keep, n.allowed(keep))
-	r.Sure = keep != nil && (guarded(keep) || keep.Name == n.installed)
+	r.Sure = keep != nil && (guarded(keep) || keep.Name == n.installed || s.Effective() != nil && leftBehind(s.Effective()))
 	if s.Err != nil {
 		r.Error = s.Err.Error()
 		r.Findings = append(r.Findings, confFinding{File: n.dir, Problem: r.Error, Remedy: remedyForNone(s)})
@@ -72,6 +73,9 @@ func (n *confNode) report(s conflist.Selection) confReport {
 			r.Findings = append(r.Findings, n.finding(f, keep))
 		}
 	}
+	r.Findings = append(r.Findings, n.goneFinding(s)...)
+	r.Findings = append(r.Findings, n.ownFindings(s, keep, n.allowed(keep))...)
+	r.Findings = append(r.Findings, n.missingFindings(s)...)
 	return r
 }
 
@@ -95,7 +99,7 @@ func (n *confNode) finding(f conflist.File, keep *conflist.File) confFinding {
 	if who := checks.ProbableAuthor(f); who != "" {
 		words = append(words, "was probably written by "+who)
 	}
-	c := confFinding{File: n.path(f.Name), Problem: strings.Join(words, "; "), Command: "guardctl conf quarantine " + n.path(f.Name)}
+	c := confFinding{File: n.path(f.Name), Role: roleRogue, Problem: strings.Join(words, "; "), Command: "guardctl conf quarantine " + n.path(f.Name)}
 	if keep != nil {
 		c.Keep = n.path(keep.Name)
 	}

@@ -5,14 +5,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -24,12 +21,12 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 		Long: "Restore gives a file its name back. FILE is the name that it had or, where several\n" +
 			"of that name were put away, the one in quarantine.\n\n" +
 			"A file that has that name by now is never overwritten. One that was changed in\n" +
-			"quarantine, or that containerd would refuse and then load nothing, is not brought\n" +
-			"back without --force.",
+			"quarantine, that would take the place of the network that pods have, be attached\n" +
+			"beside it, or keep containerd from loading any, is not brought back without --force.",
 		Example: "  guardctl conf restore 05-leftover.conf",
 		Args:    cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or is refused by the runtime")
+	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or changes what pods get")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := on.fileArg(args[0])
 		if err != nil {
@@ -51,46 +48,6 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 		return on.sayWhatIsTaken(cmd.OutOrStdout())
 	}
 	return cmd
-}
-
-// mayReturn keeps a broken file from taking the whole node along.
-func (n *confNode) mayReturn(name string) error {
-	if n.runtime.Kind != conflist.Containerd {
-		return nil // others skip what is broken
-	}
-	records, err := quarantine.List(n.dir)
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		if r.File != name && r.Quarantined != name {
-			continue
-		}
-		doc, err := os.ReadFile(filepath.Join(n.dir, r.Quarantined))
-		if err == nil {
-			_, err = conflist.Parse(r.File, doc)
-		}
-		if err != nil && n.wouldReach(r.File) {
-			return &exitError{
-				code: cannotTell,
-				err:  fmt.Errorf("restore %s: containerd would load nothing because of it, and no pod could start: %w", n.path(r.File), err),
-				hint: "correct " + n.path(r.Quarantined) + " first; --force brings it back as it is",
-			}
-		}
-	}
-	return nil
-}
-
-// wouldReach tells whether containerd would come to a file of that name.
-func (n *confNode) wouldReach(name string) bool {
-	names, err := conflist.Names(n.dir)
-	before := 0
-	for _, other := range names {
-		if other < name {
-			before++
-		}
-	}
-	return err != nil || n.runtime.MaxConfNum <= 0 || before < n.runtime.MaxConfNum
 }
 
 func confQuarantinedCommand(on *confNode) *cobra.Command {
