@@ -29,6 +29,19 @@ func BenchmarkTunnelDump(b *testing.B) {
 	}
 }
 
+// A dump of a kind that such a node does not have, beside the links of many pods.
+func BenchmarkTunnelDumpOfOtherKinds(b *testing.B) {
+	v := view(b, sandbox(b, "bench"))
+	manyPeers(b, "bench", 1000)
+	checktest.Shell(b, `for i in $(seq 250); do echo "link add pod$i type veth peer name peer$i"; done | ip -n bench -batch -`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := v.TunnelDump("ipip"); err != nil || len(d.Links) > 1 { // the tunl0 of the kernel
+			b.Fatalf("%d links, error %v", len(d.Links), err)
+		}
+	}
+}
+
 func manyPeers(b *testing.B, in string, peers int) {
 	b.Helper()
 	checktest.Shell(b, `
