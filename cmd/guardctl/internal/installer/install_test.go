@@ -56,6 +56,21 @@ func TestBrokenProgram(t *testing.T) {
 	}
 }
 
+// Nor does the rest of a release of which one program does not.
+func TestBrokenRelease(t *testing.T) {
+	n := installed(t)
+	before := n.folder("bin")
+	n.write("new/guardctl", answers+"# newer\n", 0o755)
+	n.write("new/cni-guard", "#!/bin/sh\nexit 1\n", 0o755)
+	p, err := installer.Upgrade(n.request)
+	if err == nil {
+		err = p.Run(func(installer.Step) {})
+	}
+	if err == nil || n.folder("bin") != before {
+		t.Errorf("got %v, %s", err, n.folder("bin"))
+	}
+}
+
 // Upgrade replaces programs, and never a configuration.
 func TestUpgrade(t *testing.T) {
 	n := newNode(t)

@@ -46,6 +46,9 @@ func (r Request) insertOwn(path string, record *Record) (change, error) {
 			return change{}, fmt.Errorf("make a list of %s: %w", path, err)
 		}
 	}
+	if kept == nil {
+		kept = entryIn(list)
+	}
 	after, err := r.guarded(path, list, kept)
 	if err != nil {
 		return change{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 )
 
 // Upgrade plans to replace the programs that are installed by those of a folder,
@@ -24,13 +25,37 @@ func Upgrade(r Request) (Plan, error) {
 		return p, fmt.Errorf("upgrade %s: it is not there: run guardctl install, or say --bin-dir", to)
 	}
 	programs := map[string]Program{}
+	var replaced []program
 	for _, b := range r.installed() {
+		before := len(p.Steps)
 		if programs[b.to], err = p.planProgram(b); err != nil {
 			return p, err
 		}
+		if len(p.Steps) > before {
+			replaced = append(replaced, b)
+		}
 	}
+	p.tryFirst(replaced)
 	p.planProgramsRecord(r, record, programs)
 	return p, nil
+}
+
+// tryFirst plans to try all programs before the first one is replaced: half an
+// upgrade would leave a plugin and a guardctl of two versions. Each is tried again
+// where it comes to stay.
+func (p *Plan) tryFirst(programs []program) {
+	if len(programs) < 2 {
+		return
+	}
+	all := Step{Does: fmt.Sprintf("try the %d programs of %s", len(programs), filepath.Dir(programs[0].from)), do: func() error {
+		for _, b := range programs {
+			if err := b.try(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	p.Steps = slices.Insert(p.Steps, 0, all)
 }
 
 // planProgramsRecord plans to write down which programs there are then, also where
