@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,7 +106,7 @@ func (n *confNode) selectWith(r quarantine.Record) (s conflist.Selection, err er
 		if as == r.Quarantined {
 			as = r.File
 		}
-		if err := os.Symlink(filepath.Join(dir, e.Name()), filepath.Join(view, as)); err != nil && !os.IsExist(err) {
+		if err := os.Symlink(filepath.Join(dir, e.Name()), filepath.Join(view, as)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return s, fmt.Errorf("look at %s: %w", n.dir, err)
 		}
 	}
