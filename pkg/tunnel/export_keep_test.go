@@ -40,3 +40,6 @@ func MayHush(since time.Duration) bool {
 	k := &Keeper{hushed: now.Add(-since)}
 	return k.mayHush(now)
 }
+
+// And gives what left shortly before, with packets that leave now.
+func And(s Spent, packets int, now time.Time) Spent { return s.and(packets, now) }

@@ -67,3 +67,23 @@ func TestKeepElsewhereHushesNobody(t *testing.T) {
 		}
 	}
 }
+
+// Nor does a loop that knew its peers once, and cannot list them any more.
+func TestKeepBlindHushesNobody(t *testing.T) {
+	w := keep(t, overlay(1, 0))
+	w.meetAdd(t)
+	topic := tunnel.Topic([]string{"ipip"}, nil, "")
+	for _, c := range []struct {
+		fail  error
+		quiet bool
+	}{{nil, true}, {errors.New("no buffer space"), false}} {
+		if err := w.Memory.Wake(topic); err != nil {
+			t.Fatal(err)
+		}
+		w.fail = c.fail
+		w.Once(t.Context())
+		if w.Memory.Quiet(topic, time.Now()) != c.quiet {
+			t.Errorf("with a dump that fails with %v quiet is %v", c.fail, !c.quiet)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -152,8 +153,10 @@ func TestKeepFlappingRoutes(t *testing.T) {
 			}
 		}
 	}()
-	w.set(t, overlay(2, 0), onTunnel())
-	w.expect(t, "10.1.1.0")
+	for i := range 4 {
+		w.set(t, overlay(2+i, 0), onTunnel())
+		w.expect(t, fmt.Sprintf("10.1.%d.0", 1+i))
+	}
 	stop()
 	w.end()
 	w.looksSince(t, began)

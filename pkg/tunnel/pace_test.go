@@ -59,6 +59,24 @@ func TestWarmWithoutRoom(t *testing.T) {
 	}
 }
 
+func TestSpent(t *testing.T) {
+	now := time.Now()
+	before := tunnel.Spent{At: now.Add(-900 * time.Millisecond), Packets: 1900}
+	for name, c := range map[string]struct {
+		packets int
+		now     time.Time
+		want    tunnel.Spent
+	}{
+		"nothing":        {0, now, before},
+		"one more":       {1, now, tunnel.Spent{At: now, Packets: 1901}},
+		"a second later": {1, now.Add(time.Second), tunnel.Spent{At: now.Add(time.Second), Packets: 1}},
+	} {
+		if got := tunnel.And(before, c.packets, c.now); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // endless has a deadline that never comes: who waits for nothing in it hangs.
 type endless struct{ context.Context }
 

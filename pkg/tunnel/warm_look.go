@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // look enumerates the peers and asks who is due. It gives when to look again.
@@ -65,7 +67,7 @@ func (w *Warmer) ask(ctx context.Context, known *Known, peers []Peer, now time.T
 	}
 	opt := ProbeOptions{Wait: w.Wait, Within: within, Retry: w.Wait > 0, Again: w.Again, Passing: s.passing}
 	if s.passing == len(s.peers) {
-		opt.Wait, opt.Within = min(w.Wait, grace), grace
+		opt.Wait, opt.Within = min(w.Wait, grace), 2*grace
 	}
 	_, err := w.Memory.ask(ctx, w.Open, known, s.peers, opt, now)
 	return len(s.peers), err
@@ -106,9 +108,12 @@ func notAsked(answers []Answer) error {
 
 // peers gives who is to be kept warm.
 func (w *Warmer) peers() ([]Peer, error) {
-	dump, err := w.Dump()
-	if err != nil {
-		return nil, err
+	var dump netstate.TunnelDump
+	if len(w.Kinds) > 0 {
+		var err error
+		if dump, err = w.Dump(); err != nil {
+			return nil, err
+		}
 	}
 	return Select(Enumerate(dump), w.Kinds, others(w.Extra, dump, w.Local)), nil
 }

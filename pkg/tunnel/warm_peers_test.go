@@ -27,12 +27,12 @@ func TestWarmSilentAmongOthers(t *testing.T) {
 
 // Who answers when asked in passing is known to be back.
 func TestWarmSilentReturns(t *testing.T) {
-	b := newBench(t, overlay(1, 1))
+	b := newBench(t, overlay(0, 20))
 	b.Wait = 300 * time.Millisecond
 	b.cost(t)
-	b.onNode(t, overlay(2, 0))
+	b.onNode(t, overlay(20, 0))
 	b.later(t, 5*time.Minute)
-	if w, _, err := b.cost(t); err != nil || w.Confirmed != 2 {
+	if w, _, err := b.cost(t); err != nil || w.Confirmed != 20 {
 		t.Errorf("%+v, error %v", w, err)
 	}
 }
@@ -87,6 +87,15 @@ func TestWarmOwnAddress(t *testing.T) {
 	b.Extra = append(b.Extra, netip.MustParseAddr("192.0.2.2"))
 	if w, _, err := b.cost(t); err != nil || w.Peers != 2 || w.Confirmed != 1 {
 		t.Errorf("with another: %+v, error %v", w, err)
+	}
+}
+
+// Who wants no kind of tunnel needs no look at any.
+func TestWarmAddressesOnly(t *testing.T) {
+	b := newBench(t, overlay(1, 0)+"answers 192.0.2.2\n")
+	b.Kinds, b.Extra = nil, []netip.Addr{netip.MustParseAddr("192.0.2.2")}
+	if w, cost, err := b.cost(t); err != nil || w.Peers != 1 || w.Confirmed != 1 || cost != [2]int32{0, 1} {
+		t.Errorf("%+v, error %v, cost %v; want a packet and no dump", w, err, cost)
 	}
 }
 
