@@ -146,35 +146,3 @@ func (p *prober) stop() {
 func (p *prober) close() {
 	p.each(func(conn netstate.ICMPConn, _ bool) { _ = conn.Close() })
 }
-
-// noTime is why a peer is Unprobed that nothing kept us from asking but the clock.
-const noTime = "there was no time to ask it"
-
-// unheeded is why a peer is Unprobed to which a request was sent.
-const unheeded = "it was asked, and not waited for"
-
-// fromElsewhere is what is to be known of an answer that proves nothing of the place
-// that the first requests left from.
-const fromElsewhere = "asked from the node"
-
-// answers gives each peer the answer of its group.
-func (p *prober) answers(peers []Peer) []Answer {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	answers := make([]Answer, len(peers))
-	for i, peer := range peers {
-		answers[i] = Answer{Peer: peer, Why: noTime}
-		if !peer.Probed.IsValid() {
-			answers[i].Why = "no address of it is known that answers a ping"
-		}
-		if at, ok := p.byProbe[peer.Probed]; ok {
-			if g := p.groups[at]; g.state != Unprobed || g.why != "" {
-				answers[i] = Answer{Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Why: g.why, Sent: g.sent}
-				if g.state == Silent && !p.heeds {
-					answers[i].State, answers[i].Why = Unprobed, unheeded
-				}
-			}
-		}
-	}
-	return answers
-}
