@@ -46,7 +46,7 @@ type notEnumerableOf struct {
 func rowOf(p tunnel.Peer, known tunnel.Record, asked []tunnel.Answer) tunnelRow {
 	row := tunnelRow{
 		Device: p.Device, Kind: p.Kind, Outer: textOf(p.Outer), Probed: textOf(p.Probed),
-		State: known.State, why: because(known.Why, known.By), more: len(p.More),
+		State: known.State, why: because(known.State, known.Why, known.By), more: len(p.More),
 	}
 	if p.Block.IsValid() {
 		row.Block = p.Block.String()
@@ -55,7 +55,7 @@ func rowOf(p tunnel.Peer, known tunnel.Record, asked []tunnel.Answer) tunnelRow 
 	at := slices.IndexFunc(asked, func(a tunnel.Answer) bool { return p.Probed.IsValid() && a.Peer.Probed == p.Probed })
 	if at >= 0 {
 		a := asked[at]
-		row.State, row.why, rtt = a.State, because(a.Why, a.By), a.RTT
+		row.State, row.why, rtt = a.State, because(a.State, a.Why, a.By), a.RTT
 		if a.State.Confirms() && confirmed.IsZero() {
 			confirmed = time.Now() // where nothing could be written down
 		}
@@ -72,8 +72,8 @@ func rowOf(p tunnel.Peer, known tunnel.Record, asked []tunnel.Answer) tunnelRow 
 }
 
 // because gives what people want to know beside the state.
-func because(why string, by netip.Addr) string {
-	if why != "" && by.IsValid() {
+func because(state tunnel.State, why string, by netip.Addr) string {
+	if why != "" && by.IsValid() && !state.Confirms() {
 		return why + ", says " + by.String()
 	}
 	return why
