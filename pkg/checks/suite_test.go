@@ -167,6 +167,7 @@ func dark() *checks.Target {
 		Node:     view,
 		Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}},
 		Recorded: 1,
+		Options:  checks.DefaultOptions(), // without kinds of tunnels there is nothing to read
 		Cookie:   func() (uint64, error) { return 0, trouble },
 		Conf:     darkConf(),
 	}
