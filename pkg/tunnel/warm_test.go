@@ -183,9 +183,10 @@ func TestWarmMax(t *testing.T) {
 	}
 }
 
-// Who does not get the lock does nothing.
+// Who does not get the lock in the time that there is does nothing.
 func TestWarmBusy(t *testing.T) {
 	b := newBench(t, overlay(1, 0))
+	b.Wait = 50 * time.Millisecond
 	unlock, err := b.Memory.Lock()
 	if err != nil {
 		t.Fatal(err)
