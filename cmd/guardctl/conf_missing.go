@@ -43,8 +43,8 @@ func (n *confNode) leaving() bool {
 // missingFindings names the plugins of the network that are in no plugin folder.
 func (n *confNode) missingFindings(s conflist.Selection) (all []confFinding) {
 	f := s.Effective()
-	if f == nil || n.assumed || len(n.runtime.BinDirs) == 0 {
-		return nil
+	if f == nil || n.assumed || len(n.runtime.BinDirs) == 0 || n.roleOf(s, f) == roleRogue {
+		return nil // what is to go away needs no plugins
 	}
 	for _, plugin := range slices.Compact(slices.Sorted(slices.Values(f.Plugins))) {
 		if n.hasPlugin(plugin) {

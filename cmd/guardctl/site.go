@@ -27,10 +27,11 @@ func newSiteFlags(cmd *cobra.Command, flags *pflag.FlagSet) *siteFlags {
 	f := &siteFlags{flags: flags}
 	flags.StringVar(&f.runtime, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: the one that is found)")
 	flags.StringVar(&f.overrides.ConfDir, "conf-dir", "", "where the runtime looks for configurations (default: as the runtime's own configuration says)")
-	flags.StringVar(&f.binDir, "bin-dir", "", "where it looks for plugins, folders separated by colons (default: likewise)")
+	flags.StringVar(&f.binDir, "bin-dir", "", "where the runtime looks for plugins, folders separated by colons (default: as the runtime's own configuration says)")
 	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: where the runtime has it)")
 	flags.IntVar(&f.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as configured)")
 	flags.StringVar(&f.network, "default-network", "", "CRI-O: its cni_default_network (default: as configured)")
+	flags.Lookup("max-conf-num").DefValue = "0" // or the help names a second default
 	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
 		panic(err) // the flag was added above

@@ -98,7 +98,7 @@ func (t tunnelTable) counts() string {
 	}
 	text = appendCount(text, n[tunnel.Unprobed], tunnel.Unprobed.String())
 	if text == "" {
-		return "no peers"
+		return "no peers: no route leads to another node over a tunnel of the kinds that were looked at"
 	}
 	return text
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
@@ -51,13 +53,18 @@ func verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// installedDirs is where the runtime of this node has its plugins: CNI_PATH, or
-// the usual folder. Where that is not there it is our own, if the guard is in it;
+// installedDirs is where the runtime of this node has its plugins: CNI_PATH, what
+// its configuration says, or the usual folder. Where that is not there it is our own, if the guard is in it;
 // but not before, as ours may be the one that the programs were built in.
 func installedDirs() string {
 	const usual = "/opt/cni/bin"
 	if path := os.Getenv("CNI_PATH"); path != "" {
 		return path
+	}
+	if s, err := site.Find("", site.Overrides{}); err == nil && len(s.Runtime.BinDirs) > 0 {
+		if _, err := os.Stat(s.BinDir); err == nil {
+			return strings.Join(s.Runtime.BinDirs, string(filepath.ListSeparator))
+		}
 	}
 	if _, err := os.Stat(usual); err == nil {
 		return usual

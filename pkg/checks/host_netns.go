@@ -14,7 +14,7 @@ import (
 // (cri-o/cri-o#2849, kubernetes/kubernetes#100648, containerd/containerd#5630).
 var HostNetns = &Check{
 	Name:     "host-netns",
-	Prevents: "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down and deletes its eth0.",
+	Prevents: "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down or deletes its eth0.",
 	Seen:     "The namespace behind CNI_NETNS has the device and inode of the plugin's own, or of pid 1's (stat -L -c %d:%i PATH /proc/self/ns/net shows the same twice).",
 	Remedy:   "Delete the pod if it stays; after an ADD, look with ip link for what the primary plugin left on the node before the guard was asked. Find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max (sysctl -w kernel.pid_max=4194304).",
 	When:     guard.Add | guard.Del | guard.Verify,

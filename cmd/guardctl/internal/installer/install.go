@@ -92,7 +92,7 @@ func (r *Request) resolve() error {
 // sameWay refuses a second way of installing beside the first.
 func (r Request) sameWay(record *Record) error {
 	if record != nil && record.Placement != r.Placement && exists(record.Edit.Path) && names(record.Edit.Path) {
-		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first", r.Placement, record.Edit.Path, record.Placement)
+		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first, and then this again; pods that start in between are not guarded", r.Placement, record.Edit.Path, record.Placement)
 	}
 	return nil
 }

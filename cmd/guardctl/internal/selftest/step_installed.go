@@ -15,7 +15,7 @@ func (l *lab) where() string { return strings.Join(l.BinDirs, ", ") }
 func guardInstalled(ctx context.Context, l *lab) Result {
 	path := l.find("cni-guard")
 	if path == "" {
-		return failed("Nothing is guarded. install -m 0755 cni-guard guardctl "+l.BinDirs[0]+"/; or name the runtime's plugin folder with --bin-dir.",
+		return failed("Nothing is guarded. Run guardctl install; or name the runtime's plugin folder with --bin-dir.",
 			"no cni-guard in %s", l.where())
 	}
 	if !executable(path) {

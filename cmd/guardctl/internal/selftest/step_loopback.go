@@ -58,7 +58,7 @@ func loopbackSpares(ctx context.Context, l *lab) Result {
 			return unclear("", "%v", err)
 		}
 		return failed("This node's lo would go DOWN when containerd or cri-dockerd stops such a pod: "+
-			"install our loopback in the place of "+path+", or set use_internal_loopback = true in containerd 2. CRI-O does not call it.",
+			"run guardctl install --loopback, which puts ours in the place of "+path+", or set use_internal_loopback = true in containerd 2. CRI-O does not call it.",
 			"%s takes lo of the node down", path)
 	case err != nil && !strings.Contains(err.Error(), "not found"):
 		return failed("The node's lo stays up, but the runtime would try again for ever.", "%s: DEL: %v", path, err)
