@@ -151,10 +151,14 @@ func (k Known) youngest() map[netip.Addr]Record {
 // killed leaves no more than one.
 func (m Memory) replace(name string, data []byte) error {
 	fresh := m.path(name + ".new")
-	if err := os.WriteFile(fresh, data, 0o600); err != nil {
-		return err
+	err := os.WriteFile(fresh, data, 0o600)
+	if err == nil {
+		err = os.Rename(fresh, m.path(name))
 	}
-	return os.Rename(fresh, m.path(name))
+	if err != nil {
+		_ = os.Remove(fresh) // or what there is room for keeps the room
+	}
+	return err
 }
 
 // withFolder calls write, and once more with the folder made where it lacks.
