@@ -74,7 +74,7 @@ func keeper(s conflist.Selection, installed string) *conflist.File {
 		}
 	}
 	for i := range s.Files {
-		if f := &s.Files[i]; isValid(f) && !leftBehind(f) && !checks.Harmless(f.Name) && !loopbackOnly(f) {
+		if f := &s.Files[i]; isValid(f) && !leftBehind(f) && !checks.Harmless(f.Name) && !f.OnlyLoopback() {
 			valid = append(valid, f)
 		}
 	}
@@ -89,7 +89,7 @@ func mayWait(s conflist.Selection, f, keep *conflist.File) bool {
 	if f.Verdict != conflist.Shadowed && f.Verdict != conflist.Invalid || s.Err != nil && f.Verdict == conflist.Invalid {
 		return false
 	}
-	return checks.Harmless(f.Name) || loopbackOnly(f) || isCopy(s, f, keep)
+	return checks.Harmless(f.Name) || isValid(f) && f.OnlyLoopback() || isCopy(s, f, keep)
 }
 
 // isCopy tells the list of the primary plugin that ours was made from. Our own copy
@@ -118,8 +118,4 @@ func guarded(f *conflist.File) bool { return slices.Contains(f.Plugins, conflist
 // isValid tells a file that the runtime could load.
 func isValid(f *conflist.File) bool {
 	return f.Verdict == conflist.Selected || f.Verdict == conflist.Attached || f.Verdict == conflist.Shadowed
-}
-
-func loopbackOnly(f *conflist.File) bool {
-	return isValid(f) && !slices.ContainsFunc(f.Plugins, func(t string) bool { return t != "loopback" })
 }

@@ -93,6 +93,14 @@ func withoutRuntime(o site.Overrides) (site.Site, error) {
 	return s, err
 }
 
+// findWith finds the node of a file that is an argument, and gives its name.
+func (n *confNode) findWith(arg string) (name string, err error) {
+	if name, err = n.fileArg(arg); err != nil {
+		return "", err
+	}
+	return name, n.find()
+}
+
 // fileArg takes a file as it stands in messages, with its folder, or by its name.
 func (n *confNode) fileArg(arg string) (name string, err error) {
 	if !strings.ContainsRune(arg, filepath.Separator) {

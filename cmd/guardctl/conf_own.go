@@ -39,7 +39,7 @@ func successor(s conflist.Selection, keep *conflist.File, allow []string) *confl
 	}
 	for i := range s.Files {
 		f := &s.Files[i]
-		if f != keep && isValid(f) && !checks.Harmless(f.Name) && !loopbackOnly(f) && !matches(allow, f.Name) {
+		if f != keep && isValid(f) && !checks.Harmless(f.Name) && !f.OnlyLoopback() && !matches(allow, f.Name) {
 			return f
 		}
 	}

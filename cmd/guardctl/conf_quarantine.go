@@ -33,11 +33,8 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for the record")
 	cmd.Flags().BoolVar(&force, "force-effective", false, "put the file away though pods get its network")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := on.fileArg(args[0])
+		name, err := on.findWith(args[0])
 		if err != nil {
-			return err
-		}
-		if err := on.find(); err != nil {
 			return err
 		}
 		if !force {

@@ -28,11 +28,8 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or changes what pods get")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := on.fileArg(args[0])
+		name, err := on.findWith(args[0])
 		if err != nil {
-			return err
-		}
-		if err := on.find(); err != nil {
 			return err
 		}
 		if !force {
