@@ -17,9 +17,6 @@ func (n *Netns) Enter(f func() error) error { return enter(int(n.file.Fd()), f) 
 // EnterDescriptor is enter for any descriptor.
 func EnterDescriptor(fd int, f func() error) error { return enter(fd, f) }
 
-// Descriptor gives the open descriptor.
-func (n *Netns) Descriptor() int { return int(n.file.Fd()) }
-
 // Settled is settled.
 func Settled[R any](dump func() (R, error)) (R, error) { return settled(dump) }
 
