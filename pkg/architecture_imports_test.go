@@ -23,7 +23,8 @@ func mayImport() map[string][]string {
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 
-		"pkg/conflist/edit": {"pkg/conflist"},
+		"pkg/conflist/edit":       {"pkg/conflist"},
+		"pkg/conflist/quarantine": {"pkg/conflist/lock"},
 	}
 }
 

@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist/lock"
 )
 
 // A folder is one of configurations, held by one process at a time.
 type folder struct {
-	path string
-	f    *os.File
+	path    string
+	f       *os.File
+	release func()
 }
 
 // open takes hold of the folder. It must be the folder itself: a link could lead
@@ -33,17 +36,18 @@ func open(path string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder of configurations: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("another guardctl is at work in %s: wait for its end (lslocks shows it)", path)
-		}
+	release, err := lock.Folder(path)
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &folder{path: path, f: f}, nil
+	return &folder{path: path, f: f, release: release}, nil
 }
 
-// close lets go of the folder. Nothing was written to it.
-func (d *folder) close() { _ = d.f.Close() }
+// close releases the folder. Nothing was written to it.
+func (d *folder) close() {
+	_ = d.f.Close()
+	d.release()
+}
 
 func (d *folder) file(name string) string { return filepath.Join(d.path, name) }
 

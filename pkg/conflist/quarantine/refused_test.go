@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/conflist/lock"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -50,16 +49,14 @@ func TestFolderIsALink(t *testing.T) {
 }
 
 func TestFolderIsHeld(t *testing.T) {
+	checktest.PrivateNode(t)
 	dir := both(t)
-	f, err := os.Open(dir)
+	release, err := lock.Folder(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, dir, "another guardctl is at work in "+dir)
+	defer release()
+	refused(t, dir, "lock "+dir+": another guardctl changes it at this moment")
 }
 
 func TestReadOnly(t *testing.T) {
