@@ -111,7 +111,7 @@ func (n *confNode) fileArg(arg string) (name string, err error) {
 		return "", err
 	}
 	if said := n.overrides.ConfDir; said != "" && filepath.Clean(said) != dir && filepath.Clean(said) != filepath.Dir(arg) {
-		return "", fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, said)
+		return "", usageError(fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, said))
 	}
 	n.overrides.ConfDir = dir
 	return filepath.Base(arg), nil

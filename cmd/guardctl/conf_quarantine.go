@@ -28,7 +28,7 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 			"pods would get another network, or none. A file that took the place of the one\n" +
 			"with cni-guard in it is put away without further ado.",
 		Example: "  guardctl conf quarantine /etc/cni/net.d/05-leftover.conf --why 'left behind by the trial of weave'",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("FILE"),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for the record")
 	cmd.Flags().BoolVar(&force, "force-effective", false, "put the file away though pods get its network")

@@ -24,7 +24,7 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 			"quarantine, that would take the place of the network that pods have, be attached\n" +
 			"beside it, or keep containerd from loading any, is not brought back without --force.",
 		Example: "  guardctl conf restore 05-leftover.conf",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("FILE"),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or changes what pods get")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -40,7 +40,7 @@ func eventsCommand() *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if since < 0 {
-			return fmt.Errorf("--since %s is negative", since)
+			return usageError(fmt.Errorf("--since %s is negative", since))
 		}
 		if check != "" {
 			if _, err := find(check); err != nil {

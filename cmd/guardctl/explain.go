@@ -19,7 +19,7 @@ func explainCommand() *cobra.Command {
 		Short:             "Say what a check prevents, how it sees it, and what to do",
 		Example:           "  guardctl explain host-netns",
 		ValidArgsFunction: cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp),
-		Args:              cobra.ExactArgs(1),
+		Args:              oneArg("CHECK"),
 	}
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ func find(name string) (*checks.Check, error) {
 		}
 	}
 	return nil, &exitError{
-		code: cannotTell,
+		code: badUsage,
 		err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, checks.Names())),
 		hint: "guardctl checks lists them all",
 	}

@@ -36,11 +36,11 @@ func installCommand() *cobra.Command {
 	cmd.Flags().StringVar(&r.From, "from", "", "the folder with the programs to install (default: that of this guardctl)")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains([]string{"", "enforce", "audit"}, r.Mode) {
-			return fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode)
+			return usageError(fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode))
 		}
 		for _, pattern := range r.Allow {
 			if _, err := path.Match(pattern, ""); err != nil || path.Base(pattern) != pattern {
-				return fmt.Errorf("read --allow: %q is no pattern of a file name", pattern)
+				return usageError(fmt.Errorf("read --allow: %q is no pattern of a file name", pattern))
 			}
 		}
 		return c.run(installer.Install, "the guard is installed", "nothing to do: the guard is installed")

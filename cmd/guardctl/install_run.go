@@ -115,7 +115,11 @@ func (c *changeFlags) say(format string, args ...any) {
 
 // changeFailed keeps the general hint away: the error has a remedy of its own.
 func changeFailed(err error) error {
-	exit := &exitError{code: cannotTell, err: err}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit
+	}
+	exit = &exitError{code: cannotTell, err: err}
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		exit.hint = "run this as root of the node"
 	}

@@ -17,13 +17,16 @@ import (
 var build = "devel"
 
 func main() {
-	err := root().Execute()
+	cmd, err := root().ExecuteC()
 	if err == nil {
 		return
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
-		exit = &exitError{code: cannotTell, err: err, hint: "guardctl help COMMAND tells its arguments and flags"}
+		exit = &exitError{code: badUsage, err: err}
+	}
+	if exit.code == badUsage && exit.hint == "" {
+		exit.hint = cmd.CommandPath() + " --help lists the arguments and flags"
 	}
 	if exit.err != nil {
 		fmt.Fprintln(os.Stderr, "guardctl: error:", exit.err)
@@ -40,7 +43,8 @@ func root() *cobra.Command {
 		Short: "Explain, inspect and repair what cni-guard guards",
 		Long: "guardctl explains what cni-guard does on this node, shows what it saw, releases\n" +
 			"sandboxes that are lost, and tries what is installed.\n\n" +
-			"It exits with 0 when all is well, 1 on findings, and 2 when it could not tell.",
+			"It exits with 0 when all is well, 1 on findings, 2 when it could not tell, and 64\n" +
+			"when an argument or a flag is wrong.",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
 		Version:       build,
@@ -49,5 +53,6 @@ func root() *cobra.Command {
 	cmd.AddCommand(verifyParts()...)
 	cmd.AddCommand(confCommand(), selectBatchCommand())
 	cmd.AddCommand(installCommand(), uninstallCommand(), upgradeCommand())
+	separateUsage(cmd)
 	return cmd
 }

@@ -52,7 +52,7 @@ func (f *siteFlags) find() (site.Site, error) {
 func (f *siteFlags) says() (site.Overrides, error) {
 	o := f.overrides
 	if err := o.Runtime.UnmarshalText([]byte(f.runtime)); err != nil {
-		return o, err
+		return o, usageError(err)
 	}
 	o.BinDirs = filepath.SplitList(f.binDir)
 	if f.flags.Changed("max-conf-num") {

@@ -42,7 +42,7 @@ func (f *tunnelFlags) extra() ([]netip.Addr, error) {
 		err = json.Unmarshal(texts, &addrs)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read --peers: %w", err)
+		return nil, usageError(fmt.Errorf("read --peers: %w", err))
 	}
 	return addrs, nil
 }
@@ -81,7 +81,7 @@ func tunnelsCommand() *cobra.Command {
 
 func (c *tunnelsCall) run(cmd *cobra.Command) error {
 	if c.every < time.Second {
-		return fmt.Errorf("--every %s is less than a second", c.every)
+		return usageError(fmt.Errorf("--every %s is less than a second", c.every))
 	}
 	k, err := newKeeper(&c.flags, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -114,7 +114,7 @@ func newKeeper(flags *tunnelFlags, sees []string, log *slog.Logger) (*tunnel.Kee
 	}
 	for _, kind := range flags.kinds {
 		if all := netstate.TunnelKinds(); !slices.Contains(all, kind) {
-			return nil, fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, all)
+			return nil, usageError(fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, all))
 		}
 	}
 	node, err := netstate.OpenNode()

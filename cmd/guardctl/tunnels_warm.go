@@ -58,7 +58,7 @@ func warmCommand() *cobra.Command {
 
 func (c *warmCall) run(cmd *cobra.Command) error {
 	if c.interval < leastInterval || c.interval > mostInterval {
-		return fmt.Errorf("--interval %s is not from %s to %s: connection tracking forgets a tunnel after 10m", c.interval, leastInterval, mostInterval)
+		return usageError(fmt.Errorf("--interval %s is not from %s to %s: connection tracking forgets a tunnel after 10m", c.interval, leastInterval, mostInterval))
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
