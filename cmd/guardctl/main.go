@@ -7,19 +7,37 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // build is set by the linker: -X main.build=v1.2.3.
 var build = "devel"
 
 func main() {
-	cmd, err := root().ExecuteC()
+	// A net below all that is printed: a name that a command forgot to make printable
+	// still cannot reach the terminal as it is.
+	stdout, stderr := printable.NewWriter(os.Stdout), printable.NewWriter(os.Stderr)
+	code := run(stdout, stderr, os.Args[1:])
+	_, _ = stdout.Flush(), stderr.Flush()
+	if code != 0 {
+		os.Exit(code)
+	}
+}
+
+// run runs a command and returns the exit code.
+func run(stdout, stderr io.Writer, args []string) int {
+	cmd := root()
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	cmd.SetArgs(args)
+	cmd, err := cmd.ExecuteC()
 	if err == nil {
-		return
+		return 0
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
@@ -29,12 +47,12 @@ func main() {
 		exit.hint = cmd.CommandPath() + " --help lists the arguments and flags"
 	}
 	if exit.err != nil {
-		fmt.Fprintln(os.Stderr, "guardctl: error:", exit.err)
+		printable.Fprintln(stderr, "guardctl: error:", exit.err)
 	}
 	if exit.hint != "" {
-		fmt.Fprintln(os.Stderr, "guardctl: hint:", exit.hint)
+		printable.Fprintln(stderr, "guardctl: hint:", exit.hint)
 	}
-	os.Exit(exit.code)
+	return exit.code
 }
 
 func root() *cobra.Command {
