@@ -42,15 +42,12 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 		}
 		defer release()
 	}
-	p, err := plan(c.request)
+	p, steps, err := c.do(plan)
 	if err != nil {
 		return changeFailed(err)
 	}
-	if err := c.do(p); err != nil {
-		return changeFailed(err)
-	}
 	switch {
-	case len(p.Steps) == 0:
+	case steps == 0:
 		c.say("%s\n", nothing)
 	case !c.request.DryRun:
 		c.say("%s\n", done)
@@ -99,14 +96,18 @@ func (c *changeFlags) find() (site.Site, error) {
 	return s, err
 }
 
-func (c *changeFlags) do(p installer.Plan) error {
+// do makes the plan and carries it out, or shows it; steps is how many there were.
+func (c *changeFlags) do(plan func(installer.Request) (installer.Plan, error)) (p installer.Plan, steps int, err error) {
 	if !c.request.DryRun {
-		return p.Run(func(s installer.Step) { c.say("%s\n", s.Does) })
+		return installer.Do(c.request, plan, func(s installer.Step) { c.say("%s\n", s.Does) })
+	}
+	if p, err = plan(c.request); err != nil {
+		return p, 0, err
 	}
 	for _, s := range p.Steps {
 		c.say("would %s\n%s", s.Does, s.Diff)
 	}
-	return nil
+	return p, len(p.Steps), nil
 }
 
 func (c *changeFlags) say(format string, args ...any) {

@@ -3,6 +3,7 @@
 package installer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,12 +30,7 @@ func (c *change) rewrite(path string, before, after []byte, a attributes) {
 	c.steps = append(c.steps, Step{
 		Does: "write " + path,
 		Diff: diff.Diff(old, before, filepath.Base(path), after),
-		do: func() error {
-			if err := unchanged(path, before); err != nil {
-				return err
-			}
-			return writeFile(path, after, a)
-		},
+		do:   func() error { return replaceFile(path, before, after, a) },
 	})
 }
 
@@ -43,23 +39,27 @@ func (c *change) alias(link, target string) {
 	c.files[filepath.Base(link)] = c.files[filepath.Base(target)]
 }
 
-// unchanged makes sure that nobody wrote the file since it was read. Between this
-// and the rename there remain some milliseconds.
+// ErrRewritten says that a file of the conf dir is no longer what the plan was made
+// from. [Do] then plans again.
+var ErrRewritten = errors.New("somebody else wrote it in this moment")
+
+// unchanged reports ErrRewritten unless the file is as it was read; nil for before
+// means that there was none. It is called right before the rename, when the new
+// content is on the disk: what remains is the time between two system calls.
 func unchanged(path string, before []byte) error {
 	now, err := os.ReadFile(path)
-	if before == nil && errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && before == nil:
 		return nil
-	}
-	if err != nil {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return explain("read "+path, path, err)
-	}
-	if before == nil || hash(now) != hash(before) {
-		return fmt.Errorf("write %s: somebody else wrote it in this moment: run this again", path)
+	case err != nil || before == nil || !bytes.Equal(now, before):
+		return fmt.Errorf("change %s: %w", path, ErrRewritten)
 	}
 	return nil
 }
 
-// move plans to rename a file within its folder.
+// move plans to rename a file within its folder, if it still has this content.
 func (c *change) move(from, to string, content []byte) {
 	c.files[filepath.Base(from)] = nil
 	if loadable(to) {
@@ -68,6 +68,9 @@ func (c *change) move(from, to string, content []byte) {
 	c.steps = append(c.steps, Step{
 		Does: fmt.Sprintf("rename %s to %s", from, filepath.Base(to)),
 		do: func() error {
+			if err := unchanged(from, content); err != nil {
+				return err
+			}
 			if err := rename(from, to); err != nil {
 				return explain("rename "+from, from, err)
 			}
@@ -76,10 +79,15 @@ func (c *change) move(from, to string, content []byte) {
 	})
 }
 
-// drop plans to remove a file.
-func (c *change) drop(path string) {
+// drop plans to remove a file, if it still has this content.
+func (c *change) drop(path string, content []byte) {
 	c.files[filepath.Base(path)] = nil
-	c.steps = append(c.steps, Step{Does: "remove " + path, do: func() error { return remove(path) }})
+	c.steps = append(c.steps, Step{Does: "remove " + path, do: func() error {
+		if err := unchanged(path, content); err != nil {
+			return err
+		}
+		return remove(path)
+	}})
 }
 
 func loadable(path string) bool {

@@ -117,7 +117,7 @@ func (r Request) convert(path, target string, doc []byte, a attributes, record *
 	if err := c.rewriteOver(list, after, a); err != nil {
 		return c, err
 	}
-	c.move(path, c.Aside, nil)
+	c.move(path, c.Aside, doc)
 	return c, nil
 }
 

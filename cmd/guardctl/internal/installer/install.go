@@ -135,7 +135,7 @@ func (c *change) finish(record *Record) error {
 		return explain("read "+record.Edit.From, record.Edit.From, err)
 	}
 	if hash(content) == record.Edit.Before {
-		c.move(record.Edit.From, record.Edit.Aside, nil)
+		c.move(record.Edit.From, record.Edit.Aside, content)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package installer
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,7 @@ func (p *Plan) note(text string, args ...any) { p.Notes = append(p.Notes, fmt.Sp
 func (p Plan) Run(done func(Step)) error {
 	for i, s := range p.Steps {
 		if err := s.do(); err != nil {
-			if i > 0 {
+			if i > 0 && !errors.Is(err, ErrRewritten) {
 				return fmt.Errorf("%w (%d of %d steps are done; pods start all the same, and running this again goes on)", err, i, len(p.Steps))
 			}
 			return err
@@ -74,4 +75,42 @@ func (p Plan) Run(done func(Step)) error {
 		done(s)
 	}
 	return nil
+}
+
+// attempts is how often Do makes a plan. A network plugin that starts writes its
+// file once or twice.
+const attempts = 5
+
+// backoff is how long Do waits before its second plan, and twice as long before
+// each further one: 1.5 s in all, which is longer than a writer takes that does not
+// rename.
+const backoff = 100 * time.Millisecond
+
+// Do makes a plan and carries it out. When somebody rewrites a file meanwhile it
+// plans again, from what is there by then, and gives up after the fifth time. It
+// returns the last plan and how many steps were done in all.
+func Do(r Request, make func(Request) (Plan, error), done func(Step)) (p Plan, steps int, err error) {
+	count := func(s Step) { steps++; done(s) }
+	var rewritten error
+	for i := range attempts {
+		if i > 0 {
+			time.Sleep(backoff << (i - 1))
+		}
+		p, err = make(r)
+		if err == nil {
+			err = p.Run(count)
+		}
+		switch {
+		case errors.Is(err, ErrRewritten):
+			rewritten = err
+		case err == nil || rewritten == nil:
+			return p, steps, err
+		}
+		// Otherwise no plan could be made of a file that was just rewritten. It may
+		// be half a file, of a writer that does not rename.
+	}
+	if errors.Is(err, ErrRewritten) {
+		err = fmt.Errorf("%w, and did so %d times: find out which program writes the file again and again, or use --placement own; pods start all the same", err, attempts)
+	}
+	return p, steps, err
 }

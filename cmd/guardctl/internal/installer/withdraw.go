@@ -5,6 +5,7 @@ package installer
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist/edit"
@@ -44,8 +45,7 @@ func contains(paths []string, path string) bool {
 func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, error) {
 	c := change{files: map[string][]byte{}}
 	if !exists(path) {
-		c.restore(record.Edit)
-		return c, nil
+		return c, c.restore(record.Edit)
 	}
 	target, doc, a, err := readConf(path)
 	if err != nil {
@@ -84,21 +84,29 @@ func (c *change) asBefore(e Edit, doc []byte, a attributes) error {
 	case e.From == "":
 		c.rewrite(e.Path, doc, e.Original, a) // mode and owner may have been changed on purpose
 	case exists(e.From):
-		c.drop(e.Path) // the primary plugin wrote its single configuration again
-		if exists(e.Aside) {
-			c.drop(e.Aside)
+		c.drop(e.Path, doc) // the primary plugin wrote its single configuration again
+		if aside, err := os.ReadFile(e.Aside); err == nil {
+			c.drop(e.Aside, aside)
 		}
 	default:
-		c.restore(e)
-		c.drop(e.Path)
+		if err := c.restore(e); err != nil {
+			return err
+		}
+		c.drop(e.Path, doc)
 	}
 	return mayReplace(filepath.Join(filepath.Dir(e.Path), "x"))
 }
 
 // restore plans to put the single configuration back. Its list goes afterwards:
 // at every instant one of the two is there.
-func (c *change) restore(e Edit) {
-	if exists(e.Aside) && !exists(e.From) {
-		c.move(e.Aside, e.From, e.Original)
+func (c *change) restore(e Edit) error {
+	if !exists(e.Aside) || exists(e.From) {
+		return nil
 	}
+	content, err := os.ReadFile(e.Aside)
+	if err != nil {
+		return explain("read "+e.Aside, e.Aside, err)
+	}
+	c.move(e.Aside, e.From, content)
+	return nil
 }

@@ -26,7 +26,7 @@ func (r Request) withdrawOwn(p *Plan, c *change, record *Record, own string) err
 	}
 	why := r.outlived(own, doc, record)
 	if why == nil {
-		c.drop(own)
+		c.drop(own, doc)
 		return nil
 	}
 	if !r.Force {

@@ -37,6 +37,12 @@ func writeFile(path string, content []byte, a attributes) error {
 	return place(path, a, func(f *os.File) error { _, err := f.Write(content); return err }, nil)
 }
 
+// replaceFile is writeFile of a configuration that must still be as it was read.
+func replaceFile(path string, before, after []byte, a attributes) error {
+	write := func(f *os.File) error { _, err := f.Write(after); return err }
+	return place(path, a, write, func(string) error { return unchanged(path, before) })
+}
+
 // copyFile puts a copy of a program at path, if test likes it.
 func copyFile(path, from string, a attributes, test func(path string) error) error {
 	return place(path, a, func(to *os.File) error {
