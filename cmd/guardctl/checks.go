@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // An entry is a check as the catalogue shows it.
@@ -82,16 +82,16 @@ func checksCommand() *cobra.Command {
 func printCatalogue(w io.Writer, entries []entry) error {
 	var table strings.Builder
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS")
+	printable.Fprintf(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS\n")
 	for _, e := range entries {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, orDash(e.Repairs))
+		printable.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, orDash(e.Repairs))
 	}
 	_ = t.Flush() // to a Builder, which takes everything
 	var b strings.Builder
 	for i, line := range strings.SplitAfter(table.String(), "\n") {
 		b.WriteString(line)
 		if 0 < i && i <= len(entries) { // the first line is the heading
-			b.WriteString(wrap(entries[i-1].Prevents) + "\n")
+			printable.Fprintf(&b, "%s\n", wrap(entries[i-1].Prevents))
 		}
 	}
 	b.WriteString("\nguardctl explain NAME says how it is seen, and what to do.\n")

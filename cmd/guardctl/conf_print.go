@@ -36,14 +36,14 @@ func (f confFinding) print(b *strings.Builder) {
 	if f.Role != roleNone {
 		head = string(f.Role) + " "
 	}
-	fmt.Fprintf(b, "\n%s%s\n%s\n", head, oneLine(f.File), wrap(oneLine(f.Problem)))
+	fmt.Fprintf(b, "\n%s%s\n%s\n", head, oneLine(f.File), wrap(f.Problem))
 	for _, line := range []struct{ word, text string }{{"KEEP", f.Keep}, {"run", f.Command}} {
 		if line.text != "" {
 			fmt.Fprintf(b, "  %-4s  %s\n", line.word, oneLine(line.text))
 		}
 	}
 	if f.Remedy != "" {
-		b.WriteString(wrap(oneLine(f.Remedy)) + "\n")
+		b.WriteString(string(wrap(f.Remedy)) + "\n")
 	}
 }
 
@@ -65,5 +65,5 @@ func (r confReport) conclusion() string {
 	case r.Sure:
 		return ""
 	}
-	return "\n" + wrap("No file has cni-guard in it, so that nobody has said which network is the right one: KEEP is the one that is in use. If the pods' addresses are wrong it is the other way round.") + "\n"
+	return "\n" + string(wrap("No file has cni-guard in it, so that nobody has said which network is the right one: KEEP is the one that is in use. If the pods' addresses are wrong it is the other way round.")) + "\n"
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // A confReport is a folder of configurations as conf shows it.
@@ -148,12 +149,4 @@ func networkAndPlugins(f *conflist.File) string {
 func (n *confNode) path(name string) string { return inShell(filepath.Join(n.dir, name)) }
 
 // inShell quotes a word for a shell where it must be.
-func inShell(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@,=%", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func inShell(word string) string { return printable.Word(word) }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func doctorCommand() *cobra.Command {
@@ -39,7 +39,7 @@ func doctorCommand() *cobra.Command {
 		}
 		e, trouble := on.guardEntry()
 		if trouble != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(the defaults hold for this look)")
+			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(the defaults hold for this look)")
 		}
 		if !repair {
 			e.Settings = withoutRepairs(e.Settings)
@@ -112,7 +112,7 @@ func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output
 		if e.From != "" {
 			from = e.From
 		}
-		_, err = fmt.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", n.runtime.Kind, n.dir, from, r)
+		_, err = printable.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", n.runtime.Kind, n.dir, from, printable.Text(r.String()))
 	}
 	if err != nil {
 		return err

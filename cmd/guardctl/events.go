@@ -7,15 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/events"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func eventsCommand() *cobra.Command {
@@ -68,7 +67,7 @@ func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Ev
 	for e, err := range events.Read(dir) {
 		if err != nil {
 			unreadable = err
-			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
+			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
 			continue
 		}
 		total++
@@ -77,7 +76,7 @@ func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Ev
 		}
 	}
 	if len(shown) == 0 && unreadable == nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, total))
+		printable.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, total))
 		return nil
 	}
 	if err := print(cmd.OutOrStdout(), shown); err != nil {
@@ -105,11 +104,11 @@ func printEvents(w io.Writer, shown []events.Event) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TIME\tVERB\tSTATE\tPOD\tWHAT")
+	printable.Fprintf(t, "TIME\tVERB\tSTATE\tPOD\tWHAT\n")
 	for _, e := range shown {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), oneLine(e.Message))
+		printable.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), e.Message)
 	}
-	fmt.Fprintln(t, "\nguardctl explain CHECK says what to do; -o json has everything, such as what could not be released.")
+	printable.Fprintf(t, "\nguardctl explain CHECK says what to do; -o json has everything, such as what could not be released.\n")
 	return t.Flush()
 }
 
@@ -126,7 +125,7 @@ func whose(e events.Event) string {
 	const short = 13 // as crictl shows it
 	switch {
 	case e.Pod != "":
-		return oneLine(e.Pod)
+		return e.Pod
 	case len(e.ContainerID) > short:
 		return e.ContainerID[:short]
 	}
@@ -136,22 +135,15 @@ func whose(e events.Event) string {
 // printRawEvents prints the lines as they were written.
 func printRawEvents(w io.Writer, shown []events.Event) error {
 	for _, e := range shown {
-		if _, err := fmt.Fprintf(w, "%s\n", e.Raw); err != nil {
+		if _, err := printable.Fprintf(w, "%s\n", printable.Text(e.Raw)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// oneLine keeps what others wrote from moving the table, or the terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// oneLine makes what others wrote a part of one line.
+func oneLine(s string) string { return printable.String(s) }
 
 func orDash(s string) string {
 	if s == "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func explainCommand() *cobra.Command {
@@ -55,35 +56,35 @@ func printExplanation(w io.Writer, e entry) error {
 	if e.Repairs != "" {
 		repairs = "It repairs what it finds on " + e.Repairs + "."
 	}
-	_, err := fmt.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
+	_, err := printable.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
 		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),
 		wrap(fmt.Sprintf("It runs on %s; by default it is set to %s, and it refuses with code %s. %s", e.When, e.Default, codes(e), repairs)),
 		explainOptions(e.Options))
 	return err
 }
 
-func explainOptions(options []guard.Option) string {
+func explainOptions(options []guard.Option) printable.Text {
 	var b strings.Builder
 	for _, o := range options {
-		fmt.Fprintf(&b, "%s\n", wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
+		printable.Fprintf(&b, "%s\n", wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
 	}
 	if b.Len() == 0 {
 		return ""
 	}
-	return "\nOptions\n" + b.String()
+	return printable.Text("\nOptions\n" + b.String())
 }
 
 // wrap breaks a paragraph into lines for a terminal, indented by two.
-func wrap(text string) string {
+func wrap(text string) printable.Text {
 	const width = 78
 	var b strings.Builder
 	line := " "
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(printable.String(text)) {
 		if len(line)+1+len(word) > width {
 			b.WriteString(line + "\n")
 			line = " "
 		}
 		line += " " + word
 	}
-	return b.String() + line
+	return printable.Text(b.String() + line)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // changeFlags are those of the commands that change what is installed.
@@ -105,13 +106,13 @@ func (c *changeFlags) do(plan func(installer.Request) (installer.Plan, error)) (
 		return p, 0, err
 	}
 	for _, s := range p.Steps {
-		c.say("would %s\n%s", s.Does, s.Diff)
+		c.say("would %s\n%s", s.Does, printable.Text(s.Diff))
 	}
 	return p, len(p.Steps), nil
 }
 
 func (c *changeFlags) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(c.cmd.OutOrStdout(), format, args...)
+	_, _ = printable.Fprintf(c.cmd.OutOrStdout(), format, args...)
 }
 
 // changeFailed keeps the general hint away: the error has a remedy of its own.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 //go:generate sh -c "go run . checks -o markdown > checks.md.new && mv checks.md.new ../../docs/checks.md"
@@ -22,10 +23,10 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 		"`repair` in the check's place under `checks`.\n\n" +
 		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
 	for _, e := range entries {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), codes(e))
+		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), codes(e))
 	}
 	for _, e := range entries {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Prevents, e.Seen, e.Remedy)
+		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Prevents, e.Seen, e.Remedy)
 		writeOptions(&b, e.Options)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -38,7 +39,7 @@ func writeOptions(b *strings.Builder, options []guard.Option) {
 	}
 	b.WriteString("\n| option | default | meaning |\n|---|---|---|\n")
 	for _, o := range options {
-		fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Means)
+		printable.Fprintf(b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Means)
 	}
 }
 

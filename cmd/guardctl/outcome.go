@@ -4,13 +4,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -51,7 +51,7 @@ func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
 	case !o.Complete:
 		verdict = "NOT released in full; mend what failed and run this again"
 	}
-	if _, err := fmt.Fprintf(w, "%s of container %s in network %s: %s\nchain from %s\n", a.IfName, a.ContainerID, a.Network, verdict, o.Source); err != nil {
+	if _, err := printable.Fprintf(w, "%s of container %s in network %s: %s\nchain from %s\n", a.IfName, a.ContainerID, a.Network, verdict, o.Source); err != nil {
 		return err
 	}
 	for _, p := range o.Plugins {
@@ -59,10 +59,10 @@ func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
 		if p.Note != "" {
 			note = ": " + p.Note
 		}
-		fmt.Fprintf(w, "  %-9s %s%s\n", p.Result, p.Type, note)
+		printable.Fprintf(w, "  %-9s %s%s\n", p.Result, p.Type, note)
 	}
 	for _, left := range o.Left {
-		fmt.Fprintf(w, "  left      %s\n", left)
+		printable.Fprintf(w, "  left      %s\n", left)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // A format is the value of --output, one of those that a command offers.
@@ -45,10 +48,16 @@ func (f *format) Type() string { return "format" }
 
 func (f *format) json() bool { return f.value == "json" }
 
-// printJSON writes one indented document.
+// printJSON writes one indented document. Names in it are what they are to a decoder,
+// and harmless on a terminal.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.JSON(b.Bytes()))
+	return err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func printTunnels(w io.Writer, t tunnelTable, output *format) error {
@@ -30,22 +32,22 @@ func (t tunnelTable) text() string {
 	var b strings.Builder
 	if len(t.Peers) > 0 {
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "DEVICE\tKIND\tBLOCK\tOUTER\tPROBED\tSTATE\tRTT\tLAST CONFIRMED\t")
+		printable.Fprintf(table, "DEVICE\tKIND\tBLOCK\tOUTER\tPROBED\tSTATE\tRTT\tLAST CONFIRMED\t\n")
 		for _, p := range t.Peers {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Device), orDash(p.Kind), p.blocks(),
+			printable.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Device), orDash(p.Kind), p.blocks(),
 				orDash(p.Outer), orDash(p.Probed), p.State, p.rtt(), p.confirmed(), p.why)
 		}
 		_ = table.Flush() // to a Builder, which takes everything
 	}
-	fmt.Fprintln(&b, t.counts())
+	printable.Fprintln(&b, t.counts())
 	for _, n := range t.NotEnumerable {
-		fmt.Fprintf(&b, "%s: its peers cannot be listed: %s\n", n.Device, n.Reason)
+		printable.Fprintf(&b, "%s: its peers cannot be listed: %s\n", n.Device, n.Reason)
 	}
 	if t.unread != nil {
-		fmt.Fprintln(&b, "what was learned before is not known:", t.unread)
+		printable.Fprintln(&b, "what was learned before is not known:", t.unread)
 	}
 	if why := t.trouble["remember peers"]; why != "" {
-		fmt.Fprintf(&b, "what was learned could not be written down: %s\n", why)
+		printable.Fprintf(&b, "what was learned could not be written down: %s\n", why)
 	}
 	return b.String()
 }
@@ -87,11 +89,11 @@ func watchTunnels(ctx context.Context, cmd *cobra.Command, look func(context.Con
 			return err
 		}
 		if err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
+			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
 		} else if now := found.lasting(); !reflect.DeepEqual(now, before) {
 			before = now
 			if !output.json() {
-				fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", time.Now().Format(time.RFC3339))
+				printable.Fprintf(cmd.OutOrStdout(), "\n%s\n", time.Now().Format(time.RFC3339))
 			}
 			if err := printTunnels(cmd.OutOrStdout(), found, output); err != nil {
 				return err

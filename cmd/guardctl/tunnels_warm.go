@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
@@ -88,7 +89,7 @@ func (c *warmCall) once(ctx context.Context, cmd *cobra.Command, k *tunnel.Keepe
 	case c.output.json():
 		err = printTunnels(cmd.OutOrStdout(), found, c.output)
 	default:
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), found.counts())
+		_, err = printable.Fprintln(cmd.OutOrStdout(), found.counts())
 	}
 	if err != nil {
 		return err

@@ -3,11 +3,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // printStep prints a step as soon as it has ended: how it went, what was seen,
@@ -17,10 +17,10 @@ func printStep(w io.Writer, r selftest.Result) {
 	if r.State == selftest.Failed {
 		state = "FAILED"
 	}
-	fmt.Fprintf(w, "%-14s  %s\n", state, r.Step)
+	printable.Fprintf(w, "%-14s  %s\n", state, r.Step)
 	for _, text := range []string{r.Saw, r.Means} {
 		if text != "" {
-			fmt.Fprintln(w, wrap(oneLine(text)))
+			printable.Fprintln(w, wrap(text))
 		}
 	}
 }
@@ -33,7 +33,7 @@ func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result
 	for _, r := range results {
 		n[r.State]++
 	}
-	_, err := fmt.Fprintf(w, "\n%d held, %d FAILED, %d could not be told, %d skipped; nothing on this node was changed\n",
+	_, err := printable.Fprintf(w, "\n%d held, %d FAILED, %d could not be told, %d skipped; nothing on this node was changed\n",
 		n[selftest.OK], n[selftest.Failed], n[selftest.Unclear], n[selftest.Skipped])
 	return err
 }
@@ -56,7 +56,7 @@ func (p *progress) begin(step string) {
 			case <-p.stop:
 				return
 			case <-tick.C:
-				fmt.Fprintf(p.to, "guardctl: waiting for: %s (%s)\n", step, time.Since(began).Round(time.Second))
+				printable.Fprintf(p.to, "guardctl: waiting for: %s (%s)\n", step, time.Since(began).Round(time.Second))
 			}
 		}
 	}()

@@ -3,12 +3,13 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/version"
 	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func versionCommand() *cobra.Command {
@@ -25,7 +26,7 @@ func versionCommand() *cobra.Command {
 				"version": build, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "cniVersions": cni,
 			})
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "guardctl %s, %s, %s/%s\nCNI %s\n",
+		_, err := printable.Fprintf(cmd.OutOrStdout(), "guardctl %s, %s, %s/%s\nCNI %s\n",
 			build, runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(cni, ", "))
 		return err
 	}

@@ -4,8 +4,9 @@ package guard
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // A Report is what one run made of all its checks, in the order of the suite.
@@ -41,18 +42,18 @@ func (r Report) Noteworthy() []Outcome {
 func (r Report) String() string {
 	var b strings.Builder
 	for _, o := range r.Outcomes {
-		fmt.Fprintf(&b, "%-8s %s\n", o.State, o.Check)
+		printable.Fprintf(&b, "%-8s %s\n", o.State, o.Check)
 		for _, f := range o.Findings {
-			fmt.Fprintf(&b, "         %s\n", f)
+			printable.Fprintf(&b, "         %s\n", f)
 		}
 		if o.Err != nil {
-			fmt.Fprintf(&b, "         %s\n", o.Err)
+			printable.Fprintf(&b, "         %s\n", o.Err)
 		}
 		if o.Note != "" {
-			fmt.Fprintf(&b, "         %s\n", o.Note)
+			printable.Fprintf(&b, "         %s\n", o.Note)
 		}
 		if o.State == Failed {
-			fmt.Fprintf(&b, "         remedy: %s\n", strings.Join(o.Remedies(), " "))
+			printable.Fprintf(&b, "         remedy: %s\n", strings.Join(o.Remedies(), " "))
 		}
 	}
 	return b.String()
