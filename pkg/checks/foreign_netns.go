@@ -15,12 +15,12 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// ForeignNetns sees the sandbox of another pod. Reused process IDs lead there
+// ForeignNetns finds the sandbox of another pod. Reused process IDs lead there
 // as easily as to the node (kubernetes/kubernetes#100648, comments).
 var ForeignNetns = &Check{
 	Name:     "foreign-netns",
 	Prevents: "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
-	Seen:     "The namespace has another cookie (SO_NETNS_COOKIE) than the one that ADD recorded in this boot under /run/cni-guard/live, and does not show the pod's interface either. Without a record, CNI_IFNAME is there with another MAC than the result of ADD gives.",
+	Seen:     "A live record of another container below /run/cni-guard/live has the cookie of the namespace (SO_NETNS_COOKIE). Or the cookie is not the one that ADD recorded in this boot, and CNI_IFNAME does not have the recorded address and MAC. Where there is no cookie to compare: CNI_IFNAME has global addresses, none of them is the pod's, and its MAC is not the pod's either, where that is known.",
 	Remedy:   "Delete the pod that is ending if it stays. Find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max (sysctl -w kernel.pid_max=4194304).",
 	When:     guard.Del | guard.Verify,
 	Default:  guard.Enforce,
@@ -29,95 +29,136 @@ var ForeignNetns = &Check{
 	Probe:    probeForeignNetns,
 }
 
-// probeForeignNetns trusts the cookie where both are known and equal. Where
-// they differ, only a sandbox that shows the same interface, with the same MAC
-// and address, is the pod's own after all: one that was checkpointed and
-// restored. Where no cookie is known, only another MAC is evidence.
-func probeForeignNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
+// A Holder is the container that a live record of this boot names for a
+// namespace. The zero Holder is nobody.
+type Holder struct {
+	ContainerID string
+	Pod         string // "namespace/name" where Kubernetes called, else ""
+}
+
+// String names the holder for people: "container 4f0e… (pod default/web)".
+func (h Holder) String() string {
+	if h.Pod == "" {
+		return "container " + h.ContainerID
+	}
+	return fmt.Sprintf("container %s (pod %s)", h.ContainerID, h.Pod)
+}
+
+// probeForeignNetns asks for proof, cheapest first: the cookie that this
+// attachment recorded, then the cookies that other attachments recorded, then the
+// interface. A wrong "another pod's" leaves rules and addresses behind; a wrong
+// "the pod's" costs another pod its network; so either needs evidence, and a MAC
+// alone is none: pods change theirs, KubeVirt swaps the interface, and Calico
+// reports no MAC.
+func probeForeignNetns(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	switch {
 	case t.Netns.Kind == netstate.Unknown:
 		return nil, t.Netns.Err
 	case t.Netns.Kind != netstate.Sandbox:
 		return nil, nil // nobody's sandbox: what the checks before this one are for
 	}
-	replaced, err := replacedSinceAdd(t)
-	if err != nil {
-		return nil, err
+	cookie, err := t.Cookie()
+	switch {
+	case err != nil && t.Recorded == 0:
+		err = nil // a kernel older than 5.14 has no cookies, and ADD recorded none
+	case err != nil:
+		err = fmt.Errorf("compare with the recorded namespace: %w", err)
+	case cookie == t.Recorded:
+		return nil, nil
+	default:
+		var holder Holder
+		holder, err = t.holder(ctx, cookie)
+		switch {
+		case holder == Holder{}:
+		case holder.ContainerID == t.ContainerID:
+			return nil, nil // another attachment of this very pod
+		default:
+			return finding(t, "is the sandbox of "+holder.String()+", whose ADD recorded its cookie"), nil
+		}
+		if t.Recorded != 0 {
+			return restoredOrForeign(t)
+		}
 	}
-	if replaced == sameNamespace {
+	findings, lookErr := foreignByInterface(t)
+	if len(findings) > 0 {
+		return findings, nil
+	}
+	return nil, errors.Join(err, lookErr)
+}
+
+// holder asks the records of this boot, if there are any.
+func (t *Target) holder(ctx context.Context, cookie uint64) (Holder, error) {
+	if t.Holder == nil {
+		return Holder{}, nil
+	}
+	return t.Holder(ctx, cookie)
+}
+
+// restoredOrForeign judges a namespace that is not the one which ADD recorded. A
+// pod that was checkpointed and restored is in a new one, with its interface.
+func restoredOrForeign(t *Target) ([]guard.Finding, error) {
+	foreign := finding(t, "is another namespace than the one that ADD recorded")
+	link, err := t.Pod.Link(t.IfName)
+	if err != nil {
+		return foreign, nil // the cookies are evidence, whatever the interface would have said
+	}
+	if t.Want.MAC != "" && !strings.EqualFold(link.MAC.String(), t.Want.MAC) {
+		return foreign, nil
+	}
+	have, err := t.Pod.Addrs(t.IfName)
+	if err != nil || !hasOneOf(have, t.Want.Addrs) {
+		return foreign, nil
+	}
+	return nil, nil
+}
+
+// foreignByInterface judges a namespace that has no cookie, or none on record.
+func foreignByInterface(t *Target) ([]guard.Finding, error) {
+	if len(t.Want.Addrs) == 0 {
 		return nil, nil
 	}
 	link, err := t.Pod.Link(t.IfName)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return replaced.finding(t, "is another namespace than the one that ADD recorded"), nil
-	case err != nil:
-		return replaced.finding(t, "is another namespace than the one that ADD recorded"), replaced.unless(err)
-	case t.Want.MAC != "" && !strings.EqualFold(link.MAC.String(), t.Want.MAC):
-		return finding(t, fmt.Sprintf("is another pod's sandbox: %s has MAC %s there, ADD gave %s", t.IfName, link.MAC, t.Want.MAC)), nil
-	case shows(t):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return replaced.finding(t, "is another namespace than the one that ADD recorded"), nil
-}
-
-// A likeness is what the cookies tell.
-type likeness uint8
-
-const (
-	noCookie         likeness = iota // one of the two is not known
-	sameNamespace                    // equal
-	anotherNamespace                 // they differ
-)
-
-func replacedSinceAdd(t *Target) (likeness, error) {
-	if t.Recorded == 0 {
-		return noCookie, nil
+	if err != nil {
+		return nil, err
 	}
-	switch now, err := t.Cookie(); {
-	case err != nil:
-		return noCookie, fmt.Errorf("compare with the recorded namespace: %w", err)
-	case now == t.Recorded:
-		return sameNamespace, nil
+	// All ipvlan interfaces have the MAC of their parent.
+	comparesMAC := t.Want.MAC != "" && link.Kind != "ipvlan"
+	if comparesMAC && strings.EqualFold(link.MAC.String(), t.Want.MAC) {
+		return nil, nil
 	}
-	return anotherNamespace, nil
-}
-
-// finding makes one only where the cookies are evidence.
-func (l likeness) finding(t *Target, problem string) []guard.Finding {
-	if l != anotherNamespace {
-		return nil
+	have, err := t.Pod.Addrs(t.IfName)
+	if err != nil {
+		return nil, err
 	}
-	return finding(t, problem)
-}
-
-// unless drops an error that no longer matters, as the cookies are evidence.
-func (l likeness) unless(err error) error {
-	if l == anotherNamespace {
-		return nil
+	have = slices.DeleteFunc(have, func(p netip.Prefix) bool { return !p.Addr().IsGlobalUnicast() })
+	if len(have) == 0 || hasOneOf(have, t.Want.Addrs) {
+		return nil, nil
 	}
-	return err
+	problem := fmt.Sprintf("is another pod's sandbox: %s has %s there, and the pod has %s", t.IfName, list(have), list(t.Want.Addrs))
+	if comparesMAC {
+		problem += fmt.Sprintf("; the MAC is %s there, and the pod's is %s", link.MAC, strings.ToLower(t.Want.MAC))
+	}
+	return finding(t, problem), nil
 }
 
 func finding(t *Target, problem string) []guard.Finding {
 	return []guard.Finding{{Object: object(t), Problem: problem}}
 }
 
-// shows reports whether the namespace shows what is known of the pod's interface.
-// Some plugins, Calico among them, give no MAC; then the address must do.
-func shows(t *Target) bool {
-	known := t.Want.MAC != "" || len(t.Want.Addrs) > 0
-	return known && hasOneOf(t, t.Want.Addrs)
+// hasOneOf reports whether one of the addresses wanted is there, whatever the
+// prefix lengths.
+func hasOneOf(have, want []netip.Prefix) bool {
+	return slices.ContainsFunc(want, func(w netip.Prefix) bool { return holds(have, w.Addr()) })
 }
 
-// hasOneOf reports whether the pod's interface has one of the addresses, or
-// none is known. MACs alone do not tell ipvlan pods apart: all have the parent's.
-func hasOneOf(t *Target, want []netip.Prefix) bool {
-	have, err := t.Pod.Addrs(t.IfName)
-	if err != nil || len(want) == 0 {
-		return err == nil
+// list returns the addresses, separated by commas.
+func list(prefixes []netip.Prefix) string {
+	addrs := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		addrs[i] = p.Addr().String()
 	}
-	return slices.ContainsFunc(want, func(w netip.Prefix) bool {
-		return slices.ContainsFunc(have, func(h netip.Prefix) bool { return h.Addr() == w.Addr() })
-	})
+	return strings.Join(addrs, ", ")
 }

@@ -3,6 +3,7 @@
 package checks
 
 import (
+	"context"
 	"net/netip"
 	"sync/atomic"
 
@@ -15,11 +16,12 @@ type Check = guard.Check[Target]
 
 // A Target is what checks may look at, and change where they repair.
 type Target struct {
-	IfName string          // the interface that the attachment has in the sandbox
-	Netns  *netstate.Netns // what CNI_NETNS turned out to be; nil where there is no pod
-	Pod    netstate.View   // the sandbox; nil where there is no pod, else never nil
-	Node   netstate.View   // the node's own namespace; never nil
-	Want   Interface       // what the result says of IfName; zero where it says nothing
+	ContainerID string          // as the runtime names the sandbox; "" where there is no pod
+	IfName      string          // the interface that the attachment has in the sandbox
+	Netns       *netstate.Netns // what CNI_NETNS turned out to be; nil where there is no pod
+	Pod         netstate.View   // the sandbox; nil where there is no pod, else never nil
+	Node        netstate.View   // the node's own namespace; never nil
+	Want        Interface       // what the result says of IfName; zero where it says nothing
 
 	// Recorded is the cookie of the namespace that ADD got in this boot; 0 where
 	// it is not known, which is no evidence.
@@ -27,6 +29,10 @@ type Target struct {
 	// Cookie gives the cookie of the namespace that Netns holds; nil where there
 	// is no pod.
 	Cookie func() (uint64, error)
+	// Holder returns the container whose live record of this boot has the cookie,
+	// and prefers ContainerID; the zero Holder where no record has it. It reads all
+	// records of the node. nil where there are none.
+	Holder func(ctx context.Context, cookie uint64) (Holder, error)
 
 	// Conf is where the network configuration comes from.
 	Conf Conf

@@ -34,6 +34,8 @@
 //	mac      what the result says of the interface; nothing
 //	addr     likewise; may be repeated
 //	recorded what the ledger says: same, other, or none, which is the default
+//	holder   the container whose live record has the cookie (own: this attachment's
+//	         container), or error: and why the records cannot be read; nobody by default
 //	cookie   the error of a cookie that cannot be read; it can
 //	override CNI_NETNS_OVERRIDE: true or false, which is the default
 //	options  the check's place in the configuration, as JSON; {}

@@ -54,7 +54,7 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	if err != nil {
 		return err
 	}
-	if f.target.noCookie != "" || f.target.netns == "unreadable" {
+	if f.target.noCookie != "" || f.target.noHolder != "" || f.target.netns == "unreadable" {
 		return errors.New("a setup, and a target that only the fake can have")
 	}
 	if err := shell(prelude); err != nil {
@@ -103,10 +103,14 @@ func (f *fixture) open(stage guard.Stage, recorded uint64) (*checks.Target, erro
 		}
 		return pod
 	})
-	if t.Netns == nil || f.target.recorded == "none" {
+	if t.Netns == nil {
 		return t, nil
 	}
-	t.Cookie, t.Recorded = netns.Cookie, recorded
+	t.Cookie = netns.Cookie
+	if f.target.recorded == "none" {
+		return t, nil
+	}
+	t.Recorded = recorded
 	now, err := netns.Cookie()
 	if err == nil && (now == recorded) != (f.target.recorded == "same") {
 		return nil, fmt.Errorf("setup makes the cookie of %s %d, it was %d, the target says %s", said.Path, now, recorded, f.target.recorded)

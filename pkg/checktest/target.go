@@ -3,6 +3,7 @@
 package checktest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,6 +18,9 @@ import (
 // netnsPath is where the sandbox is pinned, on the fake as on the kernel.
 const netnsPath = "/run/netns/pod"
 
+// ownContainer is the container of the attachment, for the key holder.
+const ownContainer = "own"
+
 // A target is a parsed target section.
 type target struct {
 	netns    string // a name in judgements
@@ -24,6 +28,8 @@ type target struct {
 	want     checks.Interface
 	recorded string // same, other or none
 	noCookie string // why the cookie cannot be read; "" where it can
+	holder   string // the container whose live record has the cookie; "" for none
+	noHolder string // why the records cannot be read; "" where they can
 	override bool
 	conf     conf
 }
@@ -90,6 +96,12 @@ func (t *target) set(key, value string) (err error) {
 		}
 	case "cookie":
 		t.noCookie = value
+	case "holder":
+		if problem, ok := strings.CutPrefix(value, "error:"); ok {
+			t.noHolder = strings.TrimSpace(problem)
+		} else {
+			t.holder = value
+		}
 	case "override":
 		t.override = value == "true"
 		if value != "true" && value != "false" {
@@ -102,7 +114,7 @@ func (t *target) set(key, value string) (err error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 
@@ -113,7 +125,13 @@ func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.Vi
 	if stage&(guard.Status|guard.Node) != 0 {
 		return built
 	}
-	built.Netns = netns
+	built.Netns, built.ContainerID = netns, ownContainer
+	built.Holder = func(context.Context, uint64) (checks.Holder, error) {
+		if t.noHolder != "" {
+			return checks.Holder{}, errors.New(t.noHolder)
+		}
+		return checks.Holder{ContainerID: t.holder}, nil
+	}
 	built.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
 	if netns.Kind == netstate.Sandbox || netns.Kind == netstate.Node && t.override {
 		built.Pod = pod()

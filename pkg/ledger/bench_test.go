@@ -31,3 +31,22 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
+
+// What a call costs beyond its own record, where that does not settle whose the
+// namespace is: no record has the cookie, the worst case.
+func BenchmarkHolder(b *testing.B) {
+	for _, records := range []int{1000, 10000} {
+		b.Run(fmt.Sprintf("records=%d", records), func(b *testing.B) {
+			l := Ledger(memory(b))
+			for i := range records {
+				must(b, l.Put(record(key(containerID(i)))))
+			}
+			for b.Loop() {
+				r, err := l.Holder(b.Context(), 7, boot, "a1")
+				if must(b, err); r != nil {
+					b.Fatal("there is no such record")
+				}
+			}
+		})
+	}
+}

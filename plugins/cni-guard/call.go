@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,10 +49,11 @@ func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *
 		ledger: ledger.Ledger(c.StateDir),
 		log:    journal{command, c, args},
 		target: &checks.Target{
-			IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
+			ContainerID: args.ContainerID, IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
 			Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args),
 		},
 	}
+	k.target.Holder = k.holder
 	k.target.Node = viewOr(netstate.OpenNode())
 	k.target.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
 	k.target.Cookie = netns.Cookie
@@ -101,6 +103,19 @@ func (k *call) recall() {
 	if k.target.Want.MAC == "" {
 		k.target.Want = checks.Interface{MAC: r.MAC, Addrs: r.Addrs}
 	}
+}
+
+// holder returns the container whose live record of this boot has the cookie.
+func (k *call) holder(ctx context.Context, cookie uint64) (checks.Holder, error) {
+	boot, err := netstate.BootID()
+	if err != nil {
+		return checks.Holder{}, err
+	}
+	r, err := k.ledger.Holder(ctx, cookie, boot, k.key.ContainerID)
+	if r == nil {
+		return checks.Holder{}, err
+	}
+	return checks.Holder{ContainerID: r.ContainerID, Pod: r.Pod}, nil
 }
 
 // anotherLife reports whether a retired record is that of an earlier container
