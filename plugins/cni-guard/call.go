@@ -23,7 +23,7 @@ type call struct {
 	config
 	key    ledger.Key
 	ledger ledger.Ledger
-	record *ledger.Record // what is known of this attachment in this boot; nil: nothing
+	record *ledger.Record // what is known of this attachment; nil: nothing
 	target *checks.Target
 	log    journal
 }
@@ -80,9 +80,10 @@ func viewOr(v *netstate.Live, err error) netstate.View {
 // overrides reads CNI_NETNS_OVERRIDE as skel does.
 func overrides(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
 
-// recall takes over what ADD recorded, if it did so in this boot. The result
-// that the runtime kept says more of the interface than the record; runtimes
-// have none for configurations older than 0.4.0.
+// recall takes over what ADD recorded. A cookie of another boot means nothing; what
+// the record says of the interface, and of a release, still does. The result that
+// the runtime kept says more of the interface than the record; runtimes have none
+// for configurations older than 0.4.0.
 func (k *call) recall() {
 	r, err := k.ledger.Get(k.key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,15 +94,21 @@ func (k *call) recall() {
 		boot, err = netstate.BootID()
 	}
 	if err != nil {
-		k.log.trouble("cannot read what ADD recorded; only the result can tell whose sandbox this is", err)
+		k.log.trouble("cannot read what ADD recorded; other records and the result have to tell whose sandbox this is", err)
 		return
 	}
-	if r.BootID != boot || k.anotherLife(r) {
+	if k.anotherLife(r) {
 		return
 	}
-	k.record, k.target.Recorded = r, r.Cookie
+	k.record = r
+	if r.BootID == boot {
+		k.target.Recorded = r.Cookie
+	}
 	if k.target.Want.MAC == "" {
-		k.target.Want = checks.Interface{MAC: r.MAC, Addrs: r.Addrs}
+		k.target.Want.MAC = r.MAC
+	}
+	if len(k.target.Want.Addrs) == 0 {
+		k.target.Want.Addrs = r.Addrs
 	}
 }
 
@@ -123,7 +130,7 @@ func (k *call) holder(ctx context.Context, cookie uint64) (checks.Holder, error)
 // repeated has the path that the first one had, or none.
 func (k *call) anotherLife(r *ledger.Record) bool {
 	path := k.target.Netns.Path
-	return r.Retired && path != "" && path != r.Netns
+	return r.Retired && path != "" && r.Netns != "" && path != r.Netns
 }
 
 // pod gives "namespace/name" out of CNI_ARGS where Kubernetes called, or "".

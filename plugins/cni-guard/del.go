@@ -38,11 +38,23 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	if refusal := notThePods(report); refusal != nil {
 		return k.releaseAndStop(*refusal, args)
 	}
-	k.helpOthers(args)
-	if !k.released() {
-		k.retire()
+	if k.released() {
+		return k.stopAfterRelease(args)
 	}
+	if k.releasedForOthers(args) {
+		return k.stopAfterRelease(args)
+	}
+	k.retire()
 	return nil
+}
+
+// stopAfterRelease answers a DEL of a sandbox that was released, by us or by an
+// operator: its address may be another pod's by now, and plugins that clean up by
+// address, such as firewall, would take that pod's rules. This holds wherever
+// CNI_NETNS leads, and also where nothing is there any more.
+func (k *call) stopAfterRelease(args *skel.CmdArgs) error {
+	return release.Answer("container "+args.ContainerID+" was released",
+		"Nothing is left to do", k.request(args), release.Outcome{Complete: true})
 }
 
 // notThePods gives the outcome that says that the namespace is not the pod's.

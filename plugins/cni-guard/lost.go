@@ -28,16 +28,18 @@ func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
 	return answer
 }
 
-// helpOthers releases a sandbox that has no namespace any more where a plugin of
-// the chain needs one for its DEL. The chain goes on all the same: it may fail
-// there, but nothing is lost by then.
-func (k *call) helpOthers(args *skel.CmdArgs) {
+// releasedForOthers releases a sandbox that has no namespace any more where a plugin
+// of the chain needs one for its DEL, and reports whether all was released. Where it
+// was not, the chain goes on: it may fail, and then the runtime tries again.
+func (k *call) releasedForOthers(args *skel.CmdArgs) bool {
 	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
 	request := k.request(args)
-	if !gone || k.Settings.Audit || k.released() || !request.HelpNeeded() {
-		return
+	if !gone || k.Settings.Audit || !request.HelpNeeded() {
+		return false
 	}
-	k.log.helped(k.release(request))
+	outcome := k.release(request)
+	k.log.helped(outcome)
+	return outcome.Complete
 }
 
 // release has guardctl release the sandbox, once. Its address is free after that,
