@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // asCNIError gives the CNI error that an error is or wraps, and one with the
@@ -27,4 +29,10 @@ func orNil(e *types.Error) error {
 		return nil
 	}
 	return e
+}
+
+// safe makes an answer printable: kubelet shows it in events and in its journal, and
+// it may quote names of files, and errors of other plugins.
+func safe(e *types.Error) *types.Error {
+	return types.NewError(e.Code, printable.Error(errors.New(e.Msg)), printable.Error(errors.New(e.Details)))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/events"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -30,7 +31,7 @@ type journal struct {
 func (j journal) logger() *slog.Logger {
 	// Standard error first: a state folder that cannot be written must not
 	// keep the line from the journal.
-	to := io.MultiWriter(os.Stderr, events.File{Dir: j.config.StateDir})
+	to := printable.NewWriter(io.MultiWriter(os.Stderr, events.File{Dir: j.config.StateDir}))
 	log := slog.New(slog.NewJSONHandler(to, nil)).With("command", j.command)
 	for _, field := range []struct{ key, value string }{
 		{"network", j.config.Network}, {"containerID", j.args.ContainerID}, {"ifName", j.args.IfName},

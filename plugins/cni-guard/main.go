@@ -6,13 +6,14 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // build is set by the linker: -X main.build=v1.2.3.
@@ -25,7 +26,7 @@ func main() {
 		err = p.despiteConfig(err)
 	}
 	if err != nil {
-		_ = err.Print()
+		_ = safe(err).Print()
 		os.Exit(1)
 	}
 	_, _ = os.Stdout.Write(p.answer)
@@ -50,7 +51,7 @@ func (p *plugin) guarded(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) err
 		p.called = true
 		defer func() {
 			if cause := recover(); cause != nil {
-				fmt.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)
+				printable.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)
 				err = nil
 			}
 			// The namespace was judged, once; skel would open the path again, and

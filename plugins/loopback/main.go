@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // build is set by the linker: -X main.build=v1.2.3.
@@ -29,7 +32,7 @@ func main() {
 		GC:     judged(nothing),
 	}, version.All, "CNI plugin loopback "+build+" of cni-guard: brings up a sandbox's lo, and leaves the node's alone")
 	if err != nil {
-		_ = err.Print()
+		_ = types.NewError(err.Code, printable.Error(errors.New(err.Msg)), printable.Error(errors.New(err.Details))).Print()
 		os.Exit(1)
 	}
 	_, _ = os.Stdout.Write(p.answer.Bytes())
