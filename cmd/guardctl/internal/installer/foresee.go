@@ -22,7 +22,7 @@ func (r Request) foresee(p *Plan, c change, now target) (target, Snapshot, error
 		return now, Snapshot{}, err
 	}
 	defer v.close()
-	f, err := v.target(r.runtime())
+	f, err := v.target(r.runtimeIn(v))
 	switch {
 	case err != nil:
 		return f, Snapshot{}, fmt.Errorf("edit %s: the result would not be loaded: %w; nothing was changed", c.Path, err)
@@ -44,7 +44,7 @@ func (r Request) wouldRefuse(p *Plan, v view, f target, edits bool) error {
 	if f.multus != "" {
 		return nil // Multus calls, and selects no file
 	}
-	found, enforced, err := v.judged(r.runtime(), f)
+	found, enforced, err := v.judged(r.runtimeIn(v), f)
 	if err != nil {
 		p.note("the guard cannot judge %s: %s", v.real, v.says(err.Error()))
 		return nil

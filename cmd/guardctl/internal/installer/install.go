@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // Marker is the file beside the plugin that makes it let everything through. Its
@@ -24,6 +22,9 @@ const Marker = "cni-guard.pass-through"
 func Install(r Request) (Plan, error) {
 	var p Plan
 	if err := r.resolve(); err != nil {
+		return p, err
+	}
+	if err := r.open(); err != nil {
 		return p, err
 	}
 	record, err := r.recorded()
@@ -74,7 +75,7 @@ func (r *Request) resolve() error {
 	if r.named.ConfDir, err = filepath.Abs(r.Site.ConfDir); err != nil {
 		return fmt.Errorf("find folder %s: %w", r.Site.ConfDir, err)
 	}
-	for _, dir := range []*string{&r.Site.ConfDir, &r.Site.BinDir, &r.RecordDir, &r.From} {
+	for _, dir := range []*string{&r.Site.ConfDir, &r.Site.BinDir, &r.RecordDir} {
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
 			return fmt.Errorf("find folder %s: %w", *dir, err)
@@ -97,12 +98,12 @@ func (r Request) sameWay(record *Record) error {
 	return nil
 }
 
-// runtime is the site's, with our programs as if they were there already.
-func (r Request) runtime() conflist.Runtime {
-	run := r.Site.Runtime
-	run.BinDirs = append(slices.Clone(run.BinDirs), r.From)
-	run.Supports = r.Supports
-	return run
+// open reads the programs to install, unless [Request.Enter] did.
+func (r *Request) open() (err error) {
+	if r.release == nil {
+		r.release, err = OpenRelease(r.From)
+	}
+	return err
 }
 
 // effective gives the file into which the guard belongs once the changes are made.
@@ -112,7 +113,7 @@ func (r Request) effective(changes map[string][]byte) (target, error) {
 		return target{}, err
 	}
 	defer v.close()
-	return v.target(r.runtime())
+	return v.target(r.runtimeIn(v))
 }
 
 // finish plans what a conversion that was killed left undone: the list is there,

@@ -21,8 +21,11 @@ func (p *Plan) planPrograms(r Request, record *Record) (map[string]Program, erro
 		}
 		programs[path] = fresh
 	}
-	for _, name := range []string{guardctl, plugin} {
-		b := r.program(name, r.Site.BinDir)
+	wanted, err := r.wanted()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range wanted {
 		entry, err := p.planProgram(b)
 		if err != nil {
 			return nil, err
@@ -37,6 +40,23 @@ func (p *Plan) planPrograms(r Request, record *Record) (map[string]Program, erro
 		note(path, entry)
 	}
 	return programs, nil
+}
+
+// wanted returns the programs that belong into the folder of plugins on any node, in
+// the order in which they are put there.
+func (r Request) wanted() ([]program, error) {
+	var all []program
+	for _, name := range []string{guardctl, plugin} {
+		b, err := r.program(name, r.Site.BinDir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	if b := r.release.loopback(); b != nil {
+		all = append(all, program{b, filepath.Join(r.Site.BinDir, ownLo)})
+	}
+	return all, nil
 }
 
 // planRecord plans to write down what will be done, before the edit.

@@ -8,33 +8,54 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
 )
 
-// loopbackDir gives the folder of the loopback plugin that the runtime finds, or
+// loopbackDir returns the folder of the loopback plugin that the runtime finds, or
 // that of our programs where it finds none.
 func (r Request) loopbackDir() string {
 	for _, dir := range r.Site.Runtime.BinDirs {
-		if info, err := os.Stat(filepath.Join(dir, loopback)); err == nil && info.Mode().IsRegular() {
+		if info, err := os.Stat(filepath.Join(dir, lo)); err == nil && info.Mode().IsRegular() {
 			return dir
 		}
 	}
 	return r.Site.BinDir
 }
 
+// ours reports whether a loopback plugin that is there is ours.
+func ours(path string) (bool, error) {
+	is, err := loopback.Ours(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, explain("look at "+path, path, err)
+	}
+	return is, nil
+}
+
 // planLoopback plans to put the safe loopback plugin in the place of the one that
 // is there, which is kept beside it. One that a package brought since is kept in
 // the place of the older one.
 func (p *Plan) planLoopback(r Request) (string, Program, error) {
-	b := r.program(loopback, r.loopbackDir())
+	b := program{r.release.loopback(), filepath.Join(r.loopbackDir(), lo)}
+	if b.built == nil {
+		return b.to, Program{}, r.release.noLoopback()
+	}
+	is, err := ours(b.to)
+	if err != nil {
+		return b.to, Program{}, err
+	}
 	keep := filepath.Join(filepath.Dir(b.to), kept)
-	if exists(b.to) && !ours(b.to, loopback) {
+	if exists(b.to) && !is {
 		if err := mayReplace(keep); err != nil {
 			return b.to, Program{}, err
 		}
 		p.step(func() error { return keepBeside(b.to, keep) }, "keep %s as %s", b.to, keep)
 	}
 	entry, err := p.planProgram(b)
-	if err == nil && exists(b.to) && (exists(keep) || !ours(b.to, loopback)) {
+	if err == nil && exists(b.to) && (exists(keep) || !is) {
 		entry.Kept = keep
 	}
 	return b.to, entry, err
@@ -52,7 +73,7 @@ func keepBeside(path, keep string) error {
 		if statErr != nil {
 			return explain("keep "+path, path, statErr)
 		}
-		return copyFile(keep, path, attributesOf(info), nil) // a file system without links
+		return copyFile(keep, path, attributesOf(info)) // a file system without links
 	}
 	if err := rename(beside, keep); err != nil {
 		_ = os.Remove(beside)
@@ -65,16 +86,20 @@ func keepBeside(path, keep string) error {
 // planOldLoopback plans to put back what our loopback plugin replaced.
 func (p *Plan) planOldLoopback(r Request) error {
 	for _, dir := range r.Site.Runtime.BinDirs {
-		path, keep := filepath.Join(dir, loopback), filepath.Join(dir, kept)
+		path, keep := filepath.Join(dir, lo), filepath.Join(dir, kept)
+		is, err := ours(path)
+		if err != nil {
+			return err
+		}
 		switch {
-		case exists(keep) && (!exists(path) || ours(path, loopback)):
+		case exists(keep) && (is || !exists(path)):
 			if err := mayReplace(path); err != nil {
 				return err
 			}
 			p.step(func() error { return putBack(keep, path) }, "put %s back", path)
 		case exists(keep):
 			p.note("%s is not ours: somebody replaced it since; %s stays beside it", path, keep)
-		case ours(path, loopback):
+		case is:
 			p.note("%s is ours, and replaced nothing: it stays, for pods of containerd and cri-dockerd need one", path)
 		}
 	}

@@ -64,7 +64,7 @@ func (r Request) withoutOwn() (string, error) {
 		return "", err
 	}
 	defer v.close()
-	f, err := v.target(r.runtime())
+	f, err := v.target(r.runtimeIn(v))
 	if err != nil {
 		return "", fmt.Errorf("find what %s is a copy of: %w: the file stays as it is; put the primary plugin's own back, or run guardctl uninstall", ownFile, err)
 	}

@@ -37,7 +37,8 @@ type Request struct {
 	// Supports asks plugins for their versions; see conflist.Runtime.
 	Supports func(binary, cniVersion string) error
 
-	named site.Site // Site as it was named, before links were followed
+	named   site.Site // Site as it was named, before links were followed
+	release *Release  // the programs of From, once they were read
 }
 
 // A Plan is what is left to do.

@@ -3,16 +3,13 @@
 package installer
 
 import (
-	"bytes"
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/invoke"
@@ -24,36 +21,44 @@ import (
 const (
 	plugin   = conflist.GuardType
 	guardctl = "guardctl"
-	loopback = "loopback"
+	// lo is the name of the loopback plugin, ours or another project's. containerd and
+	// cri-dockerd have it compiled in.
+	lo = "loopback"
+	// ownLo is where ours is as well, whether or not it is in use, so that the installed
+	// guardctl can put it into place without the folder of the release.
+	ownLo = "cni-guard-loopback"
 	// kept is the name of the loopback plugin that ours replaced.
 	kept = "loopback.orig"
-	// module is what our programs are built of.
-	module = "github.com/cni-guard/cni-guard"
 )
 
-// patience is what a program has to say that it runs.
+// patience is how long a program may take to answer.
 const patience = 10 * time.Second
 
 // A program is one of ours, and where it belongs.
-type program struct{ name, from, to string }
-
-func (r Request) program(name, dir string) program {
-	return program{name, filepath.Join(r.From, name), filepath.Join(dir, name)}
+type program struct {
+	*built
+	to string
 }
 
-// planProgram plans to put a program into place if another is there, and gives
+// runner reports whether the program is started for nothing but an answer, as
+// guardctl is; the others are plugins, which answer VERSION.
+func (b program) runner() bool { return filepath.Base(b.to) == guardctl }
+
+// program returns a program of the release and its place.
+func (r Request) program(name, dir string) (program, error) {
+	b, err := r.release.find(name)
+	return program{b, filepath.Join(dir, name)}, err
+}
+
+// planProgram plans to put a program into place if another is there, and returns
 // what to write down of it.
 func (p *Plan) planProgram(b program) (Program, error) {
-	fresh, err := hashFile(b.from)
-	if err != nil {
-		return Program{}, fmt.Errorf("find %s: %w: say by --from where cni-guard, loopback and guardctl are; make build makes them", b.name, err)
-	}
 	old, err := hashFile(b.to)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Program{}, explain("read "+b.to, b.to, err)
 	}
-	if old == fresh && executable(b.to) {
-		return Program{SHA256: fresh}, nil
+	if old == b.hash && executable(b.to) {
+		return Program{SHA256: b.hash}, nil
 	}
 	if err := mayReplace(b.to); err != nil {
 		return Program{}, err
@@ -62,21 +67,27 @@ func (p *Plan) planProgram(b program) (Program, error) {
 	if old != "" {
 		does = "replace " + b.to
 	}
-	p.step(func() error { return b.install() }, "%s%s", does, b.versions(old != ""))
-	return Program{SHA256: fresh, Replaced: old}, nil
+	p.step(b.install, "%s%s", does, b.versions(old != ""))
+	return Program{SHA256: b.hash, Replaced: old}, nil
 }
 
-func (b program) install() error {
-	return copyFile(b.to, b.from, attributes{mode: 0o755, uid: os.Geteuid(), gid: os.Getegid()}, b.runs)
+func (b program) attributes() attributes {
+	return attributes{mode: 0o755, uid: os.Geteuid(), gid: os.Getegid()}
+}
+
+func (b program) install() error { return b.place(b.runs) }
+
+func (b program) place(test func(string) error) error {
+	return place(b.to, b.attributes(), func(f *os.File) error { return b.copyTo(f) }, test)
 }
 
 // errTried ends a trial that went well.
 var errTried = errors.New("it runs")
 
-// try lets a program run beside its place, and leaves nothing there: the folder
-// that it comes from may be one in which nothing runs (noexec).
+// try starts a program beside its place, and leaves nothing there. The folder that
+// it comes from may be one in which nothing runs (noexec).
 func (b program) try() error {
-	err := copyFile(b.to, b.from, attributes{mode: 0o755, uid: os.Geteuid(), gid: os.Getegid()}, func(path string) error {
+	err := b.place(func(path string) error {
 		if err := b.runs(path); err != nil {
 			return err
 		}
@@ -88,11 +99,11 @@ func (b program) try() error {
 	return err
 }
 
-// runs lets a program say that it runs, before it is where the runtime calls it.
+// runs makes sure that a program runs, before it is where the runtime calls it.
 func (b program) runs(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if b.name != guardctl {
+	if !b.runner() {
 		_, err := probe.Version(ctx, path)
 		return err
 	}
@@ -102,42 +113,19 @@ func (b program) runs(path string) error {
 	return nil
 }
 
-// versions tells which build goes and which comes, where they are known.
+// versions says which build is replaced and by which, where they are known.
 func (b program) versions(replaces bool) string {
-	fresh := version(b.from)
 	switch {
-	case fresh == "":
+	case b.version == "":
 		return ""
 	case !replaces:
-		return " " + fresh
+		return " " + b.version
 	}
 	old := version(b.to)
 	if old == "" {
 		old = "of unknown version"
 	}
-	return fmt.Sprintf(": %s → %s", old, fresh)
-}
-
-// version gives the build of a plugin, which says "CNI plugin NAME BUILD: …" to who
-// starts it by hand; "" where it says nothing such.
-func version(path string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	var about bytes.Buffer
-	if _, err := (&invoke.RawExec{Stderr: &about}).ExecPlugin(ctx, path, nil, nil); err != nil {
-		return ""
-	}
-	words := strings.Fields(about.String())
-	if len(words) < 4 || words[0] != "CNI" || words[1] != "plugin" {
-		return ""
-	}
-	return strings.TrimSuffix(words[3], ":")
-}
-
-// ours reports whether a program was built of our module.
-func ours(path, name string) bool {
-	info, err := buildinfo.ReadFile(path)
-	return err == nil && info.Path == module+"/plugins/"+name
+	return fmt.Sprintf(": %s → %s", old, b.version)
 }
 
 func hashFile(path string) (string, error) {

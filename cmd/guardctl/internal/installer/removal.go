@@ -86,7 +86,7 @@ func few(paths []string) string {
 func (p *Plan) planGone(r Request) {
 	gone := []string{
 		filepath.Join(r.Site.BinDir, plugin), filepath.Join(r.Site.BinDir, Marker),
-		recordPath(r.RecordDir), filepath.Join(r.Site.BinDir, guardctl),
+		filepath.Join(r.Site.BinDir, ownLo), recordPath(r.RecordDir), filepath.Join(r.Site.BinDir, guardctl),
 	}
 	for _, path := range gone {
 		if exists(path) {

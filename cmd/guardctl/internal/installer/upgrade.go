@@ -9,24 +9,32 @@ import (
 	"slices"
 )
 
-// Upgrade plans to replace the programs that are installed by those of a folder,
+// Upgrade plans to replace the programs that are installed by those of a release,
 // one rename each: a call runs the old one or the new one. No configuration is
-// touched.
+// touched. Where a configuration names the guard and the plugin is missing, it is
+// put there.
 func Upgrade(r Request) (Plan, error) {
 	var p Plan
 	if err := r.resolve(); err != nil {
+		return p, err
+	}
+	if err := r.open(); err != nil {
 		return p, err
 	}
 	record, err := readIfAny(r.RecordDir)
 	if err != nil {
 		return p, err
 	}
-	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) {
-		return p, fmt.Errorf("upgrade %s: it is not there: run guardctl install, or say --bin-dir", to)
+	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) && len(namedIn(r.Site.ConfDir, loadable)) == 0 {
+		return p, fmt.Errorf("upgrade %s: it is not there, and no configuration of %s names it: run guardctl install, or say --bin-dir", to, r.named.ConfDir)
+	}
+	wanted, err := r.installed(&p)
+	if err != nil {
+		return p, err
 	}
 	programs := map[string]Program{}
 	var replaced []program
-	for _, b := range r.installed() {
+	for _, b := range wanted {
 		before := len(p.Steps)
 		if programs[b.to], err = p.planProgram(b); err != nil {
 			return p, err
@@ -37,6 +45,9 @@ func Upgrade(r Request) (Plan, error) {
 	}
 	p.tryFirst(replaced)
 	p.planProgramsRecord(r, record, programs)
+	if exists(r.marker()) {
+		p.note("%s is there, of a guardctl uninstall: until guardctl install is run the plugin lets everything through", r.marker())
+	}
 	return p, nil
 }
 
@@ -47,7 +58,7 @@ func (p *Plan) tryFirst(programs []program) {
 	if len(programs) < 2 {
 		return
 	}
-	all := Step{Does: fmt.Sprintf("try the %d programs of %s", len(programs), filepath.Dir(programs[0].from)), do: func() error {
+	all := Step{Does: fmt.Sprintf("try the %d programs of %s", len(programs), filepath.Dir(programs[0].path)), do: func() error {
 		for _, b := range programs {
 			if err := b.try(); err != nil {
 				return err
@@ -75,14 +86,24 @@ func (p *Plan) planProgramsRecord(r Request, record *Record, programs map[string
 	}
 }
 
-// installed gives the programs that are to be replaced: guardctl before the
-// plugin that calls it, and the loopback plugin where it is ours.
-func (r Request) installed() []program {
-	programs := []program{r.program(guardctl, r.Site.BinDir), r.program(plugin, r.Site.BinDir)}
+// installed returns the programs that are to be there: guardctl before the plugin
+// that calls it, and the loopback plugin where it is ours.
+func (r Request) installed(p *Plan) ([]program, error) {
+	programs, err := r.wanted()
+	if err != nil {
+		return nil, err
+	}
 	for _, dir := range r.Site.Runtime.BinDirs {
-		if path := filepath.Join(dir, loopback); ours(path, loopback) {
-			programs = append(programs, r.program(loopback, dir))
+		path := filepath.Join(dir, lo)
+		is, err := ours(path)
+		switch b := r.release.loopback(); {
+		case err != nil:
+			return nil, err
+		case is && b == nil:
+			p.note("%s stays as it is: there is no loopback plugin of cni-guard in %s", path, r.release.dir)
+		case is:
+			programs = append(programs, program{b, path})
 		}
 	}
-	return programs
+	return programs, nil
 }

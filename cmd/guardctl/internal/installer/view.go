@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/libcni"
@@ -20,6 +21,7 @@ import (
 type view struct {
 	dir  string // of the links
 	real string
+	top  string // has dir, and the stand-in of the plugin
 }
 
 // viewPrefix begins the names of views.
@@ -33,7 +35,7 @@ func (r Request) newView(changes map[string][]byte) (v view, err error) {
 	if !r.DryRun && exists(r.RecordDir) {
 		parent = r.RecordDir // where Lock sweeps up after those that were killed
 	}
-	if v.dir, err = os.MkdirTemp(parent, viewPrefix); err != nil {
+	if v.top, err = os.MkdirTemp(parent, viewPrefix); err != nil {
 		return v, fmt.Errorf("look at the folder as it will be: %w: free some space (df %s)", err, cmp.Or(parent, os.TempDir()))
 	}
 	defer func() {
@@ -42,6 +44,10 @@ func (r Request) newView(changes map[string][]byte) (v view, err error) {
 			err = fmt.Errorf("look at the folder as it will be: %w", err)
 		}
 	}()
+	v.dir = filepath.Join(v.top, "conf")
+	if err := v.prepare(); err != nil {
+		return v, err
+	}
 	if err := v.link(v.real, v.dir, changes); err != nil {
 		return v, err
 	}
@@ -53,6 +59,34 @@ func (r Request) newView(changes map[string][]byte) (v view, err error) {
 		}
 	}
 	return v, nil
+}
+
+// prepare makes the empty folder, and a stand-in of the plugin, which may not be
+// installed yet.
+func (v view) prepare() error {
+	if err := os.Mkdir(v.dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(v.standIn(), nil, 0o600)
+}
+
+func (v view) standIn() string { return filepath.Join(v.top, plugin) }
+
+// runtimeIn returns the runtime of the site as it will be when our programs are
+// there.
+func (r Request) runtimeIn(v view) conflist.Runtime {
+	run := r.Site.Runtime
+	run.BinDirs = append(slices.Clone(run.BinDirs), v.top)
+	run.Supports = func(binary, cniVersion string) error {
+		switch {
+		case binary == v.standIn() && r.release != nil:
+			return r.release.supports(cniVersion)
+		case binary == v.standIn() || r.Supports == nil:
+			return nil
+		}
+		return r.Supports(binary, cniVersion)
+	}
+	return run
 }
 
 // link fills a folder. Folders, which have drop-ins, are made: a link to one
@@ -79,10 +113,12 @@ func (v view) link(from, to string, but map[string][]byte) error {
 	return nil
 }
 
-func (v view) close() { _ = os.RemoveAll(v.dir) }
+func (v view) close() { _ = os.RemoveAll(v.top) }
 
 // says puts the real folder into a message.
-func (v view) says(text string) string { return strings.ReplaceAll(text, v.dir, v.real) }
+func (v view) says(text string) string {
+	return strings.NewReplacer(v.dir, v.real, v.standIn(), plugin, ", "+v.top, "").Replace(text)
+}
 
 // selected gives what the runtime will select.
 func (v view) selected(r conflist.Runtime) (conflist.File, error) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // warn tells what is right now and may not stay so.
@@ -22,7 +24,7 @@ func (p *Plan) warn(r Request, f target) {
 	}
 	p.warnOf(r, f)
 	for _, plugin := range f.Plugins {
-		if !slices.ContainsFunc(r.runtime().BinDirs, func(dir string) bool { return exists(filepath.Join(dir, plugin)) }) {
+		if plugin != conflist.GuardType && !slices.ContainsFunc(r.Site.Runtime.BinDirs, func(dir string) bool { return exists(filepath.Join(dir, plugin)) }) {
 			p.note("%s names the plugin %s, which is in none of %s: no pod starts until it is there", f.Name, plugin, strings.Join(r.Site.Runtime.BinDirs, ", "))
 		}
 	}

@@ -48,7 +48,7 @@ func (r Request) outlived(own string, doc []byte, record *Record) error {
 		return err
 	}
 	defer v.close()
-	f, err := v.target(r.runtime())
+	f, err := v.target(r.runtimeIn(v))
 	if err != nil {
 		return fmt.Errorf("it has outlived the list that it is a copy of, and the runtime would select nothing: %w", err)
 	}

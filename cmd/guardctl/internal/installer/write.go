@@ -43,8 +43,8 @@ func replaceFile(path string, before, after []byte, a attributes) error {
 	return place(path, a, write, func(string) error { return unchanged(path, before) })
 }
 
-// copyFile puts a copy of a program at path, if test likes it.
-func copyFile(path, from string, a attributes, test func(path string) error) error {
+// copyFile puts a copy of a file at path.
+func copyFile(path, from string, a attributes) error {
 	return place(path, a, func(to *os.File) error {
 		f, err := os.Open(from)
 		if err != nil {
@@ -53,7 +53,7 @@ func copyFile(path, from string, a attributes, test func(path string) error) err
 		defer f.Close()
 		_, err = io.Copy(to, f)
 		return err
-	}, test)
+	}, nil)
 }
 
 // place writes beside path and renames. Nobody else may read the file before it

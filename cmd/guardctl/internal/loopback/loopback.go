@@ -9,6 +9,7 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,8 +36,8 @@ func In(dirs []string) func() (checks.Loopback, error) {
 	}
 }
 
-// Ours tells whether a file is our loopback plugin. What is no Go program is not;
-// the error says that the file cannot be read.
+// Ours reports whether a file is our loopback plugin. A file that is no Go program
+// is not; the error says that the file cannot be read.
 func Ours(path string) (bool, error) {
 	info, err := buildinfo.ReadFile(path)
 	var trouble *fs.PathError
@@ -47,4 +48,10 @@ func Ours(path string) (bool, error) {
 		return false, nil // a script, or written in another language
 	}
 	return info.Path == mainPackage, nil
+}
+
+// OursIn is Ours of a program that was read.
+func OursIn(program io.ReaderAt) bool {
+	info, err := buildinfo.Read(program)
+	return err == nil && info.Path == mainPackage
 }
