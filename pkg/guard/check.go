@@ -37,12 +37,16 @@ type Check[T any] struct {
 	// They stand earlier in the slice.
 	Needs []*Check[T]
 
-	// Probe reports every occurrence of the failure. An error means that it
-	// could not tell.
+	// Probe reports every occurrence of the failure. An error without findings means
+	// that it could not tell. Findings with an error stand, and the error is
+	// reported beside them: evidence in hand survives a later look that fails. A
+	// probe that has evidence and looks on hands it over first, with Hold, so
+	// that it also survives a look that hangs.
 	Probe func(context.Context, *T) ([]Finding, error)
 
-	// Repair removes the failure; nil where only the operator can. Run probes
-	// again afterwards, so Repair need not verify its own work.
+	// Repair removes the failure; nil where only the operator can. The check is
+	// probed again afterwards, so Repair need not verify its own work. It may be
+	// called several times, as one that fails is tried again.
 	Repair func(context.Context, *T) error
 }
 

@@ -41,7 +41,7 @@ type Outcome struct {
 	State    State
 	Policy   Policy
 	Findings []Finding // Failed: what is there; Repaired: what was there
-	Err      error     // Unknown: why; Failed: why the repair did not work
+	Err      error     // Unknown: why; Failed: why the repair did not work, or a later look
 	Note     string    // Skipped: because of which check
 	Remedy   string
 

@@ -5,8 +5,11 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +75,7 @@ func TestProbe(t *testing.T) {
 		}, guard.Unknown, "trouble"},
 		"findings and an error": {func(context.Context, *world) ([]guard.Finding, error) {
 			return make([]guard.Finding, 1), errTrouble
-		}, guard.Unknown, "trouble"},
+		}, guard.Failed, "trouble"},
 		"panic":      {func(context.Context, *world) ([]guard.Finding, error) { panic("oh") }, guard.Unknown, "probe panicked: oh"},
 		"panic(nil)": {func(context.Context, *world) ([]guard.Finding, error) { panic(nil) }, guard.Unknown, "probe panicked"}, //nolint:govet // on purpose
 		"nil pointer": {func(context.Context, *world) ([]guard.Finding, error) {
@@ -144,25 +147,67 @@ func TestProbeCancelled(t *testing.T) {
 }
 
 func TestRepair(t *testing.T) {
+	// each gives a repair whose tries end with these errors, the last of them for
+	// good. A nil mends.
+	each := func(errs ...error) func(context.Context, *world) error {
+		tries := 0
+		return func(_ context.Context, w *world) error {
+			err := errs[min(tries, len(errs)-1)]
+			tries++
+			w.broken = err != nil
+			return err
+		}
+	}
+	busy := fmt.Errorf("set link up: %w", syscall.EBUSY)
 	for name, c := range map[string]struct {
 		repair func(context.Context, *world) error
 		state  guard.State
 		err    string
+		tries  int
 	}{
-		"works":           {mend, guard.Repaired, ""},
-		"fails":           {func(context.Context, *world) error { return errTrouble }, guard.Failed, "repair thing: trouble"},
-		"lies":            {func(context.Context, *world) error { return nil }, guard.Failed, ""},
-		"panics":          {func(context.Context, *world) error { panic("oh") }, guard.Failed, "repair panicked: oh"},
-		"works and fails": {func(_ context.Context, w *world) error { w.broken = false; return errTrouble }, guard.Repaired, ""},
-		"none":            {nil, guard.Failed, ""},
+		"works":              {mend, guard.Repaired, "", 1},
+		"fails":              {each(errTrouble), guard.Failed, "repair thing: trouble", 4},
+		"fails once":         {each(errTrouble, nil), guard.Repaired, "", 2},
+		"busy":               {each(busy), guard.Unknown, "before it: world is broken", 4},
+		"busy, then works":   {each(busy, busy, busy, nil), guard.Repaired, "", 4},
+		"busy, then refused": {each(busy, errTrouble), guard.Failed, "repair thing: trouble", 4},
+		"lies":               {func(context.Context, *world) error { return nil }, guard.Failed, "", 1},
+		"panics":             {func(context.Context, *world) error { panic("oh") }, guard.Failed, "repair panicked: oh", 4},
+		"works and fails":    {func(_ context.Context, w *world) error { w.broken = false; return errTrouble }, guard.Repaired, "", 1},
+		"none":               {nil, guard.Failed, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := run(t, mendable(c.repair), guard.Add, guard.Settings{}, &world{broken: true})
-			if o.State != c.state || len(o.Findings) != 1 {
-				t.Errorf("state %v, findings %v, want %v and what was found", o.State, o.Findings, c.state)
-			}
-			if c.err == "" && o.Err != nil || c.err != "" && (o.Err == nil || !strings.Contains(o.Err.Error(), c.err)) {
-				t.Errorf("error %v, want %q", o.Err, c.err)
+			synctest.Test(t, func(t *testing.T) {
+				w, repair, tries := &world{broken: true}, c.repair, 0
+				if repair != nil {
+					repair = func(ctx context.Context, w *world) error { tries++; return c.repair(ctx, w) }
+				}
+				o := run(t, mendable(repair), guard.Add, guard.Settings{}, w)
+				if o.State != c.state || tries != c.tries {
+					t.Errorf("state %v after %d tries, want %v after %d", o.State, tries, c.state, c.tries)
+				}
+				if (len(o.Findings) == 1) != (c.state != guard.Unknown) || o.Refuses() != (c.state == guard.Failed) {
+					t.Errorf("findings %v, refuses: %t", o.Findings, o.Refuses())
+				}
+				if c.err == "" && o.Err != nil || c.err != "" && (o.Err == nil || !strings.Contains(o.Err.Error(), c.err)) {
+					t.Errorf("error %v, want %q", o.Err, c.err)
+				}
+			})
+		})
+	}
+}
+
+// Every error by which the kernel says that it is slow or busy is no proof that a
+// repair is impossible.
+func TestRepairPassingErrors(t *testing.T) {
+	for _, slow := range []error{
+		syscall.EAGAIN, syscall.EINTR, syscall.EBUSY, syscall.ETIMEDOUT, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.EMFILE, syscall.ENFILE, os.ErrDeadlineExceeded, context.DeadlineExceeded, context.Canceled,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := mendable(func(context.Context, *world) error { return errors.Join(errTrouble, fmt.Errorf("ask: %w", slow)) })
+			if o := run(t, c, guard.Add, guard.Settings{}, &world{broken: true}); o.State != guard.Unknown || o.Refuses() {
+				t.Errorf("%v: state %v", slow, o.State)
 			}
 		})
 	}
@@ -172,7 +217,7 @@ func TestRepairDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := mendable(func(ctx context.Context, _ *world) error { <-ctx.Done(); return ctx.Err() })
 		o := run(t, c, guard.Add, guard.Settings{}, &world{broken: true})
-		if o.State != guard.Failed || !errors.Is(o.Err, context.DeadlineExceeded) {
+		if o.State != guard.Unknown || !errors.Is(o.Err, context.DeadlineExceeded) || !strings.Contains(o.Err.Error(), "world is broken") {
 			t.Errorf("state %v, error %v", o.State, o.Err)
 		}
 	})
@@ -217,7 +262,8 @@ func TestPolicyAndStage(t *testing.T) {
 		"DEL":                 {guard.Del, guard.Settings{}, guard.Repaired, true},
 		"node":                {guard.Node, guard.Settings{}, guard.Repaired, true},
 		"CHECK":               {guard.Verify, guard.Settings{}, guard.Failed, true},
-		"STATUS":              {guard.Status, guard.Settings{}, guard.Failed, true},
+		"STATUS":              {guard.Status, guard.Settings{}, guard.Repaired, true},
+		"STATUS, audit":       {guard.Status, audit(guard.Setting{}), guard.Failed, false},
 		"CHECK, repair true":  {guard.Verify, named(guard.Setting{Repair: &yes}), guard.Failed, true},
 		"repair false":        {guard.Add, named(guard.Setting{Repair: &no}), guard.Failed, true},
 		"warn":                {guard.Add, named(guard.Setting{Policy: guard.Warn}), guard.Repaired, false},

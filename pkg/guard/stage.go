@@ -15,9 +15,10 @@ const (
 	Node                     // by hand or by an agent, no pod involved
 )
 
-// MayRepair reports whether checks may change anything at this stage. CHECK
-// and STATUS only look: their callers expect an answer, not a change.
-func (s Stage) MayRepair() bool { return s&(Verify|Status) == 0 }
+// MayRepair reports whether checks may change anything at this stage. CHECK only
+// looks: its caller expects an answer, not a change. STATUS repairs what ADD would:
+// an error makes the node NotReady, and then no pod starts whose ADD would repair.
+func (s Stage) MayRepair() bool { return s&Verify == 0 }
 
 // String names the stages as the documentation does: "ADD, DEL".
 func (s Stage) String() string {

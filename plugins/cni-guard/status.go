@@ -16,8 +16,9 @@ import (
 )
 
 // status answers whether the node is fit for pods. The runtime asks every few
-// seconds and makes the node NotReady on an error, so a finding must have stood
-// for a while, and only its first sight is logged.
+// seconds and makes the node NotReady on an error, and then no pod starts whose ADD
+// would repair anything. So STATUS repairs what ADD would. A finding that is left
+// must have stood for a while, and only its first sight is logged.
 func (p *plugin) status(args *skel.CmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
@@ -38,7 +39,7 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 		if err := errors.Join(err, minorErr); err != nil {
 			log.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
 		}
-		if first || firstMinor {
+		if first || firstMinor || o.State == guard.Repaired {
 			log.outcome(*o)
 		}
 		if o.Refuses() && !stands {
