@@ -55,4 +55,7 @@ type Target struct {
 type Interface struct {
 	MAC   string // as net.HardwareAddr prints it
 	Addrs []netip.Prefix
+	// Optional says that the kernel need not have the interface in the sandbox: it is
+	// a device that a program drives in user space, or is in a virtual machine.
+	Optional bool
 }

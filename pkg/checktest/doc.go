@@ -33,6 +33,7 @@
 //	ifname   CNI_IFNAME; eth0
 //	mac      what the result says of the interface; nothing
 //	addr     likewise; may be repeated
+//	optional the kernel need not have the interface: true or false, which is the default
 //	recorded what the ledger says: same, other, or none, which is the default
 //	holder   the container whose live record has the cookie (own: this attachment's
 //	         container), or error: and why the records cannot be read; nobody by default

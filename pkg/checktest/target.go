@@ -89,6 +89,11 @@ func (t *target) set(key, value string) (err error) {
 		var addr netip.Prefix
 		addr, err = netip.ParsePrefix(value)
 		t.want.Addrs = append(t.want.Addrs, addr)
+	case "optional":
+		t.want.Optional = value == "true"
+		if value != "true" && value != "false" {
+			return errors.New("want true or false")
+		}
 	case "recorded":
 		t.recorded = value
 		if !slices.Contains([]string{"same", "other", "none"}, value) {
@@ -114,7 +119,7 @@ func (t *target) set(key, value string) (err error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "optional", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 

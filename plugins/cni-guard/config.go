@@ -22,6 +22,7 @@ type config struct {
 	CNIVersion string
 	Network    string
 	PrevResult json.RawMessage // nil where there is none
+	Device     bool            // the attachment was given a device by its ID
 	Valid      json.RawMessage // GC: the attachments to keep; nil where none were given
 
 	Settings guard.Settings
@@ -92,6 +93,7 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 		}
 	}
 	c.PrevResult = notNull(keys["prevResult"])
+	c.Device = hasDevice(keys)
 	c.Valid = notNull(keys["cni.dev/valid-attachments"])
 	if c.Valid == nil { // the spelling of CNI 1.1.0's text; containernetworking/cni#1101
 		c.Valid = notNull(keys["cni.dev/attachments"])
@@ -105,6 +107,21 @@ func (c *config) readKeys(keys map[string]json.RawMessage) error {
 	}
 	c.Settings, err = guard.ParseSettings(keys["mode"], keys["checks"], checks.Names(), c.Options.Of)
 	return err
+}
+
+// hasDevice reports whether a device plugin gave the attachment a device: Multus passes
+// its ID in each plugin's entry and, where that has the capability, in runtimeConfig.
+// What is not readable is none.
+func hasDevice(keys map[string]json.RawMessage) bool {
+	for _, key := range []string{"deviceID", "pciBusID"} {
+		var id string
+		if keys[key] != nil && json.Unmarshal(keys[key], &id) == nil && id != "" {
+			return true
+		}
+	}
+	var config struct{ DeviceID, CNIDeviceInfoFile string }
+	return keys["runtimeConfig"] != nil && json.Unmarshal(keys["runtimeConfig"], &config) == nil &&
+		(config.DeviceID != "" || config.CNIDeviceInfoFile != "")
 }
 
 // mustBeAbsolute refuses folders that would depend on where the runtime runs.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
@@ -26,7 +27,9 @@ func wanted(c config, ifName string) (checks.Interface, *types.Error) {
 		return checks.Interface{}, types.NewError(types.ErrDecodingFailure,
 			"cni-guard: read prevResult: "+err.Error(), "The plugin before cni-guard in the conflist of network "+c.Network+" gave this result.")
 	}
-	return interfaceOf(result, ifName), nil
+	want := interfaceOf(result, ifName)
+	want.Optional = want.Optional || c.Device
+	return want, nil
 }
 
 // parseResult converts the result to the newest form. The library panics on a
@@ -66,7 +69,12 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 	var want checks.Interface
 	index := -1
 	for i, iface := range r.Interfaces {
-		if iface != nil && iface.Name == ifName && iface.Sandbox != "" {
+		if iface == nil || iface.Name != ifName {
+			continue
+		}
+		// A sandbox that is no path is the ID of a virtual machine (SPEC 1.1, "Success").
+		want.Optional = iface.SocketPath != "" || iface.PciID != "" || !strings.HasPrefix(iface.Sandbox, "/")
+		if iface.Sandbox != "" {
 			want.MAC, index = iface.Mac, i
 			break
 		}
