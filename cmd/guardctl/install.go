@@ -28,8 +28,7 @@ func installCommand() *cobra.Command {
 	}
 	c := newChangeFlags(cmd)
 	r := &c.request
-	r.Placement = installer.Inline
-	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend")
+	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: where it is, or inline)")
 	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
 	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, also of one that is there: enforce or audit (default: as it is, or enforce)")
 	cmd.Flags().StringArrayVar(&r.Allow, "allow", nil, "a pattern of file names that the guard is to find right beside its own, such as '20-storage.*'; may be said again")

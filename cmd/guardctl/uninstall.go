@@ -22,7 +22,7 @@ func uninstallCommand() *cobra.Command {
 	}
 	c := newChangeFlags(cmd)
 	cmd.Flags().DurationVar(&c.request.Grace, "grace", installer.Grace, "how long the plugin stays after it was last named or called")
-	cmd.Flags().BoolVar(&c.request.Force, "force", false, "keep 00-cni-guard.conflist without the guard where pods would get another network without it, or none")
+	cmd.Flags().BoolVar(&c.request.Force, "force", false, "keep 00-cni-guard.conflist without the guard where pods would get another network without it, or none; remove the programs though attachments of sandboxes that are gone name them")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		return c.run(installer.Uninstall, "the guard is out of the chain", "nothing to do")
 	}

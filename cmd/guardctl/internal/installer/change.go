@@ -98,6 +98,9 @@ func loadable(path string) bool {
 	return false
 }
 
+// errOutside says that a file is another program's to write.
+var errOutside = errors.New("outside of the folder")
+
 // readConf reads a configuration and what a new one takes over from it. A link is
 // followed only within the folder: a file elsewhere is somebody else's to write,
 // and a link that became a file would be worse.
@@ -106,7 +109,7 @@ func readConf(path string) (target string, content []byte, a attributes, err err
 		return "", nil, a, explain("read "+path, path, err)
 	}
 	if filepath.Dir(target) != filepath.Dir(path) {
-		return "", nil, a, fmt.Errorf("edit %s: it is a link to %s, outside of the folder: add the guard there, where the file is made, or use --placement own", path, target)
+		return target, nil, a, fmt.Errorf("edit %s: it is a link to %s, %w", path, target, errOutside)
 	}
 	if content, err = os.ReadFile(target); err != nil {
 		return "", nil, a, explain("read "+path, path, err)

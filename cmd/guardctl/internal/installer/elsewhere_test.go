@@ -47,7 +47,7 @@ func TestOtherConfDir(t *testing.T) {
 		if first.read("conf/10-a.conflist") != list || first.has("bin/"+installer.Marker) || !first.has("bin/cni-guard") {
 			t.Errorf("the first is done: %s", first.folder("bin"))
 		}
-		if said := first.show(p); !strings.Contains(said, "still named by NODE/conf2/20-b.conflist, of another conf dir: run guardctl uninstall --conf-dir NODE/conf2") {
+		if said := first.show(p); !strings.Contains(said, "named in another conf dir, by NODE/conf2/20-b.conflist (guardctl uninstall --runtime containerd --conf-dir NODE/conf2 --bin-dir NODE/bin)") {
 			t.Errorf("it says %s", said)
 		}
 	}

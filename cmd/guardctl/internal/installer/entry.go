@@ -44,8 +44,8 @@ func (r Request) entry() ([]byte, error) {
 	return doc, nil
 }
 
-// entryIn gives the guard's entry of a list, nil where there is none, or where the
-// list is broken, which whoever edits it says.
+// entryIn returns the guard's entry of a list, nil where there is none, or where the
+// list is broken, which whoever edits it reports.
 func entryIn(doc []byte) json.RawMessage {
 	l, err := conflist.Parse("x.conflist", doc)
 	if err != nil {

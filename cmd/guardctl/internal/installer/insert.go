@@ -5,6 +5,7 @@ package installer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,6 +32,9 @@ func (r Request) insert(f target, record *Record) (change, error) {
 		return r.insertOwn(path, record)
 	}
 	target, doc, a, err := readConf(path)
+	if errors.Is(err, errOutside) {
+		err = fmt.Errorf("%w: add the guard there, where the file is made, or use --placement own", err)
+	}
 	if err != nil {
 		return change{}, err
 	}
@@ -45,7 +49,7 @@ func (r Request) insert(f target, record *Record) (change, error) {
 	if err != nil {
 		return change{}, fmt.Errorf("edit %s: %w", path, err)
 	}
-	if !bytes.Contains(doc, []byte(conflist.GuardType)) {
+	if entryIn(doc) == nil {
 		before = doc // byte for byte, whatever edit thinks
 	}
 	c := newChange(target, "", before, after, a)

@@ -28,6 +28,7 @@ func Install(r Request) (Plan, error) {
 		return p, err
 	}
 	record, err := r.recorded()
+	r.choosePlacement(record)
 	if err == nil {
 		err = errors.Join(r.ownRecord(), r.sameWay(record))
 	}
@@ -68,8 +69,21 @@ func remedy(err error) string {
 	return ": see to the network first"
 }
 
-// resolve makes the folders plain.
+// resolve makes the folders plain, and makes sure that they are there.
 func (r *Request) resolve() error {
+	if err := r.absolute(); err != nil {
+		return err
+	}
+	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
+		if !isFolder(dir) {
+			return fmt.Errorf("find folder %s: it is not there: say --conf-dir and --bin-dir as the runtime has them; guardctl makes neither", dir)
+		}
+	}
+	return nil
+}
+
+// absolute makes the folders plain.
+func (r *Request) absolute() error {
 	var err error
 	r.named = r.Site
 	if r.named.ConfDir, err = filepath.Abs(r.Site.ConfDir); err != nil {
@@ -82,17 +96,29 @@ func (r *Request) resolve() error {
 		}
 		*dir = resolved(abs) // runtimes follow links to folders as well
 	}
-	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return fmt.Errorf("find folder %s: it is not there: say --conf-dir and --bin-dir as the runtime has them; guardctl makes neither", dir)
-		}
-	}
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// choosePlacement keeps to the placement of the installation that there is, where the
+// operator says none.
+func (r *Request) choosePlacement(record *Record) {
+	switch {
+	case r.Placement != "":
+	case record != nil && !exists(r.marker()): // the marker says that uninstall was run
+		r.Placement = record.Placement
+	default:
+		r.Placement = Inline
+	}
 }
 
 // sameWay refuses a second way of installing beside the first.
 func (r Request) sameWay(record *Record) error {
-	if record != nil && record.Placement != r.Placement && exists(record.Edit.Path) && names(record.Edit.Path) {
+	if record != nil && record.Placement != r.Placement && guarded(record.Edit.Path) {
 		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first, and then this again; pods that start in between are not guarded", r.Placement, record.Edit.Path, record.Placement)
 	}
 	return nil

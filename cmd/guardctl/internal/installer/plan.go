@@ -15,7 +15,8 @@ type Request struct {
 	Site      site.Site
 	RecordDir string
 	// From is the folder that has cni-guard, guardctl and, with Loopback, loopback.
-	From      string
+	From string
+	// Placement is "" for that of the installation that there is, or else Inline.
 	Placement Placement
 	Loopback  bool
 	// Mode is the "mode" of a new entry; "" leaves it to the default.
@@ -27,7 +28,8 @@ type Request struct {
 	// names the guard.
 	Elsewhere []string
 	// Force lets Uninstall take the guard's entry out of its own file, and keep the
-	// file, where without it pods would get another network, or none.
+	// file, where without it pods would get another network, or none; and remove the
+	// programs though attachments name them whose sandboxes are gone.
 	Force bool
 	// Grace is how long the plugin stays after the last conflist named it, and
 	// after the last call; see Uninstall.
@@ -39,6 +41,7 @@ type Request struct {
 
 	named   site.Site // Site as it was named, before links were followed
 	release *Release  // the programs of From, once they were read
+	rooted  bool      // the node's files are those below a folder, see Enter
 }
 
 // A Plan is what is left to do.

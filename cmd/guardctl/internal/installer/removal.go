@@ -12,6 +12,9 @@ import (
 
 // mayRemove tells early what would stop the removal of the programs at the end.
 func (r Request) mayRemove() error {
+	if !isFolder(r.Site.BinDir) {
+		return nil
+	}
 	for _, name := range []string{plugin, Marker} {
 		if err := mayReplace(filepath.Join(r.Site.BinDir, name)); err != nil {
 			return err
@@ -70,15 +73,6 @@ func (p *Plan) sweep(r Request) {
 			}
 		}
 	}
-}
-
-// few names the first of many.
-func few(paths []string) string {
-	const some = 5
-	if len(paths) <= some {
-		return strings.Join(paths, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(paths[:some], ", "), len(paths)-some)
 }
 
 // planGone plans to remove the programs, the plugin first and ourselves last,

@@ -4,6 +4,7 @@ package installer
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,7 +23,7 @@ const Grace = 5 * time.Minute
 func Uninstall(r Request) (Plan, error) {
 	var p Plan
 	r.Placement = Inline
-	if err := r.resolve(); err != nil {
+	if err := r.absolute(); err != nil {
 		return p, err
 	}
 	record, err := r.recorded()
@@ -48,7 +49,7 @@ func Uninstall(r Request) (Plan, error) {
 	}
 	p.sweep(r)
 	if len(others) > 0 {
-		p.note("the programs stay, and guard: they are still named by %s, of another conf dir: run guardctl uninstall --conf-dir %s as well, with the --record-dir of that installation", few(others), filepath.Dir(others[0]))
+		p.note("the programs stay, and guard: they are named in another conf dir, by %s", few(others))
 		return p, nil
 	}
 	if err := p.planOldLoopback(r); err != nil {
@@ -75,17 +76,35 @@ func (r Request) staysUp(changes []change) error {
 	return nil
 }
 
-// listed gives the loadable lists of the conf dir that name the guard.
+// listed returns the loadable lists of the conf dir that have the guard. A list that
+// does not parse is among them if it looks so, for whoever edits it to report. A conf
+// dir that is gone has none.
 func (r Request) listed() ([]string, error) {
+	if !isFolder(r.Site.ConfDir) {
+		return nil, nil
+	}
 	all, err := conflist.Names(r.Site.ConfDir)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, name := range all {
-		if path := filepath.Join(r.Site.ConfDir, name); filepath.Ext(name) == ".conflist" && names(path) {
+		if path := filepath.Join(r.Site.ConfDir, name); filepath.Ext(name) == ".conflist" && guarded(path) {
 			found = append(found, path)
 		}
 	}
 	return found, nil
+}
+
+// guarded reports whether a list has the guard's entry.
+func guarded(path string) bool {
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	l, err := conflist.Parse("x.conflist", doc)
+	if err != nil {
+		return namesGuard(doc)
+	}
+	return guardIn(l) != nil
 }

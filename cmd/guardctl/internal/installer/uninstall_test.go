@@ -3,6 +3,9 @@
 package installer_test
 
 import (
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -60,28 +63,43 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// What names the plugin keeps it, and is told.
+// cached is an attachment in the cache of libcni, whose sandbox is at netns.
+func cached(config, netns string) string {
+	return fmt.Sprintf(`{"kind":"cniCacheV1","containerId":"c0ffee","networkName":"pods","ifName":"eth0","netns":%q,"config":%q}`,
+		netns, base64.StdEncoding.EncodeToString([]byte(config)))
+}
+
+// A file that names the plugin keeps it, and is named with what makes an end of it.
 func TestStillNamed(t *testing.T) {
-	const config = "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiY25pLWd1YXJkIn1dfQ==" // {"plugins":[{"type":"cni-guard"}]}
-	for name, content := range map[string]string{
-		"conf/10-a.conflist" + quarantine.Suffix:             `{"plugins":[{"type":"cni-guard"}]}`,
-		"conf/90-x.conf":                                     `{"name":"x","type":"cni-guard"}`,
-		"conf/20-b.conf.cni-guard-orig":                      `{"name":"x","type":"cni-guard"}`,
-		"elsewhere/10-b.conflist" + quarantine.Suffix + "-2": `{"plugins":[{"type":"cni-guard"}]}`,
-		"cache/results/pods-c0ffee-eth0":                     `{"kind":"cniCacheV1","config":"` + config + `"}`,
+	const (
+		entry   = `{"plugins":[{"type":"cni-guard"}]}`
+		escaped = `{"plugins":[{"Type":"cni\u002dguard"}]}`
+		dropIn  = `{"name":"x","type":"cni-guard"}`
+		multus  = `{"name":"m","type":"multus","delegates":[{"name":"x","plugins":[{"type":"cni-guard"}]}]}`
+	)
+	for name, c := range map[string]struct{ content, ends string }{
+		"conf/10-a.conflist" + quarantine.Suffix:             {entry, "rm NODE/conf/10-a.conflist" + quarantine.Suffix + "; or guardctl conf restore"},
+		"conf/90-x.conf":                                     {dropIn, "take the entry out by hand, or rm NODE/conf/90-x.conf"},
+		"conf/91-y.conf":                                     {"\xff\xfe" + utf16(dropIn), "take the entry out by hand"},
+		"conf/net/99-guard.conf":                             {dropIn, "rm NODE/conf/net/99-guard.conf"},
+		"conf/99-multus.conf":                                {multus, "restart its pod on this node"},
+		"conf/20-b.conf.cni-guard-orig":                      {dropIn, "rm NODE/conf/20-b.conf.cni-guard-orig"},
+		"elsewhere/10-b.conflist" + quarantine.Suffix + "-2": {escaped, "rm NODE/elsewhere/10-b"},
+		"cache/results/gone":                                 {cached(entry, "/run/netns/none"), "guardctl release --container-id c0ffee --network pods --ifname eth0 gives its address back, then rm NODE/cache/results/gone; or guardctl uninstall --force"},
+		"cache/results/here":                                 {cached(escaped, "/proc/self/ns/net"), "it goes when the pod ends"},
+		"cache/results/nowhere":                              {cached(entry, ""), "if crictl pods does not list c0ffee, guardctl release"},
 	} {
 		n := installed(t)
-		if err := os.Mkdir(n.path("elsewhere"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		n.mkdir("elsewhere")
+		n.mkdir("conf/net")
 		n.request.Elsewhere = []string{n.path("elsewhere")}
 		n.write("conf/10-a.conflist.bak", n.read("conf/10-a.conflist"), 0o600) // is nobody's business
-		n.write(name, content, 0o600)
+		n.write(name, c.content, 0o600)
 		n.must(installer.Uninstall)
 		n.old()
 		p := n.must(installer.Uninstall)
-		if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it is still named by NODE/"+name) {
-			t.Errorf("%s: %s", name, n.show(p))
+		if said := n.show(p); len(p.Steps) > 0 || !strings.Contains(said, "it is still named by NODE/"+name+" (") || !strings.Contains(said, c.ends) {
+			t.Errorf("%s: %s", name, said)
 		}
 		if err := os.Remove(n.path(name)); err != nil {
 			t.Fatal(err)
@@ -89,6 +107,88 @@ func TestStillNamed(t *testing.T) {
 		if n.must(installer.Uninstall); n.has("bin/cni-guard") {
 			t.Errorf("%s: without it the plugin is still there", name)
 		}
+	}
+}
+
+// utf16 encodes ASCII as UTF-16, the lower byte first.
+func utf16(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		b.Write([]byte{c, 0})
+	}
+	return b.String()
+}
+
+// With force an attachment whose sandbox is gone keeps nothing; one of a pod that
+// lives keeps the plugin all the same.
+func TestForceWithAttachments(t *testing.T) {
+	n := installed(t)
+	const entry = `{"plugins":[{"type":"cni-guard"}]}`
+	n.write("cache/results/gone", cached(entry, n.path("none")), 0o600)
+	n.write("cache/results/plain", cached(entry, n.path("record/install.json")), 0o600) // a pin whose mount is gone
+	n.write("cache/results/here", cached(entry, "/proc/self/ns/net"), 0o600)
+	n.request.Force = true
+	n.must(installer.Uninstall)
+	n.old()
+	p := n.must(installer.Uninstall)
+	if said := n.show(p); !n.has("bin/cni-guard") || !strings.Contains(said, "results/here") || strings.Contains(said, "results/gone") || strings.Contains(said, "results/plain") {
+		t.Errorf("with a pod that lives: %s", said)
+	}
+	n.remove("cache/results/here")
+	if n.must(installer.Uninstall); n.has("bin/cni-guard") {
+		t.Error("the plugin is still there")
+	}
+}
+
+// An entry is found however it is spelled, and what a runtime does not read as one is
+// not.
+func TestSpelling(t *testing.T) {
+	for entry, found := range map[string]bool{
+		`{"type":"cni\u002dguard"}`:                   true,
+		`{ "TYPE" : "cni-guard" }`:                    true,
+		`{"comment":"\"cni-guard\"","type":"tuning"}`: false,
+		`{"type":"tuning","was":"cni-guard"}`:         false,
+	} {
+		n := newNode(t)
+		n.write("bin/tuning", answers, 0o755)
+		n.write("conf/10-a.conflist", strings.Replace(list, "]", ","+entry+"]", 1), 0o600)
+		n.must(installer.Uninstall)
+		if now := n.read("conf/10-a.conflist"); strings.Contains(now, entry) == found {
+			t.Errorf("%s: the list has %s", entry, now)
+		}
+	}
+}
+
+// Folders that are gone by now keep nobody from cleaning up the rest.
+func TestUninstallWithoutFolders(t *testing.T) {
+	n := installed(t)
+	if err := errors.Join(os.RemoveAll(n.path("conf")), os.RemoveAll(n.path("bin"))); err != nil {
+		t.Fatal(err)
+	}
+	n.must(installer.Uninstall)
+	if n.has("record/install.json") {
+		t.Error("the record is still there")
+	}
+}
+
+// Without a placement the one that there is stays; after uninstall it is the default.
+func TestPlacementStays(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	n.request.Placement = ""
+	n.write("conf/10-a.conflist", strings.Replace(list, `"bridge"`, `"bridge","mtu":9`, 1), 0o600)
+	if n.must(installer.Install); !strings.Contains(n.read(ownFile), `"mtu":9`) {
+		t.Errorf("the copy did not follow: %s", n.folder("conf"))
+	}
+	n.remove(ownFile) // Cilium renames what it does not know
+	if n.must(installer.Install); !n.has(ownFile) {
+		t.Errorf("the copy is not back: %s", n.folder("conf"))
+	}
+	n.must(installer.Uninstall)
+	if n.must(installer.Install); n.has(ownFile) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
+		t.Errorf("after uninstall: %s", n.folder("conf"))
 	}
 }
 

@@ -3,47 +3,94 @@
 package installer
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"golang.org/x/sys/unix"
+
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// names reports whether a file names the guard as a plugin, or looks like it.
-func names(path string) bool {
-	content, err := os.ReadFile(path)
-	return err == nil && bytes.Contains(content, []byte(`"`+conflist.GuardType+`"`))
+// A user is a file by which the plugin may still be called.
+type user struct {
+	path string
+	// ends says what makes an end of that, with the command.
+	ends string
 }
 
-// users gives what names the guard: the files of all conf dirs, those included
-// that are quarantined or put aside, and would be back with one command; and the
-// attachments that runtimes cached, by which CRI-O and podman remove pods.
-func (r Request) users() []string {
-	var found []string
-	for _, dir := range append([]string{r.Site.ConfDir}, r.elsewhere()...) {
-		found = append(found, namedIn(dir, comesBack)...)
+// String returns the file and what to do about it, as a clause.
+func (u user) String() string { return printable.String(u.path) + " (" + u.ends + ")" }
+
+// few names the first of many.
+func few(users []user) string {
+	const some = 5
+	var names []string
+	for _, u := range users[:min(some, len(users))] {
+		names = append(names, u.String())
 	}
-	dirs := release.CacheDirs()
-	if !slices.Contains(dirs, r.Site.CacheDir) {
-		dirs = append(dirs, r.Site.CacheDir)
+	text := strings.Join(names, "; ")
+	if len(users) > some {
+		text += fmt.Sprintf("; and %d more", len(users)-some)
 	}
-	for _, dir := range dirs {
-		for _, path := range filesOf(filepath.Join(dir, "results")) {
-			if cached(path) {
-				found = append(found, path)
-			}
+	return text
+}
+
+// users returns what names the guard: the files of all conf dirs, those included that
+// are quarantined or put aside, and would be back with one command; and the attachments
+// that runtimes cached, by which CRI-O and podman remove pods.
+func (r Request) users() (found []user) {
+	for _, path := range namedIn(r.Site.ConfDir, comesBack) {
+		found = append(found, user{path, r.endsHere(path)})
+	}
+	for _, dir := range r.elsewhere() {
+		for _, path := range namedIn(dir, comesBack) {
+			found = append(found, user{path, r.endsElsewhere(dir, path)})
+		}
+	}
+	for _, path := range r.cachedFiles() {
+		if u, ok := r.attachment(path); ok {
+			found = append(found, u)
 		}
 	}
 	return found
 }
 
-// elsewhere gives the other conf dirs of the node, as their links lead.
+func (r Request) endsHere(path string) string {
+	name := filepath.Base(path)
+	_, _, away := strings.Cut(name, quarantine.Suffix)
+	switch {
+	case away:
+		return fmt.Sprintf("it is in quarantine: rm %s; or guardctl conf restore --conf-dir %s %s, and run this again", printable.Word(path), printable.Word(r.named.ConfDir), printable.Word(name))
+	case strings.HasSuffix(path, aside):
+		return "it was put aside by install: rm " + printable.Word(path)
+	case filepath.Dir(path) != r.Site.ConfDir:
+		return "it adds the guard to the list of another file: rm " + printable.Word(path)
+	case isMultus(path):
+		return "Multus has a copy of the list in its own: restart its pod on this node, which writes the file again"
+	}
+	return "take the entry out by hand, or rm " + printable.Word(path)
+}
+
+func (r Request) endsElsewhere(dir, path string) string {
+	if !loadable(path) {
+		return "it is out of use: rm " + printable.Word(path)
+	}
+	return r.uninstallOf(dir)
+}
+
+// uninstallOf returns the command that takes the guard out of another conf dir.
+func (r Request) uninstallOf(dir string) string {
+	return fmt.Sprintf("guardctl uninstall --runtime %s --conf-dir %s --bin-dir %s", r.Site.Runtime.Kind, printable.Word(dir), printable.Word(strings.Join(r.Site.Runtime.BinDirs, ":")))
+}
+
+// elsewhere returns the other conf dirs of the node, as their links lead.
 func (r Request) elsewhere() (dirs []string) {
 	for _, dir := range r.Elsewhere {
 		if real := resolved(dir); real != r.Site.ConfDir && !slices.Contains(dirs, real) {
@@ -53,50 +100,78 @@ func (r Request) elsewhere() (dirs []string) {
 	return dirs
 }
 
-// guardedElsewhere gives the files of other conf dirs that have the guard now.
-func (r Request) guardedElsewhere() (found []string) {
+// guardedElsewhere returns the files of other conf dirs that have the guard now.
+func (r Request) guardedElsewhere() (found []user) {
 	for _, dir := range r.elsewhere() {
-		found = append(found, namedIn(dir, loadable)...)
-	}
-	return found
-}
-
-// namedIn gives the files of a conf dir that name the guard, and its drop-ins that
-// do, of those whose name counts. What somebody keeps under another name is his.
-func namedIn(dir string, counts func(string) bool) (found []string) {
-	dropIns, _ := filepath.Glob(filepath.Join(dir, "*", "*.conf"))
-	for _, path := range append(filesOf(dir), dropIns...) {
-		if counts(path) && names(path) {
-			found = append(found, path)
+		for _, path := range namedIn(dir, loadable) {
+			found = append(found, user{path, r.endsElsewhere(dir, path)})
 		}
 	}
 	return found
 }
 
-// comesBack tells the files that a runtime loads, or would after one command.
-func comesBack(path string) bool {
-	_, number, away := strings.Cut(filepath.Base(path), quarantine.Suffix)
-	return loadable(path) || strings.HasSuffix(path, aside) || away && !strings.Contains(number, ".")
+// multusDir is where Multus keeps the delegates of pods, by which it removes them
+// ("cniDir" of its configuration).
+const multusDir = "/var/lib/cni/multus"
+
+// cachedFiles returns what runtimes and Multus keep of attachments.
+func (r Request) cachedFiles() (paths []string) {
+	dirs := release.CacheDirs()
+	if !slices.Contains(dirs, r.Site.CacheDir) {
+		dirs = append(dirs, r.Site.CacheDir)
+	}
+	for _, dir := range append(dirs, multusDir) {
+		paths = append(paths, filesOf(filepath.Join(dir, "results"))...)
+	}
+	return append(paths, filesOf(multusDir)...)
 }
 
-// cached reports whether a cached attachment was made by a list with the guard.
-func cached(path string) bool {
+// attachment returns a cached attachment that was made with the guard. With Force one
+// whose sandbox is gone does not count.
+func (r Request) attachment(path string) (user, bool) {
 	content, err := os.ReadFile(path)
-	var entry struct {
-		Config []byte `json:"config"`
+	if err != nil {
+		return user{}, false
 	}
-	return err == nil && json.Unmarshal(content, &entry) == nil &&
-		bytes.Contains(entry.Config, []byte(`"`+conflist.GuardType+`"`))
+	var entry struct {
+		Config      []byte `json:"config"`
+		ContainerID string `json:"containerId"`
+		IfName      string `json:"ifName"`
+		Network     string `json:"networkName"`
+		Netns       string `json:"netns"`
+	}
+	if filepath.Dir(path) == multusDir { // delegates, and no more
+		return user{path, "it is of a pod that Multus attached: it goes when that pod ends; if the pod is gone, rm " + printable.Word(path)}, namesGuard(content)
+	}
+	if json.Unmarshal(content, &entry) != nil || !namesGuard(entry.Config) {
+		return user{}, false
+	}
+	rm := "rm " + printable.Word(path)
+	free := fmt.Sprintf("guardctl release --container-id %s --network %s --ifname %s", printable.Word(entry.ContainerID), printable.Word(entry.Network), printable.Word(entry.IfName))
+	switch there, known := r.sandbox(entry.Netns); {
+	case known && there:
+		return user{path, fmt.Sprintf("its sandbox %s is there: it goes when the pod ends", printable.String(entry.Netns))}, true
+	case known && r.Force:
+		return user{}, false
+	case known:
+		return user{path, fmt.Sprintf("its sandbox %s is gone: %s gives its address back, then %s; or guardctl uninstall --force, after which a runtime that still knows the sandbox cannot remove it", printable.String(entry.Netns), free, rm)}, true
+	}
+	return user{path, fmt.Sprintf("it does not say where its sandbox is: if crictl pods does not list %s, %s gives its address back, then %s", printable.String(entry.ContainerID), free, rm)}, true
 }
 
-// filesOf gives the regular files of a folder, and none of one that is not there.
-func filesOf(dir string) (paths []string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			paths = append(paths, path)
-		}
+// sandbox reports whether a namespace is there, where that can be told. A pin that is
+// an ordinary file lost its mount; seen from a container, it may be one that was
+// mounted after the container was started.
+func (r Request) sandbox(netns string) (there, known bool) {
+	var stat unix.Statfs_t
+	err := unix.Statfs(netns, &stat)
+	switch {
+	case netns == "":
+		return false, false
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return false, true
+	case err != nil:
+		return false, false
 	}
-	return paths
+	return r.rooted || stat.Type == unix.NSFS_MAGIC || stat.Type == unix.PROC_SUPER_MAGIC, true
 }

@@ -4,6 +4,7 @@ package installer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,9 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 		return c, c.restore(record.Edit)
 	}
 	target, doc, a, err := readConf(path)
+	if errors.Is(err, errOutside) {
+		err = fmt.Errorf("%w: take the guard's entry out of %s, or rm %s, and run this again", err, target, path)
+	}
 	if err != nil {
 		return c, err
 	}
