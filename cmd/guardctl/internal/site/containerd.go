@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
 // section names the table of containerd's CRI plugin in a version of the
@@ -21,9 +23,20 @@ func section(version int64) string {
 	return "io.containerd.cri.v1.runtime" // 3, containerd 2
 }
 
-// readContainerd reads what a config.toml, and what it imports, say of CNI.
-// What is said later counts.
-func (s *Site) readContainerd(root, path string) error {
+// readContainerd reads what a config.toml, and what it imports, say of CNI. What is
+// said later counts. The file is that of the command line, if that names one.
+func (s *Site) readContainerd(root string, p product, process runtimeconf.Process) error {
+	path := p.config
+	if files := process.Flag("config", "c"); len(files) > 0 {
+		named, err := process.Path(files[len(files)-1])
+		if err != nil {
+			return err
+		}
+		if named != path {
+			s.How = append(s.How, fmt.Sprintf("its configuration is %s: the command line of %s", named, p.name))
+		}
+		path = named
+	}
 	docs, err := readImports(root, path, nil)
 	if err != nil {
 		return err

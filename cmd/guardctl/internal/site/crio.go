@@ -6,43 +6,111 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
-// readCRIO reads crio.conf and then the files of crio.conf.d by their names, of
-// which the later one counts: crio.conf.d(5).
-func (s *Site) readCRIO(root, path, dropIns string) error {
-	paths := []string{path}
-	entries, err := os.ReadDir(filepath.Join(root, dropIns))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// readCRIO reads the files of CRI-O, and then what its command line or environment
+// overrides.
+func (s *Site) readCRIO(root string, process runtimeconf.Process) error {
+	crio := runtimeconf.CRIO{Process: process, Root: root}
+	if process.EnvErr != nil {
+		s.How = append(s.How, fmt.Sprintf("what the environment of CRI-O sets (CONTAINER_*) is not considered: %v", process.EnvErr))
+		crio.EnvErr = nil
+	}
+	files, err := crio.Files()
+	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			paths = append(paths, filepath.Join(dropIns, e.Name()))
-		}
-	}
-	for _, p := range paths {
-		d, err := readTOML(root, p)
+	older := []string(nil) // plugin_dir of CRI-O before 1.17, which newer ones add
+	for _, path := range files {
+		d, err := readTOML(root, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.readNetwork(p, table(d.tree, "crio", "network")); err != nil {
-			return fmt.Errorf("%s: %w", p, err)
+		if err := s.readNetwork(path, tableFold(d.tree, "crio", "network"), &older); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
+	}
+	if err := s.overrideCRIO(crio); err != nil {
+		return err
+	}
+	s.Runtime.BinDirs = append(s.Runtime.BinDirs, older...)
+	return nil
+}
+
+// overrideCRIO takes what flags and variables of the environment say. Of an empty
+// folder CRI-O makes nothing that it could run with; such a value is left out.
+func (s *Site) overrideCRIO(crio runtimeconf.CRIO) error {
+	for _, option := range []struct {
+		flag string
+		to   func(values []string)
+	}{
+		{"cni-config-dir", func(v []string) { s.ConfDir = v[len(v)-1] }},
+		{"cni-plugin-dir", func(v []string) { s.Runtime.BinDirs = splitCommas(v) }},
+		{"cni-default-network", func(v []string) { s.Runtime.DefaultNetwork = v[len(v)-1] }},
+	} {
+		values, source, err := crio.Override(option.flag)
+		if err != nil {
+			return err
+		}
+		text := strings.Join(values, ",")
+		if source == "" || text == "" && option.flag != "cni-default-network" {
+			continue
+		}
+		option.to(values)
+		s.How = append(s.How, fmt.Sprintf("%s is %q: %s", option.flag, text, source))
 	}
 	return nil
 }
 
+// readCRIDockerd takes what the command line of cri-dockerd says, which has no
+// file.
+func (s *Site) readCRIDockerd(process runtimeconf.Process) error {
+	for _, option := range []struct {
+		flag string
+		to   func(value string)
+	}{
+		{"cni-conf-dir", func(v string) { s.ConfDir = v }},
+		{"cni-bin-dir", func(v string) { s.Runtime.BinDirs = splitCommas([]string{v}) }},
+		{"cni-cache-dir", func(v string) { s.CacheDir = v }},
+	} {
+		values := process.Flag(option.flag)
+		if len(values) == 0 || values[len(values)-1] == "" {
+			continue
+		}
+		value := values[len(values)-1]
+		option.to(value)
+		s.How = append(s.How, fmt.Sprintf("%s is %s: the command line of cri-dockerd", option.flag, value))
+	}
+	if values := process.Flag("network-plugin"); len(values) > 0 && values[len(values)-1] != "cni" {
+		return fmt.Errorf("cri-dockerd runs with --network-plugin=%s: it takes no network from a folder of configurations", values[len(values)-1])
+	}
+	return nil
+}
+
+// splitCommas returns the folders of a flag that may be repeated, and may name
+// several at once.
+func splitCommas(values []string) (dirs []string) {
+	for _, value := range values {
+		for dir := range strings.SplitSeq(value, ",") {
+			if dir = strings.TrimSpace(dir); dir != "" {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
+}
+
 // readNetwork reads the table crio.network: crio.conf(5). plugin_dir is of
-// releases before 1.17.
-func (s *Site) readNetwork(path string, network map[string]any) error {
+// releases before 1.17; those since then append it to plugin_dirs.
+func (s *Site) readNetwork(path string, network map[string]any, older *[]string) error {
 	for _, key := range []string{"network_dir", "plugin_dir", "plugin_dirs", "cni_default_network"} {
-		value, ok := network[key]
+		value, ok := valueFold(network, key)
 		if !ok {
 			continue
 		}
@@ -58,7 +126,7 @@ func (s *Site) readNetwork(path string, network map[string]any) error {
 		case key == "network_dir" && text != "":
 			s.ConfDir = text
 		case key == "plugin_dir" && text != "":
-			s.Runtime.BinDirs = []string{text}
+			*older = []string{text}
 		case key == "cni_default_network":
 			s.Runtime.DefaultNetwork = text
 		}

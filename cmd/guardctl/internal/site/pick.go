@@ -5,13 +5,9 @@ package site
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
@@ -95,15 +91,6 @@ func (p product) running(root string) bool {
 		}
 	}
 	return false
-}
-
-func listens(socket string) bool {
-	conn, err := net.DialTimeout("unix", socket, time.Second)
-	if err == nil {
-		_ = conn.Close()
-	}
-	// Who may not ask knows at least that it is there.
-	return err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EAGAIN)
 }
 
 // evidence says why the product was picked.

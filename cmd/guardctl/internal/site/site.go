@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package site finds what there is on a node: which runtime selects network
-// configurations, in which folder, and where its plugins are. It reads the
-// configurations of containerd (those that k3s, RKE2, microk8s and kind write
-// among them) and CRI-O, and asks which of them runs.
+// configurations, in which folder, and where its plugins are. It asks which of them
+// runs, and reads its command line, its environment and its configuration: that of
+// containerd (what k3s, RKE2, microk8s and kind write included), of CRI-O and of
+// cri-dockerd.
 package site
 
 import (
@@ -19,6 +20,10 @@ type Site struct {
 	// Runtime is what selects a configuration; its BinDirs are where it looks for
 	// plugins, in its order.
 	Runtime conflist.Runtime
+	// Name is the product: "containerd", "k3s", "CRI-O"; Unit its unit of systemd.
+	Name, Unit string
+	// Socket is where it serves CRI; "" if it does not run.
+	Socket  string
 	ConfDir string
 	// BinDir is where our programs belong: the first of Runtime.BinDirs that exists.
 	BinDir string
@@ -70,6 +75,9 @@ func Find(root string, o Overrides) (Site, error) {
 // under puts the root in front of all folders.
 func (s *Site) under(root string) {
 	s.ConfDir, s.CacheDir = filepath.Join(root, s.ConfDir), filepath.Join(root, s.CacheDir)
+	if s.Socket != "" {
+		s.Socket = filepath.Join(root, s.Socket)
+	}
 	for i, dir := range s.ClassDirs {
 		s.ClassDirs[i] = filepath.Join(root, dir)
 	}

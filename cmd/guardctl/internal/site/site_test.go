@@ -3,10 +3,12 @@
 package site_test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,6 +72,7 @@ func plant(t *testing.T, a *txtar.Archive) (root, want string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	written := map[string][]byte{}
 	for _, f := range a.Files {
 		switch f.Name {
 		case "want":
@@ -77,12 +80,47 @@ func plant(t *testing.T, a *txtar.Archive) (root, want string) {
 		case "running":
 			for socket := range strings.FieldsSeq(string(f.Data)) {
 				listen(t, filepath.Join(root, socket))
+				started(t, root, programOf(socket), nil)
 			}
+		case "fds": // processes: number, command line, and what descriptor 3 is
+			for line := range strings.Lines(string(f.Data)) {
+				words := strings.Fields(line)
+				dir, last := filepath.Join(root, "proc", words[0]), len(words)-1
+				write(t, filepath.Join(dir, "cmdline"), []byte(strings.Join(words[1:last], "\x00")+"\x00"))
+				write(t, filepath.Join(dir, "fd/.keep"), nil)
+				if err := os.Symlink(words[last], filepath.Join(dir, "fd/3")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case "cmdline", "environ": // of the process that listens, a word a line
+			written[f.Name] = f.Data
 		default:
 			write(t, filepath.Join(root, f.Name), f.Data)
 		}
 	}
+	if cmdline, ok := written["cmdline"]; ok {
+		started(t, root, strings.TrimSpace(string(cmdline)), written["environ"])
+	}
 	return root, want
+}
+
+// started writes how the process was started that listens at the sockets, which is
+// that of the test.
+func started(t *testing.T, root, cmdline string, environ []byte) {
+	t.Helper()
+	dir := filepath.Join(root, "proc", strconv.Itoa(os.Getpid()))
+	write(t, filepath.Join(dir, "cmdline"), []byte(strings.ReplaceAll(cmdline, "\n", "\x00")+"\x00"))
+	write(t, filepath.Join(dir, "environ"), bytes.ReplaceAll(environ, []byte("\n"), []byte("\x00")))
+}
+
+// programOf returns what serves a socket.
+func programOf(socket string) string {
+	for _, name := range []string{"crio", "cri-dockerd"} {
+		if strings.HasSuffix(socket, name+".sock") {
+			return "/usr/bin/" + name
+		}
+	}
+	return "/usr/bin/containerd"
 }
 
 func write(t *testing.T, path string, data []byte) {

@@ -80,6 +80,28 @@ func table(tree map[string]any, keys ...string) map[string]any {
 	return tree
 }
 
+// tableFold is table for keys in any case, as CRI-O's parser takes them.
+func tableFold(tree map[string]any, keys ...string) map[string]any {
+	for _, key := range keys {
+		value, _ := valueFold(tree, key)
+		tree, _ = value.(map[string]any)
+	}
+	return tree
+}
+
+// valueFold returns the value of a key in any case.
+func valueFold(tree map[string]any, key string) (any, bool) {
+	if value, ok := tree[key]; ok {
+		return value, true
+	}
+	for name, value := range tree {
+		if strings.EqualFold(name, key) {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
 // texts gives an array of strings.
 func texts(v any) ([]string, bool) {
 	items, ok := v.([]any)
