@@ -105,7 +105,7 @@ func repairs(c *checks.Check) string {
 		return ""
 	}
 	var stages []string
-	for _, stage := range []guard.Stage{guard.Add, guard.Del, guard.Node} {
+	for _, stage := range []guard.Stage{guard.Add, guard.Del, guard.Status, guard.Node} {
 		if c.When&stage != 0 && stage.MayRepair() {
 			stages = append(stages, stage.String())
 		}

@@ -76,7 +76,7 @@ func probeForeignNetns(ctx context.Context, t *Target) ([]guard.Finding, error) 
 			return finding(t, "is the sandbox of "+holder.String()+", whose ADD recorded its cookie"), nil
 		}
 		if t.Recorded != 0 {
-			return restoredOrForeign(t)
+			return restoredOrForeign(ctx, t)
 		}
 	}
 	findings, lookErr := foreignByInterface(t)
@@ -96,8 +96,9 @@ func (t *Target) holder(ctx context.Context, cookie uint64) (Holder, error) {
 
 // restoredOrForeign judges a namespace that is not the one which ADD recorded. A
 // pod that was checkpointed and restored is in a new one, with its interface.
-func restoredOrForeign(t *Target) ([]guard.Finding, error) {
+func restoredOrForeign(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	foreign := finding(t, "is another namespace than the one that ADD recorded")
+	guard.Hold(ctx, foreign...)
 	link, err := t.Pod.Link(t.IfName)
 	if err != nil {
 		return foreign, nil // the cookies are evidence, whatever the interface would have said

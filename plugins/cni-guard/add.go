@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -30,12 +29,15 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 		suite, p.answer = checks.HeadSuite(), emptyResult(c.CNIVersion)
 	}
 
+	p.watch.prints(p.answer)
+	p.begin("ADD", c, args)
 	k := open("ADD", c, want, args)
 	defer k.close()
-	report := guard.Run(context.Background(), suite, guard.Add, c.Settings, k.target)
+	k.watch = p.watch
 	if !head {
-		k.remember(args)
+		k.remember(args) // before the checks, of which one may hang
 	}
+	report := k.judge(suite, guard.Add, refused)
 	k.log.report(report)
 	return orNil(report.CNIError())
 }

@@ -26,6 +26,7 @@ type call struct {
 	record *ledger.Record // what is known of this attachment; nil: nothing
 	target *checks.Target
 	log    journal
+	watch  *watchdog // nil in tests of a call
 }
 
 // readAll reads the configuration and the result in it, for the verbs that fail

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/containernetworking/cni/pkg/skel"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -18,10 +16,12 @@ func (p *plugin) check(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
+	p.begin("CHECK", c, args)
 	k := open("CHECK", c, want, args)
 	defer k.close()
+	k.watch = p.watch
 	k.recall()
-	report := guard.Run(context.Background(), checks.CallSuite(), guard.Verify, c.Settings, k.target)
+	report := k.judge(checks.CallSuite(), guard.Verify, refused)
 	k.log.report(report)
 	return orNil(report.CNIError())
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -23,8 +22,10 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	}
 	c, configErr := parseConfig(args.StdinData)
 	want, resultErr := wanted(c, args.IfName)
+	p.begin("DEL", c, args)
 	k := open("DEL", c, want, args)
 	defer k.close()
+	k.watch = p.watch
 	if configErr != nil {
 		k.log.trouble("cannot read the configuration; DEL goes on with the defaults", configErr)
 	}
@@ -33,7 +34,7 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	}
 	k.recall()
 
-	report := guard.Run(context.Background(), checks.CallSuite(), guard.Del, c.Settings, k.target)
+	report := k.judge(checks.CallSuite(), guard.Del, k.stopLate)
 	k.log.report(report)
 	if refusal := notThePods(report); refusal != nil {
 		return k.releaseAndStop(*refusal, args)

@@ -16,6 +16,7 @@ import (
 // never fails: what it cannot do today the next one does.
 func (p *plugin) gc(args *skel.CmdArgs) error {
 	c, configErr := parseConfig(args.StdinData)
+	p.begin("GC", c, args)
 	log := journal{"GC", c, args}
 	if configErr != nil {
 		log.trouble("cannot read the configuration; GC goes on with the defaults", configErr)

@@ -52,7 +52,9 @@ func (k *call) release(request release.Request) release.Outcome {
 	case k.released():
 		return release.Outcome{Complete: true}
 	}
+	k.watch.extend(release.Deadline+guard.Deadline, k.unfinished(request))
 	outcome := release.Start(context.Background(), request, os.Stderr)
+	k.watch.extend(guard.Deadline, k.answerSoFar(request, outcome))
 	if outcome.Complete {
 		k.markReleased()
 	}

@@ -25,11 +25,18 @@ func main() {
 	if err != nil && !p.called {
 		err = p.despiteConfig(err)
 	}
+	p.watch.done()
+	finish(p.answer, orNil(err))
+}
+
+// finish answers and ends the program.
+func finish(stdout []byte, err error) {
 	if err != nil {
-		_ = safe(err).Print()
+		_ = safe(asCNIError(err)).Print()
 		os.Exit(1)
 	}
-	_, _ = os.Stdout.Write(p.answer)
+	_, _ = os.Stdout.Write(stdout)
+	os.Exit(0)
 }
 
 func about() string {
@@ -42,6 +49,7 @@ type plugin struct {
 	passes bool   // nothing is judged any more
 	called bool   // a verb was reached
 	answer []byte // what goes to standard output on success
+	watch  *watchdog
 }
 
 // guarded wraps a verb. A panic of ours must not fail a pod: the verb then
@@ -49,6 +57,7 @@ type plugin struct {
 func (p *plugin) guarded(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
 	return func(args *skel.CmdArgs) (err error) {
 		p.called = true
+		p.watch = startWatchdog()
 		defer func() {
 			if cause := recover(); cause != nil {
 				printable.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+// errLate is why a check has no outcome when the watchdog answers.
+var errLate = fmt.Errorf("the call was not done within %v; the kernel or a file system does not answer", guard.Deadline)
+
+// begin has the journal say so if the call hangs before any check runs, such as in
+// opening the namespace.
+func (p *plugin) begin(command string, c config, args *skel.CmdArgs) {
+	p.watch.ifLate(func() error {
+		log := journal{command, c, args}
+		within(grace, func() { log.trouble("no check was made; the call is let through unguarded", errLate) })
+		return nil
+	})
+}
+
+// judge runs the checks. If the time is up meanwhile, what is certain by then is
+// reported, and answer makes the answer of it.
+func (k *call) judge(suite []*checks.Check, stage guard.Stage, answer func(guard.Report) error) guard.Report {
+	pass := guard.NewPass(suite, stage, k.Settings)
+	log := k.log
+	k.watch.ifLate(func() error {
+		report := pass.Report(errLate)
+		within(grace, func() { log.report(report) })
+		return answer(report)
+	})
+	return pass.Run(k.watch.context(), k.target)
+}
+
+// refused answers with the refusal of a report, if it has one.
+func refused(r guard.Report) error { return orNil(r.CNIError()) }
+
+// stopLate answers a DEL whose time is up. What was found before something hung
+// stands, and the release has a deadline of its own.
+func (k *call) stopLate(r guard.Report) error {
+	refusal := notThePods(r)
+	if refusal == nil {
+		return nil
+	}
+	// A copy with a watchdog of its own: the call may come back from where it hangs,
+	// and must find that the answer is no longer its business.
+	late, w := *k, new(watchdog)
+	w.late = func() error { return late.unfinished(late.request(late.log.args)) }
+	w.timer = time.AfterFunc(guard.Deadline, w.expired)
+	late.watch = w
+	return late.releaseAndStop(*refusal, late.log.args)
+}
+
+// unfinished answers a DEL whose release did not end in time.
+func (k *call) unfinished(request release.Request) *types.Error {
+	return k.answerSoFar(request, release.Outcome{Reason: fmt.Sprintf("the release was not done within %v", release.Deadline)})
+}
+
+// answerSoFar answers a DEL that hangs after its release.
+func (k *call) answerSoFar(request release.Request, o release.Outcome) *types.Error {
+	return release.Answer("container "+request.ContainerID, "Find out what hangs on this node", request, o)
+}
