@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
@@ -35,7 +35,7 @@ func (n *confNode) goneFinding(s conflist.Selection) []confFinding {
 // to go.
 func (n *confNode) leaving() bool {
 	return slices.ContainsFunc(n.runtime.BinDirs, func(dir string) bool {
-		_, err := os.Stat(filepath.Join(dir, installer.Marker))
+		_, err := os.Stat(filepath.Join(dir, checks.PassThroughMarker))
 		return err == nil
 	})
 }

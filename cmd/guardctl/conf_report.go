@@ -50,6 +50,7 @@ type confFinding struct {
 	Keep    string `json:"keep,omitempty"`    // the file to keep
 	Command string `json:"command,omitempty"` // what to run
 	Remedy  string `json:"remedy,omitempty"`  // what to do where no command does it
+	Minor   bool   `json:"minor,omitempty"`   // it harms no pod, and does not count for the exit code
 }
 
 // report judges a selection. What is not to be read for it, it goes without: the
@@ -77,6 +78,7 @@ func (n *confNode) report(s conflist.Selection) confReport {
 	r.Findings = append(r.Findings, n.goneFinding(s)...)
 	r.Findings = append(r.Findings, n.ownFindings(s, keep, n.allowed(keep))...)
 	r.Findings = append(r.Findings, n.missingFindings(s)...)
+	r.Findings = append(r.Findings, n.entryFindings()...)
 	return r
 }
 

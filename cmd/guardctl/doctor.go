@@ -39,7 +39,7 @@ func doctorCommand() *cobra.Command {
 		}
 		e, trouble := on.guardEntry()
 		if trouble != nil {
-			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(the defaults hold for this look)")
+			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", trouble, "(for this look the defaults hold for what cannot be read)")
 		}
 		if !repair {
 			e.Settings = withoutRepairs(e.Settings)
@@ -120,11 +120,12 @@ func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output
 	return verdict(r)
 }
 
-// verdict ends with the code for the worst outcome.
+// verdict ends with the code for the worst outcome. Minor findings count for
+// nothing.
 func verdict(r guard.Report) error {
 	unknown := false
 	for _, o := range r.Outcomes {
-		if o.State == guard.Failed {
+		if o.State == guard.Failed && !o.Minor() {
 			return &exitError{code: findings}
 		}
 		unknown = unknown || o.State == guard.Unknown

@@ -85,7 +85,9 @@ const (
 // UnmarshalJSON accepts the words above.
 func (s *Scope) UnmarshalJSON(b []byte) error {
 	word, err := oneOf(b, string(ScopeEffective), string(ScopeAny))
-	*s = Scope(word)
+	if err == nil {
+		*s = Scope(word)
+	}
 	return err
 }
 
@@ -103,7 +105,9 @@ func (c Caller) detect() bool { return c == CallerDetect || c == "" }
 // UnmarshalJSON accepts the words above and the runtimes.
 func (c *Caller) UnmarshalJSON(b []byte) error {
 	word, err := oneOf(b, "containerd", "crio", "cri-dockerd", string(CallerNone), string(CallerDetect))
-	*c = Caller(word)
+	if err == nil {
+		*c = Caller(word)
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ package checks
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,21 +14,59 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// binaryFinding looks for the guard as a runtime does: the first regular file of
-// the name, whether it can be executed or not.
-func binaryFinding(dirs []string) *guard.Finding {
+// PassThroughMarker is the name of the file beside cni-guard that makes it judge
+// nothing: ADD hands the result on, and every other verb succeeds. guardctl
+// uninstall makes it, and its modification time is that of the last call.
+const PassThroughMarker = "cni-guard.pass-through"
+
+// PassesThrough returns the path of the marker beside the cni-guard that a runtime
+// finds in its plugin folders, and "" where there is none.
+func PassesThrough(binDirs []string) string {
+	program, _ := findGuard(binDirs)
+	if program == "" {
+		return ""
+	}
+	// The plugin looks where its own program is, behind a link.
+	if target, err := filepath.EvalSymlinks(program); err == nil {
+		program = target
+	}
+	marker := filepath.Join(filepath.Dir(program), PassThroughMarker)
+	if _, err := os.Stat(marker); err != nil {
+		return ""
+	}
+	return marker
+}
+
+// findGuard finds the guard as a runtime does: the first regular file of the name,
+// whether it can be executed or not.
+func findGuard(dirs []string) (string, fs.FileMode) {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, conflist.GuardType)
-		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() {
-			continue
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, info.Mode()
 		}
-		if info.Mode().Perm()&0o111 == 0 {
-			return &guard.Finding{Object: shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + shown(path) + "."}
-		}
-		return nil
 	}
-	return &guard.Finding{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", ")}
+	return "", 0
+}
+
+// programFindings looks at the program of the guard. A marker beside it means
+// nothing where no list names the guard: it was uninstalled.
+func programFindings(dirs []string, named bool) []guard.Finding {
+	path, mode := findGuard(dirs)
+	switch {
+	case path == "":
+		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", ")}}
+	case mode.Perm()&0o111 == 0:
+		return []guard.Finding{{Object: shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + shown(path) + "."}}
+	}
+	if marker := PassesThrough(dirs); marker != "" && named {
+		return []guard.Finding{{
+			Object:  shown(marker),
+			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", shown(path)),
+			Remedy:  "Run guardctl install, which removes it; or rm " + shown(marker) + ", which is enough. Take the entry out of the configuration if the guard is to go.",
+		}}
+	}
+	return nil
 }
 
 // loopbackFinding looks at the plugin that takes the node's lo down on DEL, where

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -23,13 +22,12 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 	}
 	// Known from here on, so that not even a panic of ours costs a pod.
 	suite := checks.CallSuite()
-	p.answer = append(slices.Clone(c.PrevResult), '\n')
+	p.handOn(c)
 	head := c.PrevResult == nil
 	if head {
-		suite, p.answer = checks.HeadSuite(), emptyResult(c.CNIVersion)
+		suite = checks.HeadSuite()
 	}
 
-	p.watch.prints(p.answer)
 	p.begin("ADD", c, args)
 	k := open("ADD", c, want, args)
 	defer k.close()

@@ -30,14 +30,16 @@ type call struct {
 }
 
 // readAll reads the configuration and the result in it, for the verbs that fail
-// where either does not parse.
+// where the configuration is not valid. A result that cannot be read refuses
+// nothing.
 func readAll(args *skel.CmdArgs) (config, checks.Interface, *types.Error) {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
 		return c, checks.Interface{}, err
 	}
-	want, err := wanted(c, args.IfName)
-	return c, want, err
+	want, resultErr := wanted(c, args.IfName)
+	c.ResultErr = resultErr
+	return c, want, nil
 }
 
 // open opens the namespaces. What cannot be opened becomes a View that answers
@@ -65,6 +67,7 @@ func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *
 			k.target.Cookie = pod.Cookie
 		}
 	}
+	k.log.oddities()
 	return k
 }
 

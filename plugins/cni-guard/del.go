@@ -22,15 +22,13 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	}
 	c, configErr := parseConfig(args.StdinData)
 	want, resultErr := wanted(c, args.IfName)
+	c.ResultErr = resultErr
 	p.begin("DEL", c, args)
 	k := open("DEL", c, want, args)
 	defer k.close()
 	k.watch = p.watch
 	if configErr != nil {
-		k.log.trouble("cannot read the configuration; DEL goes on with the defaults", configErr)
-	}
-	if resultErr != nil {
-		k.log.trouble("cannot read the result that the runtime kept", resultErr)
+		k.log.unreadable(configErr)
 	}
 	k.recall()
 

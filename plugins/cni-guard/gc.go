@@ -19,7 +19,7 @@ func (p *plugin) gc(args *skel.CmdArgs) error {
 	p.begin("GC", c, args)
 	log := journal{"GC", c, args}
 	if configErr != nil {
-		log.trouble("cannot read the configuration; GC goes on with the defaults", configErr)
+		log.unreadable(configErr)
 	}
 	l := ledger.Ledger(c.StateDir)
 	if c.Valid != nil {

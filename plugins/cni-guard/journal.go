@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -47,7 +49,7 @@ func (j journal) logger() *slog.Logger {
 // report writes a line for each finding, repair or unknown of a run, and for those
 // that may stand for months only when they are new.
 func (j journal) report(r guard.Report) {
-	before := told{filepath.Join(j.config.StateDir, "told")}
+	before := j.told()
 	for _, o := range r.Noteworthy() {
 		if stands(o) && before.again(o) {
 			continue
@@ -55,6 +57,8 @@ func (j journal) report(r guard.Report) {
 		j.outcome(o)
 	}
 }
+
+func (j journal) told() told { return told{filepath.Join(j.config.StateDir, "told")} }
 
 func (j journal) outcome(o guard.Outcome) {
 	log := j.logger().With("check", o.Check, "state", o.State.String(), "policy", o.Policy.String())
@@ -95,4 +99,32 @@ func stateOf(o release.Outcome) string {
 // trouble writes of something that costs protection, not pods.
 func (j journal) trouble(what string, err error) {
 	j.logger().Warn(what, "state", guard.Unknown.String(), "error", err.Error())
+}
+
+// troubleOnce is trouble for what would be the same with every pod: it is written
+// once in a boot for each key.
+func (j journal) troubleOnce(key, what string, err error) {
+	if !j.told().seen("config", key) {
+		j.trouble(what, err)
+	}
+}
+
+// oddities writes what is odd in the input and refuses nothing, once in a boot: keys
+// of the entry that are ignored, and a result that cannot be read.
+func (j journal) oddities() {
+	c := j.config
+	if c.Warnings != "" {
+		j.troubleOnce("keys "+c.Network+" "+c.Warnings, "the entry of cni-guard in the configuration has keys that have no effect", errors.New(c.Warnings))
+	}
+	if c.ResultErr != nil {
+		// The error may quote what is of one pod only, such as its address.
+		kind := fmt.Sprintf("result %s %s %T", c.Network, resultVersion(c.PrevResult), rootOf(c.ResultErr))
+		j.troubleOnce(kind, "cannot read the result of the plugins before cni-guard; it is handed on as it came, and not compared with what the pod has", c.ResultErr)
+	}
+}
+
+// unreadable writes of a configuration that is not valid, for the verbs that must
+// not fail for it.
+func (j journal) unreadable(err *types.Error) {
+	j.troubleOnce(j.command+" "+j.config.Network+" "+err.Msg, "the configuration is not valid; "+j.command+" goes on with the defaults for what cannot be read", err)
 }

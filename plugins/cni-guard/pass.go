@@ -3,18 +3,17 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"golang.org/x/sys/unix"
-)
 
-// passMarker is the file beside the program that makes it let everything through:
-// guardctl uninstall writes it (cmd/guardctl/internal/installer).
-const passMarker = "cni-guard.pass-through"
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
 
 // passing reports whether the marker is there, and notes in its time that somebody
 // still calls: the program is not removed before nobody does.
@@ -23,7 +22,7 @@ func passing() bool {
 	if err != nil || os.Getenv("CNI_COMMAND") == "" { // nobody calls: somebody asks what this is
 		return false
 	}
-	marker := filepath.Join(filepath.Dir(self), passMarker)
+	marker := filepath.Join(filepath.Dir(self), checks.PassThroughMarker)
 	if unix.Access(marker, unix.F_OK) != nil {
 		return false
 	}
@@ -32,11 +31,11 @@ func passing() bool {
 	return true
 }
 
-// verbs gives what answers each verb.
+// verbs returns what answers each verb.
 func (p *plugin) verbs() skel.CNIFuncs {
 	if p.passes {
 		return skel.CNIFuncs{
-			Add: p.guarded(p.passAdd), Del: p.guarded(pass), Check: p.guarded(pass),
+			Add: p.guarded(p.passAdd), Del: p.guarded(passDel), Check: p.guarded(pass),
 			Status: p.guarded(pass), GC: p.guarded(pass),
 		}
 	}
@@ -49,12 +48,25 @@ func (p *plugin) verbs() skel.CNIFuncs {
 // pass judges nothing.
 func pass(*skel.CmdArgs) error { return nil }
 
-// passAdd hands on the result of the plugins before it. Keys that are not known
-// are no reason to fail any more.
+// passAdd hands on the result of the plugins before it. A configuration that is not
+// valid is no reason to fail any more.
 func (p *plugin) passAdd(args *skel.CmdArgs) error {
-	c, _ := parseConfig(args.StdinData) // skel has parsed it, so that what we need can be read
-	if p.answer = append(bytes.Clone(c.PrevResult), '\n'); c.PrevResult == nil {
-		p.answer = emptyResult(c.CNIVersion)
+	c, _ := parseConfig(args.StdinData)
+	p.handOn(c)
+	return nil
+}
+
+// passDel judges nothing, and retires the record of the sandbox: one that was
+// recorded before the marker was there must not seem to be alive when the guard
+// judges again.
+func passDel(args *skel.CmdArgs) error {
+	if os.Getenv(release.Variable) != "" {
+		return nil // guardctl releases this chain under another name
+	}
+	c, _ := parseConfig(args.StdinData)
+	key := ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName}
+	if err := ledger.Ledger(c.StateDir).Retire(key); err != nil {
+		journal{"DEL", c, args}.trouble("cannot retire the record of the sandbox", err)
 	}
 	return nil
 }

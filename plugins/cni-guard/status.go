@@ -25,6 +25,7 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 		return err
 	}
 	log := journal{"STATUS", c, args}
+	log.oddities()
 	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
 	report := guard.Run(context.Background(), checks.CallSuite(), guard.Status, c.Settings, target)
 	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}

@@ -27,13 +27,20 @@ type told struct{ dir string }
 // again.
 const toldAtMost = 8 << 10
 
-// again tells whether a check said the same in this boot, and remembers it if not.
-// Where it cannot remember, everything is new.
+// again reports whether a check said the same before in this boot, and remembers
+// it if not.
 func (t told) again(o guard.Outcome) bool {
-	path, text := filepath.Join(t.dir, o.Check), o.Sentence()
+	text := o.Sentence()
 	if o.Err != nil {
 		text += o.Err.Error()
 	}
+	return t.seen(o.Check, text)
+}
+
+// seen reports whether a text was seen before in this boot, in the file of that
+// name, and remembers it if not. Where it cannot remember, every text is new.
+func (t told) seen(name, text string) bool {
+	path := filepath.Join(t.dir, name)
 	before, err := os.ReadFile(path)
 	if err == nil && slices.Contains(strings.Split(string(before), "\x00"), text) {
 		return true

@@ -67,22 +67,18 @@ func (r Request) wouldRefuse(p *Plan, v view, f target, edits bool) error {
 
 // judged gives the findings of conflist, and whether they refuse pods.
 func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error) {
-	t := &checks.Target{Options: checks.DefaultOptions(), Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
 	l, err := conflist.Read(v.dir, f.Name)
 	if err != nil {
 		return nil, false, err
 	}
-	var entry struct{ Mode, Checks json.RawMessage }
-	if err := json.Unmarshal(guardIn(l), &entry); err != nil {
-		return nil, false, err
+	entry, problems := checks.ParseEntry(guardIn(l))
+	if text := checks.EntryErrors(problems); text != "" {
+		return nil, false, fmt.Errorf("read the entry of cni-guard: %s", text)
 	}
-	s, err := guard.ParseSettings(entry.Mode, entry.Checks, checks.Names(), t.Options.Of)
-	if err != nil {
-		return nil, false, fmt.Errorf("read the entry of cni-guard: %w", err)
-	}
-	policy := s.Checks[checks.Conflist.Name].Policy
+	t := &checks.Target{Options: entry.Options, Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
+	policy := entry.Settings.Checks[checks.Conflist.Name].Policy
 	found, err := checks.Conflist.Probe(context.Background(), t)
-	return found, !s.Audit && (policy == 0 || policy == guard.Enforce), err
+	return found, !entry.Settings.Audit && (policy == 0 || policy == guard.Enforce), err
 }
 
 // guardIn gives the guard's entry of a list, the last where there are two; nil

@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
 // Marker is the file beside the plugin that makes it let everything through. Its
 // time of modification is that of the plugin's last call.
-const Marker = "cni-guard.pass-through"
+const Marker = checks.PassThroughMarker
 
 // Install plans to put the programs and then the guard into place. Nothing is
 // changed yet, and nothing will be if this fails.

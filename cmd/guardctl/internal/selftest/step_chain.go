@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
 const entry = `{"type": "cni-guard"}`
@@ -53,6 +55,10 @@ func chainConfigured(ctx context.Context, l *lab) Result {
 	if guard == "" || i < 0 {
 		return skipped("no cni-guard")
 	}
+	_, problems := checks.ParseEntry(l.Chain.Plugins[i])
+	if text := checks.EntryErrors(problems); text != "" {
+		return failed("No pod of this network starts. Put the entry right in "+l.Chain.File+".", "%s", text)
+	}
 	conf, err := private(l.Chain.Plugins[i])
 	if err != nil {
 		return unclear("", "%v", err)
@@ -69,7 +75,7 @@ func chainConfigured(ctx context.Context, l *lab) Result {
 	case err != nil:
 		return failed("No pod of this network starts.", "ADD: %v", err)
 	}
-	return ok("", "%s", l.Chain.Plugins[i])
+	return ok(checks.EntryWarnings(problems), "%s", l.Chain.Plugins[i])
 }
 
 // private gives a plugin's configuration with the folders of the lab in the

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
 // where names the plugin folders for people.
@@ -20,6 +22,10 @@ func guardInstalled(ctx context.Context, l *lab) Result {
 	}
 	if !executable(path) {
 		return failed("A conflist with cni-guard starts no pod. chmod 0755 "+path, "%s is not executable", path)
+	}
+	if marker := checks.PassesThrough(l.BinDirs); marker != "" {
+		return failed("Nothing is guarded, and the steps below fail for it. rm "+marker+", or run guardctl install, which removes it.",
+			"%s is there, as guardctl uninstall leaves it: the plugin judges nothing", marker)
 	}
 	info, err := l.cni.GetVersionInfo(ctx, "cni-guard")
 	if err != nil {

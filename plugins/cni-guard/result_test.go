@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+)
+
+// A result is read in its own version, whatever the list's is: then its MAC and
+// addresses are evidence.
+func TestResultOfAnotherVersion(t *testing.T) {
+	both := checks.Interface{MAC: "02:00:00:00:00:05", Addrs: []netip.Prefix{netip.MustParsePrefix("10.1.0.5/24")}}
+	addrs := checks.Interface{Addrs: both.Addrs}
+	old := `{%s"ip4":{"ip":"10.1.0.5/24"}}`
+	middle := `{%s"interfaces":[{"name":"eth0","mac":"02:00:00:00:00:05","sandbox":"/x"}],"ips":[{"version":"4","address":"10.1.0.5/24","interface":0}]}`
+	recent := `{%s"interfaces":[{"name":"eth0","mac":"02:00:00:00:00:05","sandbox":"/x"}],"ips":[{"address":"10.1.0.5/24","interface":0}]}`
+	for _, c := range []struct {
+		version, shape string
+		want           checks.Interface
+	}{
+		{"0.1.0", old, addrs}, {"0.2.0", old, addrs},
+		{"0.3.0", middle, both}, {"0.3.1", middle, both}, {"0.4.0", middle, both},
+		{"1.0.0", recent, both}, {"1.1.0", recent, both},
+		{"1.2.0", recent, both}, // a later version of the same major one
+	} {
+		for _, list := range []string{"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0", "9.9.9"} {
+			t.Run(list+"/"+c.version, func(t *testing.T) {
+				conf := config{CNIVersion: list, PrevResult: fmt.Appendf(nil, c.shape, fmt.Sprintf(`"cniVersion":%q,`, c.version))}
+				if got, err := wanted(conf, "eth0"); err != nil || !reflect.DeepEqual(got, c.want) {
+					t.Errorf("result says %+v, error %v; want %+v", got, err, c.want)
+				}
+			})
+		}
+		t.Run("unversioned/"+c.version, func(t *testing.T) {
+			conf := config{CNIVersion: c.version, PrevResult: fmt.Appendf(nil, c.shape, "")}
+			if got, err := wanted(conf, "eth0"); err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("result says %+v, error %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestResultUnreadable(t *testing.T) {
+	for _, raw := range []string{
+		`7`, `[]`, `"x"`, `{"cniVersion":7}`, `{"cniVersion":"9.9.9"}`, `{"cniVersion":"x"}`, `{"cniVersion":"0.5.0"}`,
+		`{"cniVersion":"1.0.0","ips":"10.1.0.5"}`, `{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.5/99"}]}`,
+		`{"cniVersion":"0.4.0","ips":[null]}`, // the library panics
+	} {
+		got, err := wanted(config{CNIVersion: "1.0.0", PrevResult: []byte(raw)}, "eth0")
+		if err == nil || !reflect.DeepEqual(got, checks.Interface{}) {
+			t.Errorf("%s says %+v, error %v; want an error", raw, got, err)
+		}
+	}
+}
