@@ -31,6 +31,9 @@ func confDiffCommand(on *confNode) *cobra.Command {
 	}
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := on.enter(); err != nil {
+			return err
+		}
 		record, err := installer.ReadRecord(on.recordDir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return &exitError{code: cannotTell, err: err, hint: "guardctl install writes it; --record-dir names another folder"}

@@ -42,6 +42,9 @@ func newConfNode(cmd *cobra.Command) *confNode {
 
 // find looks at the node where the flags leave something open.
 func (n *confNode) find() error {
+	if err := n.enter(); err != nil {
+		return err
+	}
 	o, err := n.says()
 	if err != nil {
 		return err

@@ -63,18 +63,24 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 func (c *changeFlags) complete() error {
 	r := &c.request
 	r.Supports = supports.Asked()
-	var err error
-	if r.Site, err = c.find(); err != nil {
-		return err
-	}
-	r.Elsewhere = r.Site.ConfDirs("/")
-	if r.From == "" {
+	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
 		if err != nil {
 			return fmt.Errorf("find the programs: %w: say --from", err)
 		}
 		r.From = filepath.Dir(self)
 	}
+	if root := c.site.root; root != "" {
+		if err := r.Enter(root); err != nil {
+			return err
+		}
+		c.say("the node is at %s; the paths below are those on the node\n", root)
+	}
+	var err error
+	if r.Site, err = c.find(); err != nil {
+		return err
+	}
+	r.Elsewhere = r.Site.ConfDirs("/")
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 )
 
@@ -19,6 +20,7 @@ type siteFlags struct {
 	binDir     string
 	maxConfNum int
 	network    string
+	root       string
 }
 
 // newSiteFlags gives a command the flags, among flags, which are its own or those
@@ -31,12 +33,26 @@ func newSiteFlags(cmd *cobra.Command, flags *pflag.FlagSet) *siteFlags {
 	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: where the runtime has it)")
 	flags.IntVar(&f.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as configured)")
 	flags.StringVar(&f.network, "default-network", "", "CRI-O: its cni_default_network (default: as configured)")
+	flags.StringVar(&f.root, "root", "", "in a container: where the file system of the node is mounted; all other paths are then those on the node")
 	flags.Lookup("max-conf-num").DefValue = "0" // or the help names a second default
 	complete := cobra.FixedCompletions([]string{"containerd", "crio", "cri-dockerd"}, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("runtime", complete); err != nil {
 		panic(err) // the flag was added above
 	}
 	return f
+}
+
+// enter has all paths be those of the node that --root names. It has no effect the
+// second time.
+func (f *siteFlags) enter() error {
+	root := f.root
+	if f.root = ""; root == "" {
+		return nil
+	}
+	if err := installer.EnterRoot(root); err != nil {
+		return &exitError{code: cannotTell, err: err}
+	}
+	return nil
 }
 
 // find finds the site, with what the flags say.

@@ -20,7 +20,7 @@ import (
 const insideCommand = "verify-inside"
 
 func verifyCommand() *cobra.Command {
-	var binDirs, chain string
+	var binDirs, chain, root string
 	var searched []string
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -42,8 +42,16 @@ func verifyCommand() *cobra.Command {
 	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "where the plugins are, folders separated by colons")
 	flags.StringVar(&chain, "chain", "", "a conflist of this node to try, as a file or by the name of its network")
 	flags.StringSliceVar(&searched, "conf-dir", conflist.ConfDirs(), "where to look for the network of --chain")
+	flags.StringVar(&root, "root", "", "is not supported, and says why")
+	if err := flags.MarkHidden("root"); err != nil {
+		panic(err) // the flag was added above
+	}
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if root != "" {
+			return &exitError{code: cannotTell, err: errors.New("verify starts the plugins of the node in namespaces like the node's, and a container has others"),
+				hint: "run it on the node, or in a privileged container with the node's namespaces: chroot " + root + " /opt/cni/bin/guardctl verify"}
+		}
 		request, err := verifyRequest(binDirs, chain, searched)
 		if err != nil {
 			return err

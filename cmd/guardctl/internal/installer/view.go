@@ -31,10 +31,7 @@ const viewPrefix = "view-"
 // one that will be gone. Remove it by close.
 func (r Request) newView(changes map[string][]byte) (v view, err error) {
 	v.real = r.Site.ConfDir
-	parent := "" // a dry run leaves the folder of the record alone
-	if !r.DryRun && exists(r.RecordDir) {
-		parent = r.RecordDir // where Lock sweeps up after those that were killed
-	}
+	parent := r.viewParent()
 	if v.top, err = os.MkdirTemp(parent, viewPrefix); err != nil {
 		return v, fmt.Errorf("look at the folder as it will be: %w: free some space (df %s)", err, cmp.Or(parent, os.TempDir()))
 	}
@@ -59,6 +56,21 @@ func (r Request) newView(changes map[string][]byte) (v view, err error) {
 		}
 	}
 	return v, nil
+}
+
+// viewParent returns the folder for views, "" for the usual one of temporary files. A
+// dry run leaves the folder of the record alone, where Lock removes the views of
+// commands that were killed. TMPDIR is of the container, and not of the node.
+func (r Request) viewParent() string {
+	switch {
+	case !r.DryRun && exists(r.RecordDir):
+		return r.RecordDir
+	case r.rooted && isFolder("/run"):
+		return "/run"
+	case r.rooted:
+		return "/tmp"
+	}
+	return ""
 }
 
 // prepare makes the empty folder, and a stand-in of the plugin, which may not be
