@@ -42,6 +42,7 @@ func (l Ledger) Sweep(now time.Time) error {
 		l.sweep(gone, keepGone, time.Time{}),
 		l.sweep(live, keepLive, time.Time{}),
 		l.sweep(tmp, 0, now.Add(-keepTmp)),
+		l.sweepLocks(now.Add(-keepTmp)),
 	)
 }
 

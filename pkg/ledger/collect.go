@@ -12,8 +12,8 @@ import (
 )
 
 // Collect forgets every record of the network that valid does not name, and gives
-// how many it forgot. What was released it keeps in mind, within its bound: libcni
-// repeats the DEL of an attachment that is still in its cache at every GC.
+// how many it forgot. It keeps what was released, also in part: libcni repeats the
+// DEL of an attachment that is still in its cache at every GC.
 func (l Ledger) Collect(network string, valid []Key) (int, error) {
 	keep := make(map[string]bool, len(valid))
 	for _, k := range valid {
@@ -39,12 +39,12 @@ func (l Ledger) Collect(network string, valid []Key) (int, error) {
 	return forgotten, nil
 }
 
-// released reports whether the file says of its sandbox that it was released.
+// released reports whether the file says of its sandbox that a release was begun.
 func released(path string) bool {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return false
 	}
 	r, err := parseRecord(data)
-	return err == nil && r.Released
+	return err == nil && (r.Released || r.Release != nil)
 }

@@ -37,22 +37,6 @@ func (l Ledger) Put(r *Record) error {
 	return nil
 }
 
-// PutReleased retires the attachment of a record and marks it as released.
-func (l Ledger) PutReleased(r Record) error {
-	r.Released = true
-	data, err := json.Marshal(r)
-	if err == nil {
-		err = l.write(gone, r.Key, data)
-	}
-	if err == nil {
-		err = os.Remove(l.path(live, r.Key))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("mark record as released: %w", err)
-	}
-	return l.sweepSometimes(r.Key)
-}
-
 // Forget removes what was recorded of an attachment, retired or not.
 func (l Ledger) Forget(k Key) error {
 	for _, folder := range []string{live, gone} {

@@ -31,6 +31,8 @@ type Record struct {
 	// Released says that all that the chain held was given back without the
 	// sandbox. To release it again would hurt the next pod with its address.
 	Released bool `json:"released,omitempty"`
+	// Release is how far a release has come that is not known to be complete.
+	Release *Release `json:"release,omitempty"`
 	// Retired says that a DEL was seen since; it is not in the file.
 	Retired bool `json:"-"`
 }
