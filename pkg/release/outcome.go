@@ -10,7 +10,15 @@ type Outcome struct {
 	Source   string   `json:"source"`           // the file that named the chain
 	Plugins  []Plugin `json:"plugins"`          // in the order of DEL: last first
 	Left     []string `json:"left,omitempty"`   // what none of them could clean, clauses for people
-	Reason   string   `json:"reason,omitempty"` // why nothing was tried
+	Reason   string   `json:"reason,omitempty"` // why nothing was tried, or would be
+
+	// Verdict says whether the sandbox lives, by the Evidence: clauses for people.
+	Verdict  Verdict  `json:"verdict,omitempty"`
+	Evidence []string `json:"evidence,omitempty"`
+	// Already says that the attachment was released before, so that no plugin was called.
+	Already bool `json:"already,omitempty"`
+	// Unrecorded says why the release could not be marked; "" where it was.
+	Unrecorded string `json:"unrecorded,omitempty"`
 }
 
 // A Plugin is what became of one plugin of the chain.
@@ -29,4 +37,19 @@ const (
 	Skipped  Result = "skipped"  // it keeps nothing outside the sandbox
 	Failed   Result = "failed"   // its DEL failed; the runtime must try again
 	Planned  Result = "planned"  // dry run: it would be called
+
+	// NotCalled: it cleans up by address, and the address may be another pod's.
+	NotCalled Result = "not called"
+	// Kept: its DEL succeeded, and it keeps the address all the same; see Keepers.
+	Kept Result = "kept"
+)
+
+// A Verdict says whether a sandbox lives. The zero Verdict was not asked for.
+type Verdict string
+
+// The verdicts.
+const (
+	Alive      Verdict = "alive"       // there is proof that it lives
+	Gone       Verdict = "gone"        // there is proof that it does not
+	CannotTell Verdict = "cannot tell" // neither
 )

@@ -20,6 +20,9 @@ import (
 // Deadline bounds a release. kubelet gives a DEL two minutes.
 const Deadline = 60 * time.Second
 
+// DefaultStateDir is the plugin's stateDir where its configuration names none.
+const DefaultStateDir = "/run/cni-guard"
+
 // A Request names the attachment to release and where its chain is found.
 type Request struct {
 	ContainerID, IfName, Network string
@@ -27,6 +30,8 @@ type Request struct {
 	CacheDir string // the runtime's libcni cache; "": the first of CacheDirs that has the entry
 	ConfDir  string // where the runtime looks for configurations; "": guardctl's defaults
 	BinDirs  string // CNI_PATH
+	StateDir string // where releases are marked; "": guardctl's default
+	Netns    string // CNI_NETNS of the DEL, for the mark; may be empty
 }
 
 // Start runs `guardctl release` and gives its outcome. Where there is none, the
@@ -71,18 +76,27 @@ func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 // holds.
 func (r Request) Command() string {
 	words := append([]string{"guardctl"}, r.args()...)
-	words = slices.DeleteFunc(words, func(word string) bool { return word == "-o" || word == "json" || word == "--force" })
+	words = slices.DeleteFunc(words, func(word string) bool {
+		return word == "-o" || word == "json" || word == "--for-runtime" ||
+			word == "--state-dir="+DefaultStateDir || strings.HasPrefix(word, "--netns=")
+	})
 	return strings.Join(append(words, "--dry-run"), " ")
 }
 
 func (r Request) args() []string {
 	args := []string{
-		"release", "-o", "json", "--force",
+		"release", "-o", "json", "--for-runtime",
 		"--container-id=" + r.ContainerID, "--ifname=" + r.IfName, "--network=" + r.Network,
 		"--cache-dir=" + r.Cache(), "--bin-dir=" + r.BinDirs,
 	}
 	if r.ConfDir != "" {
 		args = append(args, "--conf-dir="+r.ConfDir)
+	}
+	if r.StateDir != "" {
+		args = append(args, "--state-dir="+r.StateDir)
+	}
+	if r.Netns != "" {
+		args = append(args, "--netns="+r.Netns)
 	}
 	return args
 }

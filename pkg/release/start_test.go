@@ -29,7 +29,7 @@ func start(ctx context.Context, binDirs string) (release.Outcome, string) {
 	var stderr strings.Builder
 	o := release.Start(ctx, release.Request{
 		ContainerID: "a1", IfName: "eth0", Network: "pods",
-		CacheDir: "/var/lib/cni", ConfDir: "/etc/cni/net.d", BinDirs: binDirs,
+		CacheDir: "/var/lib/cni", ConfDir: "/etc/cni/net.d", BinDirs: binDirs, StateDir: "/run/x", Netns: "/run/netns/a",
 	}, &stderr)
 	return o, stderr.String()
 }
@@ -56,8 +56,8 @@ END
 	if err != nil {
 		t.Fatal(err)
 	}
-	const wantArgs = "release -o json --force --container-id=a1 --ifname=eth0 --network=pods --cache-dir=/var/lib/cni --bin-dir="
-	if got := string(args); !strings.HasPrefix(got, wantArgs) || !strings.HasSuffix(got, " --conf-dir=/etc/cni/net.d\n") {
+	const wantArgs = "release -o json --for-runtime --container-id=a1 --ifname=eth0 --network=pods --cache-dir=/var/lib/cni --bin-dir="
+	if got := string(args); !strings.HasPrefix(got, wantArgs) || !strings.HasSuffix(got, " --conf-dir=/etc/cni/net.d --state-dir=/run/x --netns=/run/netns/a\n") {
 		t.Errorf("guardctl is called with %q", got)
 	}
 }

@@ -4,6 +4,7 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -18,6 +19,9 @@ import (
 const (
 	// ReleasedWording takes the sentence of the finding.
 	ReleasedWording = "sandbox namespace not found: no such file or directory (%s); released without it"
+	// KeptWording takes the sentence of the finding. It completes the removal as
+	// well: to try again for ever would not give the address back either.
+	KeptWording = "sandbox namespace not found: no such file or directory (%s); its address was NOT given back, and trying again does not help"
 	// HeldWording takes the sentence of the finding.
 	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full, to be tried again"
 )
@@ -25,14 +29,18 @@ const (
 // codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
 const codeInvalidNetns = uint(types.ErrInvalidNetNS)
 
-// Answer words the error that stops the chain of a request: the first wording
-// where the outcome is complete, so that the removal is completed; else the
-// second, so that it is tried again and no address is lost.
+// Answer words the error that stops the chain of a request. Where the outcome is
+// complete the removal is completed; else it is tried again and no address is
+// lost.
 func Answer(finding, advice string, r Request, o Outcome) *types.Error {
 	said := append([]string{"The namespace was left alone"}, o.troubles()...)
 	if o.Complete {
+		wording := ReleasedWording
+		if o.Keeps() {
+			wording = KeptWording
+		}
 		details := strings.Join(append(said, advice), ". ")
-		return types.NewError(codeInvalidNetns, fmt.Sprintf(ReleasedWording, finding), details)
+		return types.NewError(codeInvalidNetns, fmt.Sprintf(wording, finding), details)
 	}
 	if r.Network != "" {
 		said = append(said, "To see what is still held: "+r.Command())
@@ -55,7 +63,15 @@ func (o Outcome) troubles() []string {
 	for _, left := range o.Left {
 		t = append(t, "Left on the node: "+left)
 	}
+	if o.Unrecorded != "" {
+		t = append(t, "The release could not be recorded: "+o.Unrecorded)
+	}
 	return t
+}
+
+// Keeps reports whether a plugin kept the address though its DEL succeeded.
+func (o Outcome) Keeps() bool {
+	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool { return p.Result == Kept })
 }
 
 // Defuse takes the phrases that complete a removal out of words that are not

@@ -80,6 +80,40 @@ func TestAnswerHeld(t *testing.T) {
 	}
 }
 
+// A plugin that keeps the address was not released: the answer says so, and
+// completes the removal, as no later try would give the address back.
+func TestAnswerKept(t *testing.T) {
+	e := release.Answer(finding, advice, release.Request{}, release.Outcome{
+		Complete:   true,
+		Plugins:    []release.Plugin{{Type: "cni-kindnet", Result: release.Kept}},
+		Left:       []string{"address 10.244.0.5"},
+		Unrecorded: "read-only file system",
+	})
+	const (
+		msg     = "sandbox namespace not found: no such file or directory (" + finding + "); its address was NOT given back, and trying again does not help"
+		details = "The namespace was left alone. Left on the node: address 10.244.0.5. The release could not be recorded: read-only file system. " + advice
+	)
+	if e.Code != 8 || e.Msg != msg || e.Details != details {
+		t.Errorf("the answer is %+v, want code 8, %q, %q", e, msg, details)
+	}
+	if !completes(t, e) {
+		t.Error("the removal is to be tried again, though that never helps")
+	}
+}
+
+// The command is one for a person: without what the plugin adds for itself.
+func TestCommand(t *testing.T) {
+	r := release.Request{ContainerID: "c1", IfName: "eth0", Network: "net", CacheDir: "/c", BinDirs: "/b", Netns: "/run/netns/a", StateDir: release.DefaultStateDir}
+	const want = "guardctl release --container-id=c1 --ifname=eth0 --network=net --cache-dir=/c --bin-dir=/b"
+	if got := r.Command(); got != want+" --dry-run" {
+		t.Errorf("the command is %q", got)
+	}
+	r.StateDir = "/run/other"
+	if got := r.Command(); got != want+" --state-dir=/run/other --dry-run" {
+		t.Errorf("the command is %q", got)
+	}
+}
+
 // Nothing was released unless the outcome says so.
 func TestAnswerToZeroOutcome(t *testing.T) {
 	if e := release.Answer(finding, advice, release.Request{}, release.Outcome{}); completes(t, e) || e.Details != "The namespace was left alone. "+advice {
