@@ -3,13 +3,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,45 +15,54 @@ import (
 )
 
 func releaseCommand() *cobra.Command {
-	var a chain.Attachment
-	var binDirs, stateDir string
-	var dryRun, force bool
+	var r releasing
+	var binDirs string
 	cmd := &cobra.Command{
 		Use:   "release --container-id ID --network NAME",
 		Short: "Release what a lost sandbox still holds",
 		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace: they\n" +
 			"give back its addresses and remove what they keep on the node, and cannot touch a\n" +
 			"namespace. The runtime's own cache is left for the runtime.\n\n" +
-			"Use it only for a sandbox whose processes are gone: its addresses may be given to\n" +
-			"another pod right after. One whose recorded namespace is still there is refused\n" +
-			"without --force. The plugin calls it for a DEL that it refuses.",
+			"It looks first whether the pod lives: at the namespace that ADD recorded, the paths\n" +
+			"on record, and the pod's veths on the node. If the pod lives, or this cannot be told,\n" +
+			"it refuses, and --force is needed: the address of a pod that lives would be given to\n" +
+			"another one. An attachment that nobody knows is refused as well; --force with the\n" +
+			"full ID releases what an ADD that failed may have left.\n\n" +
+			"What was released is marked below --state-dir and never released again. Plugins that\n" +
+			"clean up by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
+			"The beginning of a container ID, as crictl prints it, is enough if it is unique.\n\n" +
+			"It exits with 0 if all was released, now or before, 1 if a plugin failed, and 2 if it\n" +
+			"refuses or nothing could be tried. With --dry-run it calls nothing, and exits with 0 if\n" +
+			"plugins would be called or all was released before, and 2 if it would refuse.",
 		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run",
 		Args:    cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&a.ContainerID, "container-id", "", "the sandbox, as the runtime names it")
-	flags.StringVar(&a.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
-	flags.StringVar(&a.Network, "network", "", "the name in the conflist")
-	flags.StringVar(&a.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
-	flags.StringSliceVar(&a.ConfDirs, "conf-dir", conflist.ConfDirs(), "where to look for the conflist when the cache has no entry")
+	flags.StringVar(&r.ContainerID, "container-id", "", "the sandbox, as the runtime names it, or the beginning of that")
+	flags.StringVar(&r.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
+	flags.StringVar(&r.Network, "network", "", "the name in the conflist")
+	flags.StringVar(&r.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
+	flags.StringSliceVar(&r.ConfDirs, "conf-dir", conflist.ConfDirs(), "where to look for the conflist when the cache has no entry")
 	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
-	flags.StringVar(&stateDir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
-	flags.BoolVar(&force, "force", false, "release the sandbox though its namespace is still there")
-	flags.BoolVar(&dryRun, "dry-run", false, "only say which plugins would be called")
-	output := outputFlag(cmd, "text", "json")
+	flags.StringVar(&r.stateDir, "state-dir", release.DefaultStateDir, "the stateDir of the plugin's configuration")
+	flags.BoolVar(&r.force, "force", false, "release the attachment though its pod may live, or nobody knows it")
+	flags.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")
+	flags.BoolVar(&r.forRuntime, "for-runtime", false, "the runtime has sent the DEL of this attachment; used by the plugin")
+	flags.StringVar(&r.netns, "netns", "", "CNI_NETNS of that DEL; used by the plugin")
+	r.output = outputFlag(cmd, "text", "json")
 	for _, name := range []string{"container-id", "network"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag was added above
 		}
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		a.BinDirs = filepath.SplitList(binDirs)
-		a.Args = inheritedArgs(a)
-		a.CacheDir = release.Request{ContainerID: a.ContainerID, IfName: a.IfName, Network: a.Network, CacheDir: a.CacheDir}.Cache()
-		if err := mustBeLost(a, stateDir); err != nil && !force && !dryRun {
-			return err
+	for _, name := range []string{"for-runtime", "netns"} {
+		if err := flags.MarkHidden(name); err != nil {
+			panic(err) // the flag was added above
 		}
-		return runRelease(cmd, a, dryRun, output)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r.BinDirs = filepath.SplitList(binDirs)
+		return r.run(cmd)
 	}
 	return cmd
 }
@@ -83,37 +88,4 @@ func inheritedArgs(a chain.Attachment) string {
 		return ""
 	}
 	return os.Getenv("CNI_ARGS")
-}
-
-// patience is less than that of the plugin that started us, by what it takes to
-// give up on plugins that hang and to print what became of the others.
-const patience = release.Deadline - 15*time.Second
-
-func runRelease(cmd *cobra.Command, a chain.Attachment, dryRun bool, output *format) error {
-	// libcni hands our environment on to the plugins, and this one would tell
-	// them that the node's namespace is meant.
-	if err := errors.Join(os.Unsetenv("CNI_NETNS_OVERRIDE"), os.Setenv(release.Variable, "1")); err != nil {
-		return fmt.Errorf("clean environment: %w", err)
-	}
-	c, err := chain.Find(a)
-	if err != nil {
-		return cannotRelease(cmd, err, output)
-	}
-	var o release.Outcome
-	if dryRun {
-		o = c.Plan()
-	} else {
-		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
-		defer cancel()
-		o = c.Release(ctx)
-	}
-	if output.json() {
-		err = printJSON(cmd.OutOrStdout(), o)
-	} else {
-		err = printOutcome(cmd.OutOrStdout(), a, o)
-	}
-	if err == nil && !o.Complete && !dryRun {
-		err = incomplete()
-	}
-	return err
 }

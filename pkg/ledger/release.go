@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -83,4 +85,52 @@ func (l Ledger) sameLife(r Record) (bool, error) {
 		return false, ErrAnotherLife
 	}
 	return true, nil
+}
+
+// Keys lists the attachments that have a record, retired or not.
+func (l Ledger) Keys() ([]Key, error) {
+	var keys []Key
+	for r, err := range l.records(live, gone) {
+		if err != nil {
+			return nil, fmt.Errorf("list records: %w", err)
+		}
+		keys = append(keys, r.Key)
+	}
+	return keys, nil
+}
+
+// Live lists the records of sandboxes that were not deleted.
+func (l Ledger) Live() ([]*Record, error) {
+	var all []*Record
+	for r, err := range l.records(live) {
+		if err != nil {
+			return nil, fmt.Errorf("list records: %w", err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// records yields the records of some folders. A file that is no record is
+// skipped, as is one that goes meanwhile.
+func (l Ledger) records(folders ...string) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		for _, folder := range folders {
+			dir := filepath.Join(string(l), folder)
+			entries, err := os.ReadDir(dir)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				yield(nil, err)
+				return
+			}
+			for _, e := range entries {
+				data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+				if err != nil {
+					continue
+				}
+				if r, err := parseRecord(data); err == nil && !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,7 @@ func TestLock(t *testing.T) {
 			if n := inside.Add(1); n > 1 {
 				most.Store(n)
 			}
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 			inside.Add(-1)
 		})
 	}

@@ -40,6 +40,9 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	if k.released() {
 		return k.stopAfterRelease(args)
 	}
+	if k.releasedInPart() {
+		return k.finishRelease(args)
+	}
 	if k.releasedForOthers(args) {
 		return k.stopAfterRelease(args)
 	}

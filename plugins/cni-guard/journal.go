@@ -83,10 +83,10 @@ func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *type
 	j.logger().Error(answer.Msg, "check", refusal.Check, "state", stateOf(o), "details", answer.Details)
 }
 
-// helped writes of a sandbox without a namespace that was released because a
-// plugin of its chain cannot do that.
-func (j journal) helped(o release.Outcome) {
-	j.logger().Warn("released a sandbox that is gone, for a plugin of its chain that needs the namespace", "state", stateOf(o), "outcome", o)
+// helped writes of a sandbox that was released though nothing was wrong with its
+// namespace, and why.
+func (j journal) helped(why string, o release.Outcome) {
+	j.logger().Warn(why, "state", stateOf(o), "outcome", o)
 }
 
 func stateOf(o release.Outcome) string {

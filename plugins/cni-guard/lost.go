@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +40,7 @@ func (k *call) releasedForOthers(args *skel.CmdArgs) bool {
 		return false
 	}
 	outcome := k.release(request)
-	k.log.helped(outcome)
+	k.log.helped("released a sandbox that is gone, for a plugin of its chain that needs the namespace", outcome)
 	return outcome.Complete
 }
 
@@ -61,11 +63,30 @@ func (k *call) release(request release.Request) release.Outcome {
 	return outcome
 }
 
+// releasedInPart reports whether a release was begun and did not end. Plugins that
+// clean up by address were called, and the address may be free by now, so the chain
+// must not go on whatever CNI_NETNS is.
+func (k *call) releasedInPart() bool {
+	return k.record != nil && k.record.Release != nil && !k.record.Released
+}
+
+// finishRelease goes on with a release that was begun.
+func (k *call) finishRelease(args *skel.CmdArgs) error {
+	request := k.request(args)
+	outcome := k.release(request)
+	k.log.helped("went on with a release that was begun before", outcome)
+	return release.Answer("container "+args.ContainerID+" was released in part before", "Nothing else is left to do", request, outcome)
+}
+
 // released reports whether the sandbox was released in full before.
 func (k *call) released() bool { return k.record != nil && k.record.Released }
 
-// markReleased retires the record, or makes one where there is none.
+// markReleased retires the record, or makes one where there is none. guardctl marks
+// what it released; this is for a guardctl that is older, or could not.
 func (k *call) markReleased() {
+	if r, err := k.ledger.Get(k.key); err == nil && r.Released {
+		return
+	}
 	r := ledger.Record{Key: k.key, Netns: k.target.Netns.Path, Added: time.Now()}
 	var err error
 	if k.record != nil {
@@ -82,18 +103,35 @@ func (k *call) markReleased() {
 }
 
 // leftOnNode names the interface that a primary plugin made on the node, in an
-// ADD that was given the node's namespace. The pod's own MAC tells it from the
-// node's interface of that name.
+// ADD that was given the node's namespace. That it has the pod's MAC is no proof:
+// an ipvlan in a pod has the MAC of the node's uplink. It must have an address of
+// the pod as well, or no address at all where the pod has none.
 func (k *call) leftOnNode() []string {
-	mac := k.target.Want.MAC
-	if k.target.Netns.Kind != netstate.Node || mac == "" {
+	want := k.target.Want
+	if k.target.Netns.Kind != netstate.Node || want.MAC == "" {
 		return nil
 	}
 	link, err := k.target.Node.Link(k.target.IfName)
-	if err != nil || !strings.EqualFold(link.MAC.String(), mac) {
+	if err != nil || !strings.EqualFold(link.MAC.String(), want.MAC) {
+		return nil
+	}
+	addrs, err := k.target.Node.Addrs(link.Name)
+	if err != nil || !samePod(addrs, want.Addrs) {
 		return nil
 	}
 	return []string{fmt.Sprintf("interface %s with MAC %s, which an ADD made there (ip link delete %s)", link.Name, link.MAC, link.Name)}
+}
+
+// samePod reports whether an interface with these addresses can only be the pod's.
+func samePod(there, want []netip.Prefix) bool {
+	pods := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(want, func(w netip.Prefix) bool { return w.Addr() == p.Addr().Unmap() })
+	}
+	global := func(p netip.Prefix) bool { return p.Addr().IsGlobalUnicast() }
+	if len(want) == 0 {
+		return !slices.ContainsFunc(there, global)
+	}
+	return slices.ContainsFunc(there, pods)
 }
 
 // request names the sandbox to guardctl.
@@ -105,5 +143,7 @@ func (k *call) request(args *skel.CmdArgs) release.Request {
 		CacheDir:    k.CacheDir,
 		ConfDir:     k.ConfDir,
 		BinDirs:     args.Path,
+		StateDir:    k.StateDir,
+		Netns:       args.Netns,
 	}
 }

@@ -19,9 +19,9 @@ type Attachment struct {
 	BinDirs  []string // where the plugins are
 }
 
-// validate keeps to what libcni demands at ADD; at DEL it takes anything, and an
+// Validate keeps to what libcni demands at ADD; at DEL it takes anything, and an
 // empty name could be anybody's.
-func (a Attachment) validate() error {
+func (a Attachment) Validate() error {
 	if err := utils.ValidateContainerID(a.ContainerID); err != nil {
 		return fmt.Errorf("read container ID %q: %w", a.ContainerID, err)
 	}

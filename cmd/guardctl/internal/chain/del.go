@@ -9,10 +9,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/libcni"
-	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/containernetworking/cni/pkg/version"
-
-	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // noCache stands where libcni wants its cache: it deletes the entry of a DEL
@@ -28,10 +25,7 @@ func (c *Chain) del(ctx context.Context, plugin string, p *libcni.PluginConfig) 
 		return err
 	}
 	p.Network.Type = plugin
-	cni := libcni.NewCNIConfigWithCacheDir(c.attachment.BinDirs, noCache, &invoke.DefaultExec{
-		RawExec:       &invoke.RawExec{Stderr: printable.NewWriter(os.Stderr)}, // plugins may write anything
-		PluginDecoder: version.PluginDecoder{},
-	})
+	cni := libcni.NewCNIConfigWithCacheDir(c.attachment.BinDirs, noCache, executor{})
 	return cni.DelNetworkList(ctx, &libcni.NetworkConfigList{
 		Name:       c.list.Name,
 		CNIVersion: c.list.CNIVersion,

@@ -34,7 +34,7 @@ var ErrNone = errors.New("no chain is known")
 // network in the conf dirs: an ADD that failed leaves no cache entry, and may
 // have left an address.
 func Find(a Attachment) (*Chain, error) {
-	if err := a.validate(); err != nil {
+	if err := a.Validate(); err != nil {
 		return nil, err
 	}
 	c := &Chain{

@@ -57,7 +57,7 @@ func TestFind(t *testing.T) {
 				f.write(t, name, content, 0o600)
 			}
 			var got []string
-			for _, p := range f.find(t).Plan().Plugins {
+			for _, p := range f.find(t).Plan(nil).Plugins {
 				got = append(got, p.Type)
 			}
 			if !slices.Equal(got, tt.want) {

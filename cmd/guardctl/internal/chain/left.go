@@ -64,7 +64,9 @@ func (c *Chain) addresses() string {
 }
 
 // hostInterfaces names the pod's interfaces on the node that are still there.
-// They go when the sandbox ends; one that stays has a sandbox that did not.
+// They go when the sandbox ends; one that stays has a sandbox that did not. Only
+// a MAC that ADD gave proves that an interface is the pod's: a name alone may be
+// that of the node's uplink.
 func (c *Chain) hostInterfaces() []string {
 	if c.answer == nil {
 		return nil
@@ -76,12 +78,14 @@ func (c *Chain) hostInterfaces() []string {
 	defer node.Close()
 	var left []string
 	for _, iface := range c.answer.Interfaces {
-		if iface == nil || iface.Sandbox != "" {
+		if iface == nil || iface.Sandbox != "" || iface.Mac == "" {
 			continue
 		}
 		link, err := node.Link(iface.Name)
-		same := iface.Mac == "" || strings.EqualFold(link.MAC.String(), iface.Mac)
-		if err == nil && link.Kind == "veth" && same {
+		if err != nil || link.Kind != "veth" || !strings.EqualFold(link.MAC.String(), iface.Mac) {
+			continue
+		}
+		if peer, err := node.VethPeer(iface.Name); err == nil && peer.Away {
 			left = append(left, "interface "+iface.Name+", whose peer is in a namespace that still lives")
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
@@ -62,7 +64,7 @@ func TestHangingPluginLeavesTimeForOthers(t *testing.T) {
 	f.plugin(t, "hangs", fmt.Sprintf("(while [ -e %q ]; do sleep 0.1; done) & wait\n", f))
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
-	o := f.find(t).Release(ctx)
+	o := f.find(t).Release(ctx, nil)
 	if o.Complete || len(o.Plugins) != 2 {
 		t.Fatalf("the outcome is %+v", o)
 	}
@@ -74,34 +76,133 @@ func TestHangingPluginLeavesTimeForOthers(t *testing.T) {
 	}
 }
 
-// A veth that is still there is named, another interface of that name is not.
-func TestInterfaceThatStaysIsNamed(t *testing.T) {
-	checktest.PrivateNode(t)
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "veth1"}, PeerName: "peer1"}
-	if err := netlink.LinkAdd(veth); err != nil {
-		t.Fatal(err)
+// None of what a plugin started outlives it, or the release.
+func TestHangingPluginIsKilledWithItsChildren(t *testing.T) {
+	f := folder(t.TempDir())
+	f.write(t, "net.d/10.conflist", `{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"hangs"}]}`, 0o600)
+	f.plugin(t, "hangs", fmt.Sprintf("exec 9>%q; flock 9; sleep 1000 & wait\n", filepath.Join(string(f), "lock")))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if o := f.find(t).Release(ctx, nil); o.Complete {
+		t.Fatalf("the outcome is %+v", o)
 	}
-	t.Cleanup(func() { _ = netlink.LinkDel(veth) })
-	link, err := netlink.LinkByName("veth1")
+	// The lock is free when the last process that inherited it has ended.
+	if out, err := exec.Command("flock", "--timeout", "60", filepath.Join(string(f), "lock"), "true").CombinedOutput(); err != nil {
+		t.Errorf("a child of the plugin lives: %v: %s", err, out)
+	}
+}
+
+// A plugin's own error is told as it is, and how it ended where it printed none.
+func TestPluginErrors(t *testing.T) {
+	for script, want := range map[string]string{
+		`echo '{"code":7,"msg":"no such thing"}'; exit 1`: "no such thing",
+		`echo reason >&2; exit 3`:                         `exit status 3: "reason"`,
+		`kill -9 $$`:                                      "killed",
+	} {
+		f := folder(t.TempDir())
+		f.write(t, "net.d/10.conflist", `{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"fails"}]}`, 0o600)
+		f.plugin(t, "fails", script+"\n")
+		o := f.find(t).Release(t.Context(), nil)
+		if o.Complete || len(o.Plugins) != 1 || !strings.Contains(o.Plugins[0].Note, want) {
+			t.Errorf("%s: the outcome is %+v, want %q", script, o, want)
+		}
+	}
+}
+
+// A refusing book keeps the plugins that clean up by address from being called,
+// and no other.
+type refusing struct{ asked, ended []string }
+
+func (r *refusing) Begin(plugin string) string {
+	r.asked = append(r.asked, plugin)
+	return "10.1.0.5 is of container c2 now"
+}
+
+func (r *refusing) End(plugin string, _ error) { r.ended = append(r.ended, plugin) }
+
+func TestReleaseAsksTheBook(t *testing.T) {
+	f := folder(t.TempDir())
+	f.write(t, "cache/results/net-c1-eth0", entry(
+		`{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"},{"type":"portmap"},{"type":"firewall"}]}`,
+		`{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.5/24"}]}`), 0o600)
+	for _, plugin := range []string{"bridge", "portmap", "firewall"} {
+		f.plugin(t, plugin, fmt.Sprintf("echo %s >>%q\n", plugin, filepath.Join(string(f), "log")))
+	}
+	book := &refusing{}
+	plan := f.find(t).Plan(book)
+	o := f.find(t).Release(t.Context(), book)
+	if log, err := os.ReadFile(filepath.Join(string(f), "log")); err != nil || string(log) != "bridge\n" {
+		t.Errorf("called: %q, %v", log, err)
+	}
+	if got, want := fmt.Sprint(book.asked, book.ended), "[firewall portmap firewall portmap] []"; got != want {
+		t.Errorf("the book was asked %s, want %s", got, want)
+	}
+	for _, got := range []release.Outcome{plan, o} {
+		if p := got.Plugins[0]; p.Type != "firewall" || p.Result != release.NotCalled || !strings.Contains(p.Note, "container c2") {
+			t.Errorf("the plugin is %+v", p)
+		}
+	}
+	// Without host ports portmap made no rules that could be left.
+	if !o.Complete || len(o.Left) != 1 || !strings.Contains(o.Left[0], "the rules of plugin firewall for 10.1.0.5") {
+		t.Errorf("complete is %t, left %q", o.Complete, o.Left)
+	}
+}
+
+// A plugin that keeps the address in a database of its own was not released,
+// though its DEL says so.
+func TestKeeper(t *testing.T) {
+	f := folder(t.TempDir())
+	f.write(t, "cache/results/net-c1-eth0", entry(
+		`{"cniVersion":"0.4.0","name":"net","plugins":[{"type":"cni-kindnet"}]}`,
+		`{"cniVersion":"0.4.0","interfaces":[{"name":"eth0"}],"ips":[{"version":"4","interface":0,"address":"10.244.0.5/32"}]}`), 0o600)
+	f.plugin(t, "cni-kindnet", "")
+	o := f.find(t).Release(t.Context(), nil)
+	if !o.Complete || !o.Keeps() || len(o.Left) != 1 || !strings.Contains(o.Left[0], "10.244.0.5 in /var/lib/cni-kindnet/cni.db") {
+		t.Errorf("the outcome is %+v", o)
+	}
+}
+
+// A veth whose peer is in a living namespace is named if it has the MAC that ADD
+// gave. No other interface is: a name alone may be that of the node's uplink.
+func TestInterfaceThatStaysIsNamed(t *testing.T) {
+	pod, err := netns.GetFromPath(checktest.Sandbox(t, "pod"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer pod.Close()
+	for _, v := range []*netlink.Veth{
+		{LinkAttrs: netlink.LinkAttrs{Name: "veth1"}, PeerName: "eth0", PeerNamespace: netlink.NsFd(pod)},
+		{LinkAttrs: netlink.LinkAttrs{Name: "here1"}, PeerName: "here2"},
+	} {
+		if err := netlink.LinkAdd(v); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = netlink.LinkDel(v) })
+	}
+	mac := func(name string) string {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link.Attrs().HardwareAddr.String()
 	}
 	for _, tt := range []struct {
 		iface string
 		want  int
 	}{
-		{fmt.Sprintf(`{"name":"veth1","mac":%q}`, link.Attrs().HardwareAddr), 1},
-		{`{"name":"veth1"}`, 1},
+		{fmt.Sprintf(`{"name":"veth1","mac":%q}`, mac("veth1")), 1},
+		{`{"name":"veth1"}`, 0},
 		{`{"name":"veth1","mac":"02:00:00:00:00:01"}`, 0},
+		{fmt.Sprintf(`{"name":"here1","mac":%q}`, mac("here1")), 0},
 		{`{"name":"lo"}`, 0},
 		{`{"name":"nonesuch"}`, 0},
-		{`{"name":"veth1","sandbox":"/run/netns/a"}`, 0},
+		{fmt.Sprintf(`{"name":"veth1","mac":%q,"sandbox":"/run/netns/a"}`, mac("veth1")), 0},
 		{`null`, 0},
 	} {
 		f := folder(t.TempDir())
 		f.write(t, "net.d/10.conflist", `{"cniVersion":"1.1.0","name":"net","plugins":[{"type":"cni-guard"}]}`, 0o600)
 		f.write(t, "cache/results/net-c1-eth0", `{"cniVersion":"1.1.0","interfaces":[`+tt.iface+`]}`, 0o600)
-		if o := f.find(t).Release(t.Context()); len(o.Left) != tt.want || !o.Complete {
+		if o := f.find(t).Release(t.Context(), nil); len(o.Left) != tt.want || !o.Complete {
 			t.Errorf("with interface %s complete is %t and left %q", tt.iface, o.Complete, o.Left)
 		}
 	}

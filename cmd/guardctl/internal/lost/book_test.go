@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lost_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+)
+
+func (s *scene) open() *lost.Book { return s.look().Open(nil, "", false) }
+
+// wantCalled opens the account of a release and asks it for firewall. A refusal
+// must contain the words; "" means that it may be called.
+func (s *scene) wantCalled(refusal string) *lost.Book {
+	s.Helper()
+	b := s.open()
+	got := b.Begin("firewall")
+	if refusal == "" && got != "" || refusal != "" && !strings.Contains(got, refusal) {
+		s.Errorf("firewall is refused as %q, want %q", got, refusal)
+	}
+	return b
+}
+
+// Whatever an earlier release came to, the plugin is not called twice.
+func TestBook(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  func(*scene)
+		refusal string
+	}{
+		"first":                    {func(s *scene) { s.record("/p", nil) }, ""},
+		"first, nothing on record": {func(*scene) {}, ""},
+		"killed before it": {func(s *scene) {
+			s.record("/p", nil)
+			s.open()
+		}, ""},
+		"killed after it was begun": {func(s *scene) {
+			s.record("/p", nil)
+			s.open().Begin("firewall")
+		}, "called before"},
+		"killed after it was begun, nothing on record": {func(s *scene) { s.open().Begin("firewall") }, "called before"},
+		"another plugin failed": {func(s *scene) {
+			b := s.open()
+			b.Begin("firewall")
+			b.End("firewall", nil)
+			b.Close(false)
+		}, "called before"},
+		"it failed, nobody has the address": {func(s *scene) {
+			s.cache("c1", "", "", "10.1.0.5")
+			b := s.open()
+			b.Begin("firewall")
+			b.End("firewall", errors.New("no"))
+			b.Close(false)
+		}, ""},
+		"it failed, the address is not known": {func(s *scene) {
+			b := s.open()
+			b.Begin("firewall")
+			b.End("firewall", errors.New("no"))
+			b.Close(false)
+		}, "failed before"},
+		"it failed, then succeeded": {func(s *scene) {
+			s.cache("c1", "", "", "10.1.0.5")
+			b := s.open()
+			b.Begin("firewall")
+			b.End("firewall", errors.New("no"))
+			b = s.open()
+			b.Begin("firewall")
+			b.End("firewall", nil)
+		}, "called before"},
+		"the runtime's DEL went before, nobody has the address": {func(s *scene) {
+			s.record("/p", nil)
+			s.cache("c1", "", "", "10.1.0.5")
+			s.retire()
+		}, ""},
+		"the runtime's DEL went before, no cache": {func(s *scene) {
+			s.record("/p", nil)
+			s.retire()
+			s.a.CacheDir = "/nonesuch"
+		}, "the runtime may have called it"},
+		"the next pod has the address": {func(s *scene) {
+			s.cache("c1", "", "", "10.1.0.5")
+			s.age("c1", -time.Hour)
+			s.cache("c2", "", "", "10.1.0.5")
+		}, "10.1.0.5 is of container c2"},
+		"the next pod has the address, by the ledger": {func(s *scene) {
+			s.record("/p", nil)
+			s.record("/q", func(r *ledger.Record) { r.ContainerID = "c2" })
+		}, "10.1.0.5 is of container c2"},
+		"an earlier pod had the address": {func(s *scene) {
+			s.cache("c1", "", "", "10.1.0.5")
+			s.cache("c2", "", "", "10.1.0.5")
+			s.age("c2", -time.Hour)
+			s.record("/q", func(r *ledger.Record) { r.ContainerID, r.Added = "c3", r.Added.Add(-time.Hour) })
+		}, ""},
+		"another pod has another address": {func(s *scene) {
+			s.cache("c1", "", "", "10.1.0.5")
+			s.age("c1", -time.Hour)
+			s.cache("c2", "", "", "10.1.0.6")
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			c.before(s)
+			s.wantCalled(c.refusal)
+		})
+	}
+}
+
+func (s *scene) retire() {
+	s.Helper()
+	if err := ledger.Ledger(s.stateDir()).Retire(ledger.Key{Network: "net", ContainerID: "c1", IfName: "eth0"}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// A complete release is remembered, with the path that the runtime's DEL will
+// have, also where there was no record.
+func TestBookRemembers(t *testing.T) {
+	s := newScene(t)
+	s.cache("c1", "/run/netns/pod", "", "10.1.0.5")
+	b := s.wantCalled("")
+	b.Close(true)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ledger.Ledger(s.stateDir()).Get(ledger.Key{Network: "net", ContainerID: "c1", IfName: "eth0"})
+	if err != nil || !r.Released || !r.Retired || r.Netns != "/run/netns/pod" {
+		t.Errorf("the record is %+v, %v", r, err)
+	}
+	k := s.look()
+	if !k.Released("") || !k.Released("/run/netns/pod") {
+		t.Error("it is not known as released")
+	}
+	// Another path may be that of a container that was restarted with its ID. Then
+	// plugins that clean up by address are still left alone.
+	if k.Released("/run/netns/next") {
+		t.Error("another path is taken for the one that was released")
+	}
+	if got := k.Open(nil, "/run/netns/next", false).Begin("firewall"); !strings.Contains(got, "called before") {
+		t.Errorf("firewall is refused as %q", got)
+	}
+}
+
+// Where nothing can be recorded, only proof that nobody else has the address lets
+// a plugin be called that cleans up by it.
+func TestBookUnwritable(t *testing.T) {
+	s := newScene(t)
+	s.cache("c1", "", "", "10.1.0.5")
+	if err := os.WriteFile(s.stateDir(), nil, 0o600); err != nil { // as good as a full disk, for root, too
+		t.Fatal(err)
+	}
+	known := func() lost.Known { // the ledger cannot be read either
+		return lost.Look(s.a, s.stateDir())
+	}
+	b := known().Open(nil, "", false)
+	if b.Err() == nil {
+		t.Fatal("something was recorded")
+	}
+	if got := b.Begin("firewall"); !strings.Contains(got, "nothing can be recorded") {
+		t.Errorf("firewall is refused as %q", got)
+	}
+	b.Close(true)
+	if b.Err() == nil {
+		t.Error("something was recorded")
+	}
+
+	// A folder that can be read and not written.
+	if err := os.Remove(s.stateDir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(s.stateDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.stateDir(), "gone"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.wantCalled(""); got.Err() == nil {
+		t.Fatal("something was recorded")
+	}
+	if got := s.look().Open([]netip.Addr{}, "", false); got.Begin("firewall") != "" {
+		t.Error("refused, though nobody has the address")
+	}
+	s.age("c1", -time.Hour)
+	s.cache("c2", "", "", "10.1.0.5")
+	s.wantCalled("is of container c2")
+}
+
+// A dry run says the same and records nothing.
+func TestBookDryRun(t *testing.T) {
+	s := newScene(t)
+	b := s.look().Open(nil, "", true)
+	if got := b.Begin("firewall"); got != "" {
+		t.Errorf("refused as %q", got)
+	}
+	b.Close(true)
+	if _, err := os.Stat(s.stateDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state folder: %v", err)
+	}
+}
+
+// The release of a container does not touch the record of its next life.
+func TestBookAnotherLife(t *testing.T) {
+	s := newScene(t)
+	s.record("/p", nil)
+	k := s.look()
+	s.record("/q", func(r *ledger.Record) { r.Added = r.Added.Add(time.Minute) })
+	if b := k.Open(nil, "", false); !errors.Is(b.Err(), ledger.ErrAnotherLife) {
+		t.Errorf("the error is %v", b.Err())
+	}
+}

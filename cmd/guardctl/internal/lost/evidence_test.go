@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lost_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+	"github.com/cni-guard/cni-guard/pkg/release"
+)
+
+// Each scene is a pod "pod" with veth1 and 10.1.0.5, and what became of it. The
+// tests are in a pid namespace of their own, so no search for processes is complete.
+func TestJudge(t *testing.T) {
+	elsewhere := func(r *ledger.Record) { r.Netns = "/run/netns/elsewhere" }
+	noCookie := func(r *ledger.Record) { r.Cookie = 0 }
+	otherBoot := func(r *ledger.Record) { r.BootID = "another" }
+	both := func(changes ...func(*ledger.Record)) func(*ledger.Record) {
+		return func(r *ledger.Record) {
+			for _, change := range changes {
+				change(r)
+			}
+		}
+	}
+	none := func(*testing.T) {}
+	end := func(t *testing.T) { checktest.Shell(t, "ip netns del pod") }
+	next := 1
+	for name, c := range map[string]struct {
+		record  func(*ledger.Record) // nil: no record
+		result  string               // the interfaces in the cache; %s is the MAC of veth1
+		path    string               // in the cache
+		happens func(*testing.T)
+		want    release.Verdict
+		because string
+	}{
+		"lives where ADD saw it":                      {func(*ledger.Record) {}, "", "", none, release.Alive, "/run/netns/pod"},
+		"lives, and the path on record leads nowhere": {elsewhere, "", "", none, release.Alive, "pins it"},
+		"the path leads to the node": {
+			func(r *ledger.Record) { r.Netns = "/proc/self/ns/net" }, `{"name":"veth1","mac":"%s"}`, "", end, release.Gone, "veth1",
+		},
+		"ended":                    {func(*ledger.Record) {}, `{"name":"cni0"},{"name":"veth1","mac":"%s"}`, "", end, release.Gone, "veth1"},
+		"ended, nothing of a veth": {func(*ledger.Record) {}, `{"name":"eth0","sandbox":"/run/netns/pod"}`, "", end, release.CannotTell, "nothing is at /run/netns/pod"},
+		"ended, the bridge, too":   {func(*ledger.Record) {}, `{"name":"cni0","mac":"02:00:00:00:00:07"}`, "", end, release.CannotTell, ""},
+		"ended, kindnet's result":  {func(*ledger.Record) {}, `{"name":"eth0"}`, "", end, release.CannotTell, ""},
+		"another boot":             {otherBoot, "", "", end, release.Gone, "before the last boot"},
+		"another boot, and lives after all": {
+			both(otherBoot, elsewhere), `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1",
+		},
+		"no record, lives":                  {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", none, release.Alive, "has the pod's address"},
+		"no record, ended":                  {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", end, release.Gone, "veth1"},
+		"no record, no veth, ended":         {nil, "", "/run/netns/pod", end, release.CannotTell, ""},
+		"no cookie, lives":                  {noCookie, "", "", none, release.Alive, "has the pod's address"},
+		"no cookie, ended":                  {noCookie, "", "", end, release.CannotTell, ""},
+		"unseen, the veth has its MAC":      {elsewhere, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "the peer of veth1 is in a living namespace"},
+		"unseen, the veth has another MAC":  {elsewhere, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", hide, release.CannotTell, "nothing tells whose"},
+		"unseen, the result has no MAC":     {elsewhere, `{"name":"veth1"}`, "", hide, release.CannotTell, "nothing tells whose"},
+		"unseen, nothing of a veth":         {elsewhere, "", "", hide, release.CannotTell, ""},
+		"the pin is an empty file":          {func(*ledger.Record) {}, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1"},
+		"next sandbox of the pod, by veth":  {func(r *ledger.Record) { r.Cookie++; r.Netns = "" }, `{"name":"veth1","mac":"%s"}`, "", none, release.Gone, "veth1"},
+		"next sandbox, no cookie, by addr.": {noCookie, `{"name":"veth1","mac":"%s"}`, "", readdress, release.Gone, "another"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			veth := fmt.Sprintf("veth%d", next) // the kernel may still be taking down the last one
+			next++
+			path, mac := s.pod("pod", veth, "10.1.0.5")
+			actual := strings.NewReplacer("veth1", veth, "%s", mac)
+			if c.record != nil {
+				s.record(path, c.record)
+			}
+			if c.result != "" || c.path != "" {
+				s.cache("c1", c.path, actual.Replace(c.result), "10.1.0.5")
+			}
+			c.happens(t)
+			j := s.look().Judge()
+			if j.Verdict != c.want || len(j.Evidence) == 0 || !strings.Contains(fmt.Sprint(j.Because()), actual.Replace(c.because)) {
+				t.Errorf("the verdict is %s by %q, want %s by %q", j.Verdict, j.Because(), c.want, c.because)
+			}
+		})
+	}
+}
+
+// hide takes the pin of the pod away and keeps its namespace open, as another
+// mount namespace would.
+func hide(t *testing.T) {
+	t.Helper()
+	file, err := os.Open("/run/netns/pod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	if err := unix.Unmount("/run/netns/pod", unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readdress lets the pod's namespace be one with another address.
+func readdress(t *testing.T) {
+	checktest.Shell(t, "ip -n pod addr del 10.1.0.5/24 dev eth0")
+	checktest.Shell(t, "ip -n pod addr add 10.1.0.6/24 dev eth0")
+}
+
+// What cannot be read is no proof of anything.
+func TestJudgeUnreadable(t *testing.T) {
+	s := newScene(t)
+	s.pod("pod", "vethx", "10.1.0.5")
+	s.cache("c1", "", `{"name":"nonesuch","mac":"02:00:00:00:00:07"}`, "10.1.0.5")
+	if j := s.look().Judge(); j.Verdict != release.Gone {
+		t.Fatalf("the verdict is %+v", j)
+	}
+	live := filepath.Join(s.stateDir(), "live")
+	if err := os.MkdirAll(live, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(live, "net:c1:eth0"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if j := s.look().Judge(); j.Verdict != release.CannotTell {
+		t.Errorf("the verdict is %+v", j)
+	}
+}

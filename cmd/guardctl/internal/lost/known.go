@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lost
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// Known is what this node knows of an attachment.
+type Known struct {
+	Attachment chain.Attachment
+
+	ledger  ledger.Ledger
+	record  *ledger.Record // nil: none
+	boot    string         // BootID; "" where it cannot be read
+	cached  bool           // the runtime's cache has an entry
+	entry   entry
+	trouble error // what could not be read
+}
+
+// Look looks the attachment up in the ledger and in the runtime's cache.
+func Look(a chain.Attachment, stateDir string) Known {
+	k := Known{Attachment: a, ledger: ledger.Ledger(stateDir)}
+	var errs []error
+	var err error
+	if k.boot, err = netstate.BootID(); err != nil {
+		errs = append(errs, err)
+	}
+	switch r, err := k.ledger.Get(k.key()); {
+	case err == nil:
+		k.record = r
+	case !errors.Is(err, fs.ErrNotExist):
+		errs = append(errs, err)
+	}
+	switch e, err := readEntry(filepath.Join(a.CacheDir, "results", k.entryName())); {
+	case err == nil:
+		k.cached, k.entry = true, e
+	case !errors.Is(err, fs.ErrNotExist):
+		errs = append(errs, err)
+	}
+	k.trouble = errors.Join(errs...)
+	return k
+}
+
+// Err says what could not be read; nil where all could.
+func (k Known) Err() error { return k.trouble }
+
+// Released reports whether the attachment was released in full before. A DEL with
+// another path than the one that was released may be of a later container: podman
+// and nerdctl keep the ID when they restart one.
+func (k Known) Released(netns string) bool {
+	if k.record == nil || !k.record.Released {
+		return false
+	}
+	return netns == "" || k.record.Netns == "" || netns == k.record.Netns
+}
+
+// earlier reports whether the record is of an earlier boot, of which no namespace
+// is left.
+func (k Known) earlier() bool { return k.record != nil && k.record.BootID != k.boot }
+
+func (k Known) key() ledger.Key {
+	return ledger.Key{Network: k.Attachment.Network, ContainerID: k.Attachment.ContainerID, IfName: k.Attachment.IfName}
+}
+
+func (k Known) entryName() string {
+	return strings.Join([]string{k.Attachment.Network, k.Attachment.ContainerID, k.Attachment.IfName}, "-")
+}
+
+// paths lists the paths that the sandbox had, without repeats.
+func (k Known) paths() []string {
+	var all, paths []string
+	if k.record != nil {
+		all = append(all, k.record.Netns)
+	}
+	all = append(all, k.entry.Netns)
+	for _, i := range k.entry.Interfaces {
+		if strings.HasPrefix(i.Sandbox, "/") { // VM runtimes put other things there
+			all = append(all, i.Sandbox)
+		}
+	}
+	seen := map[string]bool{"": true}
+	for _, p := range all {
+		if !seen[p] {
+			seen[p] = true
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lost
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// initialPidNamespace is what /proc/PID/ns/pid links to in the first pid
+// namespace of the machine (PROC_PID_INIT_INO, include/linux/proc_ns.h). There
+// every process can be seen.
+const initialPidNamespace = "pid:[4026531836]"
+
+// roots gives the roots under which to look for a path: this process's, and pid
+// 1's where that has another mount namespace.
+func roots() []string {
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return []string{""}
+	}
+	first, err := os.Readlink("/proc/1/ns/mnt")
+	if err != nil || first == own {
+		return []string{""}
+	}
+	return []string{"", "/proc/1/root"}
+}
+
+// A space is a network namespace that can be seen from here.
+type space struct {
+	netns  *netstate.Netns
+	where  string // a clause for people
+	cookie uint64 // 0 where it is not known
+}
+
+// spaces are all of them, but for the node's.
+type spaces struct {
+	all      []*space
+	complete bool // every process was asked
+}
+
+// findSpaces looks at the namespaces of all processes, and at the usual pins.
+func findSpaces() *spaces {
+	own, err := os.Readlink("/proc/self/ns/pid")
+	s := &spaces{complete: err == nil && own == initialPidNamespace && os.Geteuid() == 0}
+	seen := map[[2]uint64]bool{}
+	processes, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil || len(processes) == 0 {
+		s.complete = false
+	}
+	for _, path := range processes {
+		pid := filepath.Base(filepath.Dir(filepath.Dir(path)))
+		s.add(seen, path, fmt.Sprintf("process %s%s is in it", pid, nameOf(pid)))
+	}
+	for _, root := range roots() {
+		pins, err := filepath.Glob(root + "/run/netns/*")
+		if err != nil {
+			continue // the pattern is well formed
+		}
+		for _, path := range pins {
+			s.add(seen, path, path+" pins it")
+		}
+	}
+	return s
+}
+
+// add opens a namespace that was not seen before.
+func (s *spaces) add(seen map[[2]uint64]bool, path, where string) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return // a process that ended, or one that hides
+	}
+	id := [2]uint64{st.Dev, st.Ino}
+	if seen[id] {
+		return
+	}
+	seen[id] = true
+	n := netstate.OpenNetns(path)
+	if n.Kind != netstate.Sandbox {
+		_ = n.Close()
+		return
+	}
+	at := &space{netns: n, where: where}
+	var err error
+	if at.cookie, err = n.Cookie(); err != nil {
+		at.cookie = 0
+	}
+	s.all = append(s.all, at)
+}
+
+func (s *spaces) close() {
+	for _, at := range s.all {
+		_ = at.netns.Close()
+	}
+}
+
+func (s *spaces) withCookie(cookie uint64) *space {
+	for _, at := range s.all {
+		if at.cookie == cookie {
+			return at
+		}
+	}
+	return nil
+}
+
+// withNetID gives the namespace that the node knows by a number.
+func (s *spaces) withNetID(node *netstate.Live, netID int) *space {
+	for _, at := range s.all {
+		if id, err := node.NetID(at.netns); err == nil && id == netID {
+			return at
+		}
+	}
+	return nil
+}
+
+// nameOf gives the name of a process, in brackets.
+func nameOf(pid string) string {
+	name, err := os.ReadFile("/proc/" + pid + "/comm")
+	if err != nil || len(name) < 2 {
+		return ""
+	}
+	return " (" + string(name[:len(name)-1]) + ")"
+}
