@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +20,7 @@ type siteFlags struct {
 	overrides  site.Overrides
 	runtime    string
 	binDir     string
+	endpoint   string
 	maxConfNum int
 	network    string
 	root       string
@@ -28,6 +31,7 @@ type siteFlags struct {
 func newSiteFlags(cmd *cobra.Command, flags *pflag.FlagSet) *siteFlags {
 	f := &siteFlags{flags: flags}
 	flags.StringVar(&f.runtime, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: the one that is found)")
+	flags.StringVar(&f.endpoint, "runtime-endpoint", "", "the socket at which the runtime serves CRI (default: where it mostly is)")
 	flags.StringVar(&f.overrides.ConfDir, "conf-dir", "", "where the runtime looks for configurations (default: as the runtime's own configuration says)")
 	flags.StringVar(&f.binDir, "bin-dir", "", "where the runtime looks for plugins, folders separated by colons (default: as the runtime's own configuration says)")
 	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: where the runtime has it)")
@@ -61,7 +65,7 @@ func (f *siteFlags) find() (site.Site, error) {
 	if err != nil {
 		return site.Site{}, err
 	}
-	return site.Find("", o)
+	return site.FindRunning(context.Background(), "", o) // the flags may be those of a parent, which has no context
 }
 
 // says gives what the flags say.
@@ -70,6 +74,7 @@ func (f *siteFlags) says() (site.Overrides, error) {
 	if err := o.Runtime.UnmarshalText([]byte(f.runtime)); err != nil {
 		return o, usageError(err)
 	}
+	o.Socket = strings.TrimPrefix(f.endpoint, "unix://")
 	o.BinDirs = filepath.SplitList(f.binDir)
 	if f.flags.Changed("max-conf-num") {
 		o.MaxConfNum = &f.maxConfNum
@@ -82,7 +87,7 @@ func (f *siteFlags) says() (site.Overrides, error) {
 
 // said reports whether a flag says anything.
 func (f *siteFlags) said() bool {
-	for _, name := range []string{"runtime", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network"} {
+	for _, name := range []string{"runtime", "runtime-endpoint", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network"} {
 		if f.flags.Changed(name) {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -18,6 +19,9 @@ var ErrNone = errors.New("no containerd, CRI-O or cri-dockerd runs or is configu
 // pick gives the product that is on the node: the one that runs, or, where none
 // does, the one that is configured.
 func pick(root string, o Overrides) (product, error) {
+	if o.Socket != "" {
+		return at(root, o)
+	}
 	for _, is := range []func(product) bool{
 		func(p product) bool { return p.running(root) },
 		func(p product) bool { return p.configured(root) && !p.criDisabled(root) },
@@ -38,6 +42,24 @@ func pick(root string, o Overrides) (product, error) {
 		return plain(o.Runtime), nil
 	}
 	return product{}, fmt.Errorf("find runtime: %w: say which by --runtime containerd, crio or cri-dockerd", ErrNone)
+}
+
+// at returns the product that serves a socket: the one whose socket it mostly is, or
+// a plain one of the kind that the operator names.
+func at(root string, o Overrides) (product, error) {
+	usual := matching(o.Runtime, func(p product) bool { return slices.Contains(p.sockets, o.Socket) })
+	for _, p := range usual {
+		if p.configured(root) || len(usual) == 1 {
+			p.sockets = []string{o.Socket}
+			return p, nil
+		}
+	}
+	if o.Runtime == 0 {
+		return product{}, fmt.Errorf("find runtime: %s is no usual socket of a runtime: say which runtime that is, by --runtime", o.Socket)
+	}
+	p := plain(o.Runtime)
+	p.sockets = []string{o.Socket}
+	return p, nil
 }
 
 // matching gives the products of a kind, or of any for the zero Kind.

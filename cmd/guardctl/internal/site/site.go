@@ -36,6 +36,9 @@ type Site struct {
 	// InternalLoopback says that containerd 2 brings up lo itself, and calls no
 	// loopback plugin (use_internal_loopback).
 	InternalLoopback bool
+	// Running is what the runtime says of itself; nil where it was not asked, or
+	// did not answer.
+	Running *Running
 	// How says why we think so, a sentence each, for people.
 	How []string
 }
@@ -43,7 +46,9 @@ type Site struct {
 // Overrides are what the operator says of the node; it beats what is found. Zero
 // values say nothing. Paths are taken as they are, without the root of Find.
 type Overrides struct {
-	Runtime        conflist.Kind
+	Runtime conflist.Kind
+	// Socket is where the runtime serves CRI, if that is not the usual place.
+	Socket         string
 	ConfDir        string
 	BinDirs        []string
 	CacheDir       string
@@ -54,7 +59,10 @@ type Overrides struct {
 // Find looks at the node whose file system is at root; "" is "/". Where two
 // runtimes run, or none runs and two are configured, the error names both, and
 // the flag to choose by.
-func Find(root string, o Overrides) (Site, error) {
+func Find(root string, o Overrides) (Site, error) { return find(root, o, func(*Site, string) {}) }
+
+// find asks the runtime between what its configuration and what the operator says.
+func find(root string, o Overrides, ask func(*Site, string)) (Site, error) {
 	if root == "" {
 		root = "/"
 	}
@@ -66,6 +74,7 @@ func Find(root string, o Overrides) (Site, error) {
 	if err != nil {
 		return Site{}, fmt.Errorf("read configuration of %s: %w", p.name, err)
 	}
+	ask(&s, root)
 	s.under(root)
 	o.apply(&s)
 	s.chooseBinDir()
