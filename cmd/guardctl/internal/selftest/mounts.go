@@ -21,8 +21,9 @@ func emptied() []string { return []string{"/run", "/var/run", "/var/lib/cni"} }
 
 // privatize makes the file systems of this process its own and read-only, but
 // for the emptied folders and the sysctls of its network namespaces. The
-// folders to keep stay where they are though a folder above them is emptied.
-func privatize(keep []string) error {
+// folders to keep stay where they are though a folder above them is emptied, and what
+// the plugins of the chain need is there as a copy.
+func privatize(keep, needs []string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -32,9 +33,19 @@ func privatize(keep []string) error {
 	// The old one shows the links of the real node. Where it cannot be replaced
 	// it is read-only soon, as the new one is.
 	_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, "")
+	copies := copiesOf(needs)
 	writable, err := empty(keep)
 	if err != nil {
 		return err
+	}
+	for _, c := range copies {
+		dir, err := c.put()
+		if err != nil {
+			return err
+		}
+		if dir != "" {
+			writable = append(writable, dir)
+		}
 	}
 	return readOnlyBut(append(writable, "/proc/sys/net"))
 }

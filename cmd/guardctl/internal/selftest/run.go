@@ -47,7 +47,7 @@ func prepare(r Request) error {
 			keep = append(keep, path)
 		}
 	}
-	if err := privatize(keep); err != nil {
+	if err := privatize(keep, r.Chain.needs()); err != nil {
 		return err
 	}
 	// What this process has in its environment the plugins have in theirs.

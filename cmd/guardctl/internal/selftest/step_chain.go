@@ -88,6 +88,9 @@ func private(plugin json.RawMessage) (map[string]any, error) {
 	if conf["type"] == "cni-guard" {
 		maps.Copy(conf, guardConf())
 	}
+	if conf["type"] == "flannel" && conf["dataDir"] != nil {
+		conf["dataDir"] = stateDir + "/flannel"
+	}
 	if ipam, ok := conf["ipam"].(map[string]any); ok && ipam["type"] == "host-local" {
 		ipam["dataDir"] = leaseDir
 	}
