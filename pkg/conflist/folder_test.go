@@ -105,3 +105,17 @@ func run(t *testing.T, cases []selecting) {
 		t.Run(c.name, c.check)
 	}
 }
+
+// A folder that is named like a configuration is called one where nothing else is
+// there.
+func TestFolderNamedLikeAFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "10-a.conflist"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []conflist.Kind{conflist.Containerd, conflist.CRIO} {
+		if _, err := conflist.Effective(dir, conflist.NewRuntime(kind)); err == nil || !strings.Contains(err.Error(), "10-a.conflist is a folder, and must be a file") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}

@@ -26,13 +26,31 @@ func wrong(doc []byte, err error) error {
 		return errors.New("it is empty")
 	case bytes.HasPrefix(doc, []byte("\xef\xbb\xbf")):
 		return errors.New("it begins with a byte order mark (BOM): save it as UTF-8 without one")
+	case utf16(doc):
+		return errors.New("it is encoded in UTF-16: save it as UTF-8 without a byte order mark")
+	case bytes.IndexByte(doc, 0) >= 0 && len(bytes.Trim(doc, "\x00")) == 0:
+		return fmt.Errorf("it is %d zero bytes and nothing else, as a file that was being written when the node went down: write it again", len(doc))
 	}
 	at := min(max(syntax.Offset-1, 0), int64(len(doc)))
 	line := 1 + bytes.Count(doc[:at], []byte("\n"))
+	if rest := doc[at:]; len(rest) > 0 && rest[0] == 0 {
+		return fmt.Errorf("parse JSON: line %d has a zero byte (NUL), which no text has", line)
+	}
 	if rest := doc[at:]; len(rest) > 0 && (rest[0] == '/' || rest[0] == '#') {
 		return fmt.Errorf("parse JSON: line %d has a comment, and JSON has none", line)
 	}
 	return fmt.Errorf("parse JSON: line %d: %w", line, err)
+}
+
+// utf16 reports whether a document is UTF-16 or UTF-32: it begins with their byte order
+// mark, or has a zero beside its first brace.
+func utf16(doc []byte) bool {
+	for _, start := range []string{"\xff\xfe", "\xfe\xff", "\x00\x00\xfe\xff", "{\x00", "\x00{", "\x00\x00\x00{"} {
+		if bytes.HasPrefix(doc, []byte(start)) {
+			return true
+		}
+	}
+	return false
 }
 
 // mistyped says which key has a value of another type than libcni wants.

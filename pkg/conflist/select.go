@@ -91,9 +91,21 @@ func (c *candidate) judge(v Verdict, reason string, args ...any) {
 
 func byName(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) }
 
-// nothingIn is why a folder without a loadable file selects nothing.
+// nothingIn is why a folder without a loadable file selects nothing. A folder that is
+// named like a file is easily taken for one.
 func nothingIn(dir string, r Runtime) error {
-	return fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.title(), dir)
+	err := fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.title(), dir)
+	entries, readErr := entriesOf(dir)
+	if readErr != nil {
+		return err
+	}
+	slices.SortFunc(entries, byName)
+	for _, e := range entries {
+		if e.IsDir() && slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(e.Name())) {
+			return fmt.Errorf("%w; %s is a folder, and must be a file", err, e.Name())
+		}
+	}
+	return err
 }
 
 // path names a file of a folder in messages.
