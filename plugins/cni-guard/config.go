@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
+	"github.com/containernetworking/cni/pkg/utils"
+	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
@@ -46,7 +49,7 @@ func parseConfig(stdin []byte) (config, *types.Error) {
 	entry, problems := checks.ParseEntryKeys(keys)
 	c.Entry, c.Warnings = entry, checks.EntryWarnings(problems)
 	if err := c.readCall(keys); err != nil {
-		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+err.Error(), "The container runtime writes this key.")
+		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+err.Error(), "The container runtime writes these keys.")
 	}
 	if text := checks.EntryErrors(problems); text != "" {
 		return c, types.NewError(types.ErrInvalidNetworkConfig, "cni-guard: "+text,
@@ -54,6 +57,11 @@ func parseConfig(stdin []byte) (config, *types.Error) {
 				c.Network, strings.Join(checks.EntryKeys(), ", ")))
 	}
 	return c, nil
+}
+
+// knownVersion reports whether the list is of a version of the spec that we know.
+func (c config) knownVersion() bool {
+	return slices.Contains(version.All.SupportedVersions(), c.CNIVersion)
 }
 
 // readCall reads what the runtime adds to the entry.
@@ -71,6 +79,10 @@ func (c *config) readCall(keys map[string]json.RawMessage) error {
 	}
 	if c.CNIVersion == "" {
 		c.CNIVersion = unversioned
+	}
+	if err := utils.ValidateNetworkName(c.Network); err != nil && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf(`read "name": %w`, err))
+		c.Network = "" // it would become the name of a file
 	}
 	c.PrevResult = notNull(keys["prevResult"])
 	c.Device = hasDevice(keys)

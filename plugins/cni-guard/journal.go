@@ -110,11 +110,15 @@ func (j journal) troubleOnce(key, what string, err error) {
 }
 
 // oddities writes what is odd in the input and refuses nothing, once in a boot: keys
-// of the entry that are ignored, and a result that cannot be read.
+// of the entry that are ignored, a list of another version, and a result that cannot
+// be read.
 func (j journal) oddities() {
 	c := j.config
 	if c.Warnings != "" {
 		j.troubleOnce("keys "+c.Network+" "+c.Warnings, "the entry of cni-guard in the configuration has keys that have no effect", errors.New(c.Warnings))
+	}
+	if !c.knownVersion() {
+		j.troubleOnce("version "+c.Network+" "+c.CNIVersion, "the list is of a cniVersion that this version of cni-guard does not know; it does what it does for the newest that it knows", fmt.Errorf("cniVersion %q is unknown", c.CNIVersion))
 	}
 	if c.ResultErr != nil {
 		// The error may quote what is of one pod only, such as its address.

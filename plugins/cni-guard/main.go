@@ -7,11 +7,8 @@ package main
 
 import (
 	"os"
-	"slices"
 
 	"github.com/containernetworking/cni/pkg/skel"
-	"github.com/containernetworking/cni/pkg/types"
-	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -21,12 +18,11 @@ var build = "devel"
 
 func main() {
 	p := &plugin{passes: passing()}
-	err := skel.PluginMainFuncsWithError(p.verbs(), version.All, about())
-	if err != nil && !p.called {
-		err = p.despiteConfig(err)
-	}
+	err := dispatcher{
+		getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, about: about(), verbs: p.verbs(),
+	}.serve()
 	p.watch.done()
-	finish(p.answer, orNil(err))
+	finish(p.answer, err)
 }
 
 // finish answers and ends the program.
@@ -47,56 +43,21 @@ func about() string {
 // A plugin is one call of the program.
 type plugin struct {
 	passes bool   // nothing is judged any more
-	called bool   // a verb was reached
 	answer []byte // what goes to standard output on success
 	watch  *watchdog
 }
 
 // guarded wraps a verb. A panic of ours must not fail a pod: the verb then
 // succeeds with what it had answered so far.
-func (p *plugin) guarded(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
+func (p *plugin) guarded(answer verb) verb {
 	return func(args *skel.CmdArgs) (err error) {
-		p.called = true
 		p.watch = startWatchdog()
 		defer func() {
 			if cause := recover(); cause != nil {
 				printable.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)
 				err = nil
 			}
-			// The namespace was judged, once; skel would open the path again, and
-			// print a second document where it does not like it.
-			args.NetnsOverride = "TRUE"
 		}()
-		return verb(args)
-	}
-}
-
-// despiteConfig answers a DEL or GC whose configuration skel could not read:
-// they must not fail for that (SPEC 1.1, "DEL", "GC"). The namespace is judged
-// all the same.
-func (p *plugin) despiteConfig(cause *types.Error) *types.Error {
-	unreadable := slices.Contains([]uint{types.ErrDecodingFailure, types.ErrInvalidNetworkConfig}, cause.Code)
-	if !unreadable {
-		return cause
-	}
-	switch os.Getenv("CNI_COMMAND") {
-	case "GC":
-		return nil
-	case "DEL":
-		return asCNIError(p.verbs().Del(argsFromEnv()))
-	}
-	return types.NewError(cause.Code, "cni-guard: "+cause.Msg, cause.Details)
-}
-
-// argsFromEnv gives the arguments that need no configuration. skel has
-// validated them before it looked at the configuration.
-func argsFromEnv() *skel.CmdArgs {
-	return &skel.CmdArgs{
-		ContainerID:   os.Getenv("CNI_CONTAINERID"),
-		Netns:         os.Getenv("CNI_NETNS"),
-		IfName:        os.Getenv("CNI_IFNAME"),
-		Args:          os.Getenv("CNI_ARGS"),
-		Path:          os.Getenv("CNI_PATH"),
-		NetnsOverride: os.Getenv("CNI_NETNS_OVERRIDE"),
+		return answer(args)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
 	"golang.org/x/sys/unix"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -32,16 +33,16 @@ func passing() bool {
 }
 
 // verbs returns what answers each verb.
-func (p *plugin) verbs() skel.CNIFuncs {
+func (p *plugin) verbs() map[string]verb {
 	if p.passes {
-		return skel.CNIFuncs{
-			Add: p.guarded(p.passAdd), Del: p.guarded(passDel), Check: p.guarded(pass),
-			Status: p.guarded(pass), GC: p.guarded(pass),
+		return map[string]verb{
+			"ADD": p.guarded(p.passAdd), "DEL": p.guarded(passDel), "CHECK": p.guarded(pass),
+			"STATUS": p.guarded(pass), "GC": p.guarded(pass),
 		}
 	}
-	return skel.CNIFuncs{
-		Add: p.guarded(p.add), Del: p.guarded(p.del), Check: p.guarded(p.check),
-		Status: p.guarded(p.status), GC: p.guarded(p.gc),
+	return map[string]verb{
+		"ADD": p.guarded(p.add), "DEL": p.guarded(p.del), "CHECK": p.guarded(p.check),
+		"STATUS": p.guarded(p.status), "GC": p.guarded(p.gc),
 	}
 }
 
@@ -51,7 +52,10 @@ func pass(*skel.CmdArgs) error { return nil }
 // passAdd hands on the result of the plugins before it. A configuration that is not
 // valid is no reason to fail any more.
 func (p *plugin) passAdd(args *skel.CmdArgs) error {
-	c, _ := parseConfig(args.StdinData)
+	c, err := parseConfig(args.StdinData)
+	if err != nil && err.Code == types.ErrDecodingFailure {
+		return err // there is no result to hand on
+	}
 	p.handOn(c)
 	return nil
 }
