@@ -24,6 +24,12 @@ func call(t *testing.T, path, verb, netns string, stdin map[string]any) said {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return callWith(t, path, verb, netns, conf)
+}
+
+// callWith is call with a configuration as it stands.
+func callWith(t *testing.T, path, verb, netns string, conf []byte) said {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), path)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(conf), t.Output()
 	cmd.Env = append(os.Environ(),
