@@ -23,7 +23,7 @@ import (
 var TunnelWarmup = &Check{
 	Name:     tunnelWarmupName,
 	Prevents: "The first packets of a new pod to another node vanish in a tunnel that has not been used for ten minutes, until the other node has sent one.",
-	Seen:     "The peers are taken from the routes over tunnel devices. Those that did not answer within `interval` are sent an echo request from the sandbox, and if need be one from the node; what came of it is in `stateDir/tunnels/peers.json`. Silence is a finding only where `require` says so.",
+	Seen:     "The peers are taken from the routes over tunnel devices. Those that did not answer within `interval` are sent an echo request by the node, and a second one if need be. An answer counts if it comes in by the tunnel; what came of it is in `stateDir/tunnels/peers.json`. Silence is a finding only where `require` says so.",
 	Remedy:   "Allow IP protocol 4 (ipencap; not 94, which some call ipip) between the nodes in every firewall and security group; run guardctl tunnels --probe to see who is silent.",
 	When:     guard.Add,
 	Default:  guard.Warn,
@@ -41,8 +41,7 @@ func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) 
 		Wait:     time.Duration(o.Wait),
 		Max:      int(o.Max),
 		Dump:     func() (netstate.TunnelDump, error) { return t.Node.TunnelDump(o.Kinds...) },
-		Open:     t.Pod.ListenICMP,
-		Again:    t.Node.ListenICMP,
+		Open:     t.Node.ListenICMP, // whoever is in the pod already could answer what leaves from there
 		Local:    func(addr netip.Addr) bool { return isLocal(t, addr) },
 	}
 	if t.StateDir != "" {

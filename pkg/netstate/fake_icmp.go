@@ -36,7 +36,7 @@ type fakeICMP struct {
 
 type fakeAnswer struct {
 	message []byte
-	from    netip.Addr
+	from    Sender
 }
 
 // Send implements ICMPConn.
@@ -54,7 +54,7 @@ func (c *fakeICMP) Send(message []byte, to netip.Addr) error {
 }
 
 // Receive implements ICMPConn.
-func (c *fakeICMP) Receive(buffer []byte) (int, netip.Addr, error) {
+func (c *fakeICMP) Receive(buffer []byte) (int, Sender, error) {
 	for {
 		c.mu.Lock()
 		if len(c.answers) > 0 {
@@ -67,7 +67,7 @@ func (c *fakeICMP) Receive(buffer []byte) (int, netip.Addr, error) {
 		forever := c.deadline.IsZero()
 		c.mu.Unlock()
 		if !forever && left <= 0 {
-			return 0, netip.Addr{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
+			return 0, Sender{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
 		}
 		c.await(left, forever)
 	}
@@ -114,14 +114,14 @@ func (p ping) answer(request []byte, six bool) fakeAnswer {
 	}
 	if p.from.IsValid() && !p.answers {
 		quoted := quote(p.addr, request)
-		return fakeAnswer{append([]byte{unreachable, 1, 0, 0, 0, 0, 0, 0}, quoted...), p.from}
+		return fakeAnswer{append([]byte{unreachable, 1, 0, 0, 0, 0, 0, 0}, quoted...), Sender{Addr: p.from, Link: p.over}}
 	}
 	message := append([]byte{reply}, request[1:]...)
 	from := p.addr
 	if p.from.IsValid() {
 		from = p.from
 	}
-	return fakeAnswer{message, from}
+	return fakeAnswer{message, Sender{Addr: from, Link: p.over}}
 }
 
 // quote puts the IP header that the request had in front of it, as far as a

@@ -18,6 +18,7 @@ type ping struct {
 	answers bool       // else it is unreachable
 	after   int        // the first request that gets an answer, from 1 on
 	from    netip.Addr // who answers; the zero Addr: the address itself
+	over    int        // the device by which that comes in; 0: the kernel does not say
 }
 
 func (p *pings) parse(word string, words []string) (err error) {
@@ -32,6 +33,8 @@ func (p *pings) parse(word string, words []string) (err error) {
 		switch {
 		case key == "after" && one.answers:
 			one.after, err = strconv.Atoi(value)
+		case key == "over":
+			one.over, err = strconv.Atoi(value)
 		case key == "as" && one.answers, key == "by" && !one.answers:
 			one.from, err = netip.ParseAddr(value)
 		default:
@@ -50,7 +53,7 @@ func (p pings) String() string {
 	var b strings.Builder
 	for _, one := range p {
 		if !one.answers {
-			fmt.Fprintf(&b, "unreachable %s by %s\n", one.addr, one.from)
+			fmt.Fprintf(&b, "unreachable %s by %s%s\n", one.addr, one.from, one.way())
 			continue
 		}
 		fmt.Fprintf(&b, "answers %s", one.addr)
@@ -60,7 +63,15 @@ func (p pings) String() string {
 		if one.from.IsValid() {
 			fmt.Fprintf(&b, " as %s", one.from)
 		}
-		b.WriteString("\n")
+		b.WriteString(one.way() + "\n")
 	}
 	return b.String()
+}
+
+// way is the end of a statement, from the device on.
+func (p ping) way() string {
+	if p.over == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" over %d", p.over)
 }

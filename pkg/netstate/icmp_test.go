@@ -25,7 +25,7 @@ unreachable 10.0.0.4 by 192.0.2.1
 	if got := fake.String(); got != text {
 		t.Errorf("it prints\n%swant\n%s", got, text)
 	}
-	for _, wrong := range []string{"answers", "answers nobody", "answers 10.0.0.1 by 10.0.0.2", "answers 10.0.0.1 after", "unreachable 10.0.0.1", "unreachable 10.0.0.1 as 10.0.0.2"} {
+	for _, wrong := range []string{"answers", "answers nobody", "answers 10.0.0.1 by 10.0.0.2", "answers 10.0.0.1 after", "unreachable 10.0.0.1", "unreachable 10.0.0.1 as 10.0.0.2", "answers 10.0.0.1 over lo"} {
 		if _, err := netstate.Parse(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}
@@ -44,7 +44,7 @@ func echo(six bool) []byte {
 func TestFakeAgreesOnPings(t *testing.T) {
 	kernel := view(t, sandbox(t, "ping"))
 	checktest.Shell(t, "ip -n ping link set lo up")
-	fake, err := netstate.Parse("answers 127.0.0.1\nanswers ::1")
+	fake, err := netstate.Parse("answers 127.0.0.1 over 1\nanswers ::1 over 1")
 	must(t, err)
 	for _, to := range []string{"127.0.0.1", "::1"} {
 		addr := netip.MustParseAddr(to)
@@ -56,8 +56,8 @@ func TestFakeAgreesOnPings(t *testing.T) {
 			must(t, conn.Send(echo(addr.Is6()), addr))
 			buffer := make([]byte, 100)
 			n, from, err := conn.Receive(buffer)
-			if err != nil || from != addr {
-				t.Fatalf("%s: an answer from %s, error %v", to, from, err)
+			if err != nil || from.Addr != addr || from.Link != netstate.Loopback {
+				t.Fatalf("%s: an answer from %+v, error %v", to, from, err)
 			}
 			buffer[2], buffer[3] = 0, 0 // the checksum, which the fake leaves alone
 			replies[i] = buffer[:n]

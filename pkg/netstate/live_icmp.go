@@ -3,6 +3,7 @@
 package netstate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,13 +60,16 @@ func openICMP(six bool) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	// None of these is needed for a right answer, only for a cheap one.
+	// None of these is needed for an answer, only for a cheap one, and to know the way
+	// that it came.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, icmpBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, icmpBuffer) // up to net.core.rmem_max
 	}
 	if six {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 		_ = unix.SetsockoptICMPv6Filter(fd, unix.SOL_ICMPV6, 1, icmp6Filter())
 	} else {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 		const echoReply, unreachable, timeExceeded = 1 << 0, 1 << 3, 1 << 11
 		const icmpFilter = 1 // ICMP_FILTER of linux/icmp.h; a bit set keeps a type out
 		drop := ^uint32(echoReply | unreachable | timeExceeded)
@@ -115,22 +119,42 @@ func (c *liveICMP) Send(message []byte, to netip.Addr) error {
 }
 
 // Receive implements ICMPConn.
-func (c *liveICMP) Receive(buffer []byte) (n int, from netip.Addr, err error) {
+func (c *liveICMP) Receive(buffer []byte) (n int, from Sender, err error) {
 	var received error
+	var control [64]byte // an in6_pktinfo and its header take 40
 	err = c.raw.Read(func(fd uintptr) bool {
 		var sockaddr unix.Sockaddr
-		if n, sockaddr, received = unix.Recvfrom(int(fd), buffer, 0); received == nil {
-			from = senderOf(sockaddr)
+		var length int
+		if n, length, _, sockaddr, received = unix.Recvmsg(int(fd), buffer, control[:], 0); received == nil {
+			from = Sender{Addr: senderOf(sockaddr), Link: linkOf(control[:length])}
 		}
 		return !again(received)
 	})
 	if err = errors.Join(err, received); err != nil {
-		return 0, from, fmt.Errorf("receive from %s socket: %w", icmpName(c.six), err)
+		return 0, Sender{}, fmt.Errorf("receive from %s socket: %w", icmpName(c.six), err)
 	}
 	if !c.six {
 		n = withoutHeader(buffer[:n])
 	}
 	return n, from, nil
+}
+
+// linkOf returns the index of the device in the control messages of a packet: of struct
+// in_pktinfo it is the first field, of struct in6_pktinfo the one behind the address.
+func linkOf(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0
+	}
+	for _, m := range messages {
+		switch {
+		case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= 4:
+			return int(binary.NativeEndian.Uint32(m.Data))
+		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= 20:
+			return int(binary.NativeEndian.Uint32(m.Data[16:]))
+		}
+	}
+	return 0
 }
 
 // again: the poller is to call once more when the socket is ready.

@@ -59,6 +59,7 @@ type device struct {
 	mute   int // routes from which no far end can be told
 	encap  int // routes that bring the outer addresses along
 	peers  int
+	in     []int // the devices by which what came through it comes in
 }
 
 type onLink struct {
@@ -84,7 +85,11 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		claims:  newClaims(len(d.Routes)),
 	}
 	for _, l := range d.Links {
-		e.devices[l.Index] = &device{TunnelLink: l}
+		d := &device{TunnelLink: l, in: []int{l.Index}}
+		if l.Master != 0 {
+			d.in = append(d.in, l.Master)
+		}
+		e.devices[l.Index] = d
 		for _, a := range l.Addrs {
 			e.ownAddr[a.Addr()] = true
 		}

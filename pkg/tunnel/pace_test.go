@@ -123,7 +123,7 @@ func TestProbeWithoutWay(t *testing.T) {
 	}
 	peers := peersAt("10.0.0.1")
 	peers[0].Also = []netip.Addr{netip.MustParseAddr("10.0.0.2")}
-	answers, err := tunnel.Probe(t.Context(), nowhere, peers, tunnel.ProbeOptions{Wait: time.Hour, Retry: true, Again: nowhere})
+	answers, err := tunnel.Probe(t.Context(), nowhere, peers, tunnel.ProbeOptions{Wait: time.Hour, Retry: true})
 	if err != nil || say(answers[0]) != "unreachable (network is unreachable)" {
 		t.Errorf("%s, error %v", say(answers[0]), err)
 	}

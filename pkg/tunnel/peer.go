@@ -22,6 +22,10 @@ type Peer struct {
 	// from a table of the kernel. That it is silent says even less then.
 	Guessed bool
 	Also    []netip.Addr // what may answer in its place, the likeliest first
+	// Links are the indexes of the devices by which its answers come in: the tunnel,
+	// and the bridge that it is a port of. nil: any, as of an address that is no
+	// tunnel's, or where the device has no address, so that the node asks by another one.
+	Links []int
 }
 
 // A Table is what the kernel says of the tunnels of a node.

@@ -22,9 +22,6 @@ type ProbeOptions struct {
 	// Retry asks those that have not answered after half of Wait again, and with
 	// them the other addresses of theirs that may answer.
 	Retry bool
-	// Again opens the sockets of the retry, if it is to leave from elsewhere: what
-	// keeps the first requests from leaving need not keep these. nil: the same.
-	Again Opener
 	// Passing is how many of the peers, the last ones, are asked once and in passing:
 	// if the pace has room for them at once, and with a moment for their answers.
 	Passing int
@@ -56,7 +53,7 @@ func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]
 	}
 	p := newProber(peers, opt)
 	defer p.close()
-	if err := p.open(open, opt.Again); err != nil {
+	if err := p.open(open); err != nil {
 		return p.answers(peers), err
 	}
 	defer context.AfterFunc(ctx, p.stop)() // a device that takes no packets must not hold us
@@ -110,9 +107,8 @@ func await(ctx context.Context, done <-chan struct{}, wait time.Duration) {
 	}
 }
 
-// open opens a socket for each family that is asked, and for the retry another
-// where it can.
-func (p *prober) open(open, again Opener) error {
+// open opens a socket for each family that is asked.
+func (p *prober) open(open Opener) error {
 	var errs []error
 	opened := false
 	for six, needed := range [...]bool{p.needs(false), p.needs(true)} {
@@ -125,13 +121,8 @@ func (p *prober) open(open, again Opener) error {
 			errs = append(errs, err)
 			continue
 		}
-		p.conns[first][six], p.conns[second][six] = conn, conn
+		p.conns[six] = conn
 		opened = true
-		if again != nil {
-			if conn, err := again(six == 1); err == nil {
-				p.conns[second][six], p.apart[six] = conn, true
-			}
-		}
 	}
 	if opened {
 		return nil

@@ -8,9 +8,9 @@ const noTime = "there was no time to ask it"
 // unheeded is why a peer is Unprobed to which a request was sent.
 const unheeded = "it was asked, and not waited for"
 
-// fromElsewhere is what is to be known of an answer that proves nothing of the place
-// that the first requests left from.
-const fromElsewhere = "asked from the node"
+// astray is why an answer does not count that came in by another device than the
+// tunnel's: that says nothing of the tunnel, and may come from a container of this node.
+const astray = "what answered did not come through the tunnel"
 
 // answers gives each peer the answer of its group.
 func (p *prober) answers(peers []Peer) []Answer {

@@ -47,7 +47,7 @@ func (p *prober) receiveFrom(conn netstate.ICMPConn, six bool) {
 }
 
 // take judges one message.
-func (p *prober) take(message []byte, from netip.Addr, six bool, now time.Time) {
+func (p *prober) take(message []byte, from netstate.Sender, six bool, now time.Time) {
 	if len(message) < echoHeader {
 		return
 	}
@@ -58,14 +58,15 @@ func (p *prober) take(message []byte, from netip.Addr, six bool, now time.Time) 
 		}
 	case !six && (kind == unreachable4 || kind == timeExceeded4), six && (kind == unreachable6 || kind == timeExceeded6):
 		if seq, to, ok := p.quoted(message, six); ok {
-			p.refused(int(seq), to, from, whyNot(kind, message[1], six))
+			p.refused(int(seq), to, from.Addr, whyNot(kind, message[1], six))
 		}
 	}
 }
 
 // answered notes an answer, unless the group has one. From another address than
-// was asked it is none: that the packets of the two meet somewhere is not known.
-func (p *prober) answered(seq int, t try, from netip.Addr, now time.Time) {
+// was asked it is none: that the packets of the two meet somewhere is not known. Nor
+// is one that did not come over the tunnel.
+func (p *prober) answered(seq int, t try, from netstate.Sender, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if seq >= len(p.targets) || p.targets[seq].sent[t].IsZero() {
@@ -76,15 +77,16 @@ func (p *prober) answered(seq int, t try, from netip.Addr, now time.Time) {
 	if g.state.Confirms() {
 		return
 	}
-	if from != target.addr {
-		g.by, g.why = from, "another address answered in its place"
+	switch {
+	case from.Addr != target.addr:
+		g.by, g.why = from.Addr, "another address answered in its place"
+		return
+	case !g.cameOver(from.Link):
+		g.by, g.why = from.Addr, astray
 		return
 	}
-	g.state, g.by, g.why = Answered, from, ""
-	switch {
-	case t == second && p.leftApart(target.addr): // what the first request met says nothing of the peer
-		g.why = fromElsewhere
-	case t == second && !target.sent[first].IsZero():
+	g.state, g.by, g.why = Answered, from.Addr, ""
+	if t == second && !target.sent[first].IsZero() {
 		g.state = Retried
 	}
 	g.rtt = now.Sub(target.sent[t])

@@ -37,7 +37,7 @@ func (p *prober) wants(i int, t try) bool {
 	defer p.mu.Unlock()
 	target := &p.targets[i]
 	g := &p.groups[target.group]
-	return p.conn(target.addr, t) != nil && (t == first && !target.also && !g.mute || t == second && g.waiting)
+	return p.conn(target.addr) != nil && (t == first && !target.also && !g.mute || t == second && g.waiting)
 }
 
 // sendOne asks one target. The moment is noted first: an answer may be faster
@@ -54,7 +54,7 @@ func (p *prober) sendOne(message []byte, i int, t try) {
 	p.mu.Unlock()
 
 	p.request(message, target.addr, uint16(i), t)
-	if err := p.conn(target.addr, t).Send(message, target.addr); err != nil {
+	if err := p.conn(target.addr).Send(message, target.addr); err != nil {
 		p.notSent(i, t, err)
 	}
 }

@@ -32,14 +32,28 @@ func (e *enumeration) peer(f *far) Peer {
 	}
 	if f.gateway.IsValid() {
 		p.Probed, p.Also = f.gateway, f.gateways
+		p.Links = f.device.links(p.Probed)
 		return p
 	}
 	candidates := slices.DeleteFunc(e.guess(f.device, p), func(a netip.Addr) bool { return e.elsewhere(a, f) })
 	if len(candidates) > 0 {
 		p.Probed, p.Also = candidates[0], candidates[1:]
+		p.Links = f.device.links(p.Probed)
 	}
 	p.Guessed = !(f.device.Kind == "ipip" && f.device.Local.IsValid() && !f.device.Remote.IsValid()) // flannel.ipip
 	return p
+}
+
+// links returns the devices by which an answer to the node comes in; nil for any. To a
+// device without an address of the family the node sends from another one's address,
+// and the answer need not come back through the tunnel (kube-router's have none).
+func (d *device) links(probed netip.Addr) []int {
+	for _, a := range d.Addrs {
+		if a.Addr().BitLen() == probed.BitLen() {
+			return d.in
+		}
+	}
+	return nil
 }
 
 // elsewhere says whether the routes lead to an address at another end, or at this

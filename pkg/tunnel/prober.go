@@ -5,6 +5,7 @@ package tunnel
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +18,8 @@ type prober struct {
 	id    uint16
 	nonce uint64
 	pace  *pace
-	// conns are, for each round, ICMP and ICMPv6; nil where it is not needed, or not
-	// to be had. The second round may have those of the first.
-	conns [tries][2]netstate.ICMPConn
-	apart [2]bool // it has its own
+	// conns are ICMP and ICMPv6; nil where it is not needed, or not to be had.
+	conns [2]netstate.ICMPConn
 
 	mu      sync.Mutex
 	targets []target
@@ -48,9 +47,10 @@ type group struct {
 	rtt     time.Duration
 	by      netip.Addr
 	why     string
-	sent    int  // requests
-	mute    bool // there is no socket to ask by
-	passing bool // see ProbeOptions
+	sent    int   // requests
+	mute    bool  // there is no socket to ask by
+	links   []int // the devices by which an answer may come in; nil: all but lo
+	passing bool  // see ProbeOptions
 	waiting bool
 }
 
@@ -66,7 +66,11 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 		if !peer.Probed.IsValid() {
 			continue
 		}
-		if _, ok := p.byProbe[peer.Probed]; ok || len(p.targets) >= maxTargets-maxAlso {
+		if at, ok := p.byProbe[peer.Probed]; ok {
+			p.groups[at].links = either(p.groups[at].links, peer.Links)
+			continue
+		}
+		if len(p.targets) >= maxTargets-maxAlso {
 			continue
 		}
 		p.byProbe[peer.Probed] = len(p.groups)
@@ -77,10 +81,25 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 			}
 		}
 		passing := i >= len(peers)-opt.Passing
-		p.groups = append(p.groups, group{passing: passing})
+		p.groups = append(p.groups, group{passing: passing, links: peer.Links})
 		p.passing = p.passing || passing
 	}
 	return p
+}
+
+// either joins the devices of two peers with one address. None stands for any.
+func either(a, b []int) []int {
+	if a == nil || b == nil {
+		return nil
+	}
+	return slices.Concat(a, b)
+}
+
+// cameOver reports whether a message that came in by a device has come over a tunnel of
+// the group. What the node sent to itself comes in by lo; a container of this node,
+// whatever address it writes into a packet, sends by the device that leads to it.
+func (g *group) cameOver(link int) bool {
+	return link != netstate.Loopback && (link == 0 || g.links == nil || slices.Contains(g.links, link))
 }
 
 // maxAlso bounds what a peer whose address is a guess costs in packets.
@@ -100,30 +119,18 @@ func (p *prober) needs(six bool) bool {
 	return false
 }
 
-func (p *prober) conn(addr netip.Addr, t try) netstate.ICMPConn {
+func (p *prober) conn(addr netip.Addr) netstate.ICMPConn {
 	if addr.Is6() {
-		return p.conns[t][1]
+		return p.conns[1]
 	}
-	return p.conns[t][0]
-}
-
-// leftApart reports whether what is sent to an address in the second round leaves
-// from elsewhere.
-func (p *prober) leftApart(addr netip.Addr) bool {
-	if addr.Is6() {
-		return p.apart[1]
-	}
-	return p.apart[0]
+	return p.conns[0]
 }
 
 // each calls f with each socket, and whether it is of ICMPv6.
 func (p *prober) each(f func(conn netstate.ICMPConn, six bool)) {
-	for six := range p.conns[first] {
-		if conn := p.conns[first][six]; conn != nil {
+	for six, conn := range p.conns {
+		if conn != nil {
 			f(conn, six == 1)
-		}
-		if p.apart[six] {
-			f(p.conns[second][six], six == 1)
 		}
 	}
 }

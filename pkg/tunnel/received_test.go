@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // asked is a prober that has asked one address of each family.
@@ -38,7 +40,7 @@ func FuzzReceived(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message []byte, six bool) {
 		p := asked()
 		from := netip.MustParseAddr(map[bool]string{false: "10.0.0.1", true: "fd00::1"}[six])
-		p.take(slices.Clone(message), from, six, time.Now())
+		p.take(slices.Clone(message), netstate.Sender{Addr: from}, six, time.Now())
 		for i, g := range p.groups {
 			if g.state.Confirms() && !slices.Equal(message[4:wordAt], requestTo(p, i)[4:wordAt]) {
 				t.Errorf("%x is taken for an answer of %s", message, p.targets[i].addr)
@@ -79,7 +81,7 @@ func TestQuotes(t *testing.T) {
 		"our answer, not a request": {quoting4(append([]byte{0}, request[1:]...)), Silent},
 	} {
 		p := asked()
-		p.take(c.message, netip.MustParseAddr("192.0.2.1"), false, time.Now())
+		p.take(c.message, netstate.Sender{Addr: netip.MustParseAddr("192.0.2.1")}, false, time.Now())
 		if got := p.groups[0].state; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

@@ -30,10 +30,7 @@ type Warmer struct {
 
 	Dump  func() (netstate.TunnelDump, error) // of the node
 	Local func(netip.Addr) bool               // whether the node has an address itself; nil: only by its tunnels
-	Open  Opener                              // in the namespace that the requests leave from
-	// Again is where the retry leaves from; nil: the same. For a new sandbox that is
-	// the node: a network plugin may let the pod out only a moment after its ADD.
-	Again Opener
+	Open  Opener                              // in the node's namespace: whoever is in the one that requests leave from can answer them
 }
 
 // What a look costs at most where there is little to expect.
