@@ -60,7 +60,7 @@ func (k *call) remember(args *skel.CmdArgs) {
 		r.Cookie, _ = k.target.Cookie() // without one (before Linux 5.14) the MAC is evidence
 	}
 	var err error
-	if r.BootID, err = netstate.BootID(); err == nil {
+	if r.BootID, err = k.bootID(); err == nil {
 		err = k.ledger.Put(r)
 	}
 	if err != nil {

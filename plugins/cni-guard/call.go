@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
 // A call is what one ADD, DEL or CHECK works with: the configuration, the
@@ -27,6 +29,9 @@ type call struct {
 	target *checks.Target
 	log    journal
 	watch  *watchdog // nil in tests of a call
+
+	bootID       func() (string, error)
+	startRelease func(context.Context, release.Request, io.Writer) release.Outcome
 }
 
 // readAll reads the configuration and the result in it, for the verbs that fail
@@ -51,6 +56,7 @@ func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *
 		key:    ledger.Key{Network: c.Network, ContainerID: args.ContainerID, IfName: args.IfName},
 		ledger: ledger.Ledger(c.StateDir),
 		log:    journal{command, c, args},
+		bootID: netstate.BootID, startRelease: release.Start,
 		target: &checks.Target{
 			ContainerID: args.ContainerID, IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
 			Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args),
@@ -95,7 +101,7 @@ func (k *call) recall() {
 	}
 	boot := ""
 	if err == nil {
-		boot, err = netstate.BootID()
+		boot, err = k.bootID()
 	}
 	if err != nil {
 		k.log.trouble("cannot read what ADD recorded; other records and the result have to tell whose sandbox this is", err)
@@ -118,7 +124,7 @@ func (k *call) recall() {
 
 // holder returns the container whose live record of this boot has the cookie.
 func (k *call) holder(ctx context.Context, cookie uint64) (checks.Holder, error) {
-	boot, err := netstate.BootID()
+	boot, err := k.bootID()
 	if err != nil {
 		return checks.Holder{}, err
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -30,8 +32,12 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 	if configErr != nil {
 		k.log.unreadable(configErr)
 	}
-	k.recall()
+	return k.del(args)
+}
 
+// del judges the sandbox that was opened, and lets the chain go on or stops it.
+func (k *call) del(args *skel.CmdArgs) error {
+	k.recall()
 	report := k.judge(checks.CallSuite(), guard.Del, k.stopLate)
 	k.log.report(report)
 	if refusal := notThePods(report); refusal != nil {
@@ -70,9 +76,18 @@ func notThePods(r guard.Report) *guard.Outcome {
 	return nil
 }
 
-// retire keeps the record for a DEL that is repeated.
+// retire keeps the record for a DEL that is repeated. A pod that was restored into
+// another namespace was known by its interface, which the plugins now delete; so the
+// record takes the cookie of that namespace.
 func (k *call) retire() {
-	if err := k.ledger.Retire(k.key); err != nil {
+	var err error
+	if k.record != nil && k.target.Recorded != 0 && k.target.Netns.Kind == netstate.Sandbox {
+		if now, cookieErr := k.target.Cookie(); cookieErr == nil && now != k.target.Recorded {
+			k.record.Cookie = now
+			err = k.ledger.Put(k.record)
+		}
+	}
+	if err = errors.Join(err, k.ledger.Retire(k.key)); err != nil {
 		k.log.trouble("cannot retire the record of the sandbox", err)
 	}
 }

@@ -55,7 +55,7 @@ func (k *call) release(request release.Request) release.Outcome {
 		return release.Outcome{Complete: true}
 	}
 	k.watch.extend(release.Deadline+guard.Deadline, k.unfinished(request))
-	outcome := release.Start(context.Background(), request, os.Stderr)
+	outcome := k.startRelease(context.Background(), request, os.Stderr)
 	k.watch.extend(guard.Deadline, k.answerSoFar(request, outcome))
 	if outcome.Complete {
 		k.markReleased()
@@ -92,7 +92,7 @@ func (k *call) markReleased() {
 	if k.record != nil {
 		r = *k.record
 	} else {
-		r.BootID, err = netstate.BootID()
+		r.BootID, err = k.bootID()
 	}
 	if err == nil {
 		err = k.ledger.PutReleased(r)
