@@ -404,14 +404,16 @@ func (w *world) callChain(c *container) error {
 	return nil
 }
 
-// mark notes a release as guardctl does.
-func (w *world) mark(c *container) {
+// mark notes a release as guardctl does. The path is that of the DEL; "" by hand.
+func (w *world) mark(c *container, path string) {
 	l := ledger.Ledger(w.dir)
 	r, err := l.Get(w.key(c))
 	if err != nil {
 		r = &ledger.Record{Key: w.key(c), BootID: fmt.Sprintf("boot-%d", w.boot)}
 	}
 	switch {
+	case path != "":
+		r.Netns = path
 	case c.notedPath != "":
 		r.Netns = c.notedPath
 	case r.Retired: // an earlier life may have had its path
@@ -431,7 +433,7 @@ func (w *world) operatorReleases(c *container) error {
 	if err := w.callChain(c); err != nil {
 		return err
 	}
-	w.mark(c)
+	w.mark(c, "")
 	return nil
 }
 

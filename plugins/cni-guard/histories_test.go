@@ -213,12 +213,12 @@ const (
 
 // A release stands in for guardctl: it releases the chain in the model, and marks.
 func (w *world) release(c *container, how delivery) func(context.Context, release.Request, io.Writer) release.Outcome {
-	return func(context.Context, release.Request, io.Writer) release.Outcome {
+	return func(_ context.Context, r release.Request, _ io.Writer) release.Outcome {
 		if how == releaseKilled {
 			return release.Outcome{Reason: "killed"}
 		}
 		w.fault = joinFault(w.fault, w.callChain(c))
-		w.mark(c)
+		w.mark(c, r.Netns)
 		return release.Outcome{Complete: true}
 	}
 }
