@@ -27,8 +27,22 @@ type Event struct {
 	State       string          `json:"state"`
 	Policy      string          `json:"policy"`
 	Pod         string          `json:"pod"`
+	Network     string          `json:"network"`
 	ContainerID string          `json:"containerID"`
+	IfName      string          `json:"ifName"`
+	Error       string          `json:"error"`
+	Details     string          `json:"details"`
+	Count       int             `json:"count"` // how often it had happened by then; 0: once
+	Since       time.Time       `json:"since"` // when it happened first, where Count is given
 	Raw         json.RawMessage `json:"-"`
+}
+
+// Key returns what Repeats counts the event by.
+func (e Event) Key() Key {
+	return Key{
+		Command: e.Command, Network: e.Network, ContainerID: e.ContainerID, IfName: e.IfName,
+		Check: e.Check, State: e.State, Message: e.Message, Cause: e.Error + e.Details,
+	}
 }
 
 // Read gives the events of a state folder, oldest first. A folder or file that

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -29,15 +31,49 @@ type journal struct {
 	args    *skel.CmdArgs
 }
 
-// logger makes the logger when there is something to log, which is seldom.
-func (j journal) logger() *slog.Logger {
+// write writes one line. What was written before is counted: a runtime tries a
+// removal that failed again every few seconds, for days. The repeats are then a
+// short line of standard error, and the tenth, hundredth and so on an event.
+func (j journal) write(level slog.Level, check, state, message string, cause slog.Attr, more ...any) {
+	var about []any
+	if check != "" {
+		about = append(about, "check", check)
+	}
+	about = append(about, "state", state)
+	count, due := events.Repeats{Dir: j.config.StateDir}.Seen(events.Key{
+		Command: j.command, Network: j.config.Network, ContainerID: j.args.ContainerID, IfName: j.args.IfName,
+		Check: check, State: state, Message: message, Cause: cause.Value.String(),
+	}, time.Now())
+	if count.N > 1 {
+		about = append(about, "count", count.N, "since", count.First)
+	}
+	if !due && !count.Shared {
+		j.logger(os.Stderr).Log(context.Background(), level, message, about...)
+		return
+	}
 	// Standard error first: a state folder that cannot be written must not
 	// keep the line from the journal.
-	to := printable.NewWriter(io.MultiWriter(os.Stderr, events.File{Dir: j.config.StateDir}))
-	log := slog.New(slog.NewJSONHandler(to, nil)).With("command", j.command)
+	to := io.Writer(os.Stderr)
+	if due {
+		to = io.MultiWriter(os.Stderr, events.File{Dir: j.config.StateDir})
+	}
+	log := j.logger(to)
+	for _, field := range []struct{ key, value string }{{"netns", j.args.Netns}, {"pod", pod(j.args.Args)}} {
+		if field.value != "" {
+			log = log.With(field.key, field.value)
+		}
+	}
+	if cause.Key != "" {
+		more = append([]any{cause}, more...)
+	}
+	log.Log(context.Background(), level, message, append(about, more...)...)
+}
+
+// logger makes the logger when there is something to log, which is seldom.
+func (j journal) logger(to io.Writer) *slog.Logger {
+	log := slog.New(slog.NewJSONHandler(printable.NewWriter(to), nil)).With("command", j.command)
 	for _, field := range []struct{ key, value string }{
 		{"network", j.config.Network}, {"containerID", j.args.ContainerID}, {"ifName", j.args.IfName},
-		{"netns", j.args.Netns}, {"pod", pod(j.args.Args)},
 	} {
 		if field.value != "" {
 			log = log.With(field.key, field.value)
@@ -46,47 +82,57 @@ func (j journal) logger() *slog.Logger {
 	return log
 }
 
-// report writes a line for each finding, repair or unknown of a run, and for those
-// that may stand for months only when they are new.
+// report writes a line for each finding, repair or unknown of a run.
 func (j journal) report(r guard.Report) {
-	before := j.told()
 	for _, o := range r.Noteworthy() {
-		if stands(o) && before.again(o) {
-			continue
-		}
+		j.unlessTold(o)
+	}
+}
+
+// unlessTold writes of an outcome that may stand for months only when it is new.
+func (j journal) unlessTold(o guard.Outcome) {
+	if !stands(o) || !j.told().again(o) {
 		j.outcome(o)
 	}
 }
 
 func (j journal) told() told { return told{filepath.Join(j.config.StateDir, "told")} }
 
-func (j journal) outcome(o guard.Outcome) {
-	log := j.logger().With("check", o.Check, "state", o.State.String(), "policy", o.Policy.String())
-	if o.Err != nil {
-		log = log.With("error", o.Err.Error())
-	}
+func (j journal) outcome(o guard.Outcome) { j.found(o) }
+
+// held writes of a finding that STATUS does not report yet.
+func (j journal) held(o guard.Outcome) {
+	j.found(o, "answer", "ready, until the finding has stood for "+j.config.HoldDown.String())
+}
+
+func (j journal) found(o guard.Outcome, more ...any) {
+	more = append([]any{"policy", o.Policy.String()}, more...)
+	level, message := slog.LevelWarn, o.Sentence()
 	switch {
 	case o.State == guard.Unknown:
-		log.Warn(o.Check + ": could not tell")
+		message = o.Check + ": could not tell"
 	case o.State == guard.Repaired:
-		log.Warn("repaired: "+o.Sentence(), "cause", "to be found: guardctl explain "+o.Check)
-	case o.Refuses():
-		log.Error(o.Sentence(), "remedy", strings.Join(o.Remedies(), " "))
+		message = "repaired: " + message
+		more = append(more, "cause", "to be found: guardctl explain "+o.Check)
 	default:
-		log.Warn(o.Sentence(), "remedy", strings.Join(o.Remedies(), " "))
+		more = append(more, "remedy", strings.Join(o.Remedies(), " "))
+		if o.Refuses() {
+			level = slog.LevelError
+		}
 	}
+	j.write(level, o.Check, o.State.String(), message, errorAttr(o.Err), more...)
 }
 
 // answered writes what became of a sandbox that was released without its
 // namespace, and what the runtime was told.
 func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *types.Error) {
-	j.logger().Error(answer.Msg, "check", refusal.Check, "state", stateOf(o), "details", answer.Details)
+	j.write(slog.LevelError, refusal.Check, stateOf(o), answer.Msg, slog.String("details", answer.Details))
 }
 
 // helped writes of a sandbox that was released though nothing was wrong with its
 // namespace, and why.
 func (j journal) helped(why string, o release.Outcome) {
-	j.logger().Warn(why, "state", stateOf(o), "outcome", o)
+	j.write(slog.LevelWarn, "", stateOf(o), why, slog.Attr{}, "outcome", o)
 }
 
 func stateOf(o release.Outcome) string {
@@ -98,7 +144,14 @@ func stateOf(o release.Outcome) string {
 
 // trouble writes of something that costs protection, not pods.
 func (j journal) trouble(what string, err error) {
-	j.logger().Warn(what, "state", guard.Unknown.String(), "error", err.Error())
+	j.write(slog.LevelWarn, "", guard.Unknown.String(), what, errorAttr(err))
+}
+
+func errorAttr(err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.String("error", err.Error())
 }
 
 // troubleOnce is trouble for what would be the same with every pod: it is written

@@ -22,8 +22,10 @@ var errLate = fmt.Errorf("the call was not done within %v; the kernel or a file 
 func (p *plugin) begin(command string, c config, args *skel.CmdArgs) {
 	p.watch.ifLate(func() error {
 		log := journal{command, c, args}
-		within(grace, func() { log.trouble("no check was made; the call is let through unguarded", errLate) })
-		return nil
+		return within(grace, func() error {
+			log.trouble("no check was made; the call is let through unguarded", errLate)
+			return nil
+		})
 	})
 }
 
@@ -34,7 +36,7 @@ func (k *call) judge(suite []*checks.Check, stage guard.Stage, answer func(guard
 	log := k.log
 	k.watch.ifLate(func() error {
 		report := pass.Report(errLate)
-		within(grace, func() { log.report(report) })
+		_ = within(grace, func() error { log.report(report); return nil })
 		return answer(report)
 	})
 	return pass.Run(k.watch.context(), k.target)

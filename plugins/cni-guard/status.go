@@ -3,8 +3,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"path/filepath"
 	"time"
 
@@ -17,35 +15,57 @@ import (
 
 // status answers whether the node is fit for pods. The runtime asks every few
 // seconds and makes the node NotReady on an error, and then no pod starts whose ADD
-// would repair anything. So STATUS repairs what ADD would. A finding that is left
-// must have stood for a while, and only its first sight is logged.
+// would repair anything. So STATUS repairs what ADD would, and reports what is left.
 func (p *plugin) status(args *skel.CmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
 		return err
 	}
+	p.begin("STATUS", c, args)
 	log := journal{"STATUS", c, args}
 	log.oddities()
 	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
-	report := guard.Run(context.Background(), checks.CallSuite(), guard.Status, c.Settings, target)
-	held := holdDown{dir: filepath.Join(c.StateDir, "status"), period: c.HoldDown}
+	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
+	p.watch.ifLate(func() error {
+		return within(grace, func() error { return log.statusAnswer(pass.Report(errLate)) })
+	})
+	return log.statusAnswer(pass.Run(p.watch.context(), target))
+}
+
+// statusAnswer reports the findings that have stood for the hold-down, and writes
+// down those that are new. A runtime that takes the first success for good is told
+// at once: until then no pod waits for it, and afterwards it never asks again.
+func (j journal) statusAnswer(report guard.Report) error {
+	held := holdDown{dir: filepath.Join(j.config.StateDir, "status"), period: j.config.HoldDown}
+	starting := startingCRIO(held.dir)
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]
 		if o.State == guard.Unknown {
+			j.unlessTold(*o)
 			continue // neither a finding nor the end of one
 		}
-		found := o.State == guard.Failed
-		first, stands, err := held.see(o.Check, found && !o.Minor(), time.Now())
-		firstMinor, _, minorErr := held.see(o.Check+".minor", found && o.Minor(), time.Now())
-		if err := errors.Join(err, minorErr); err != nil {
-			log.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
+		var findings []guard.Finding
+		if o.State == guard.Failed {
+			findings = o.Findings
 		}
-		if first || firstMinor || o.State == guard.Repaired {
-			log.outcome(*o)
+		seen, err := held.see(o.Check, findings, time.Now())
+		if err != nil {
+			j.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
 		}
-		if o.Refuses() && !stands {
+		waits := o.Refuses() && (err != nil || !seen.stands && !starting)
+		switch {
+		case seen.news && waits:
+			j.held(*o)
+		case seen.news || o.State == guard.Repaired:
+			j.outcome(*o)
+		}
+		if waits {
 			o.Policy = guard.Warn
 		}
 	}
-	return orNil(report.CNIError())
+	answer := report.CNIError()
+	if answer == nil {
+		toldReady(held.dir)
+	}
+	return orNil(answer)
 }

@@ -123,12 +123,15 @@ func unlessPanic(f func() error) (err error) {
 	return f()
 }
 
-// within runs f and waits for it for as long as d.
-func within(d time.Duration, f func()) {
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
+// within runs f and waits for it for as long as d; it returns nil where f is not
+// done by then.
+func within(d time.Duration, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- unlessPanic(f) }()
 	select {
-	case <-done:
+	case err := <-done:
+		return err
 	case <-time.After(d):
+		return nil
 	}
 }
