@@ -48,6 +48,7 @@ func TestKilledInSTATUS(t *testing.T) {
 	l := newLedger(t)
 	l.configure("cniVersion", "1.1.0") // which brought STATUS
 	l.configure("statusHoldDown", "1h")
+	l.configure("checks", map[string]any{"host-loopback": map[string]any{"repair": false}})
 	l.lo(node.SetLoDown)
 	instants := third(stops(l.kill(0, "STATUS", "", "")))
 	remembered := 0

@@ -41,7 +41,7 @@ type Event struct {
 func (e Event) Key() Key {
 	return Key{
 		Command: e.Command, Network: e.Network, ContainerID: e.ContainerID, IfName: e.IfName,
-		Check: e.Check, State: e.State, Message: e.Message, Cause: e.Error + e.Details,
+		Check: e.Check, State: e.State, Policy: e.Policy, Message: e.Message, Cause: e.Error + e.Details,
 	}
 }
 

@@ -30,14 +30,14 @@ const (
 // tries a removal that failed again every few seconds, for days.
 type Key struct {
 	Command, Network, ContainerID, IfName string
-	Check, State, Message                 string
+	Check, State, Policy, Message         string
 	Cause                                 string // the error or the details; one that differs is no repeat
 }
 
 // String returns a short name for the key, as the file of Repeats has it.
 func (k Key) String() string {
 	h := fnv.New64a()
-	for _, part := range []string{k.Command, k.Network, k.ContainerID, k.IfName, k.Check, k.State, k.Message, k.Cause} {
+	for _, part := range []string{k.Command, k.Network, k.ContainerID, k.IfName, k.Check, k.State, k.Policy, k.Message, k.Cause} {
 		_, _ = io.WriteString(h, part)
 		_, _ = h.Write([]byte{0})
 	}

@@ -31,24 +31,33 @@ type journal struct {
 	args    *skel.CmdArgs
 }
 
+// A subject is what a line of the journal is about; "" where it is about no check.
+type subject struct{ check, state, policy string }
+
+func (a subject) attrs() []any {
+	var attrs []any
+	for _, field := range []struct{ key, value string }{{"check", a.check}, {"state", a.state}, {"policy", a.policy}} {
+		if field.value != "" {
+			attrs = append(attrs, field.key, field.value)
+		}
+	}
+	return attrs
+}
+
 // write writes one line. What was written before is counted: a runtime tries a
 // removal that failed again every few seconds, for days. The repeats are then a
 // short line of standard error, and the tenth, hundredth and so on an event.
-func (j journal) write(level slog.Level, check, state, message string, cause slog.Attr, more ...any) {
-	var about []any
-	if check != "" {
-		about = append(about, "check", check)
-	}
-	about = append(about, "state", state)
+func (j journal) write(level slog.Level, is subject, message string, cause slog.Attr, more ...any) {
+	attrs := is.attrs()
 	count, due := events.Repeats{Dir: j.config.StateDir}.Seen(events.Key{
 		Command: j.command, Network: j.config.Network, ContainerID: j.args.ContainerID, IfName: j.args.IfName,
-		Check: check, State: state, Message: message, Cause: cause.Value.String(),
+		Check: is.check, State: is.state, Policy: is.policy, Message: message, Cause: cause.Value.String(),
 	}, time.Now())
 	if count.N > 1 {
-		about = append(about, "count", count.N, "since", count.First)
+		attrs = append(attrs, "count", count.N, "since", count.First)
 	}
 	if !due && !count.Shared {
-		j.logger(os.Stderr).Log(context.Background(), level, message, about...)
+		j.logger(os.Stderr).Log(context.Background(), level, message, attrs...)
 		return
 	}
 	// Standard error first: a state folder that cannot be written must not
@@ -66,7 +75,7 @@ func (j journal) write(level slog.Level, check, state, message string, cause slo
 	if cause.Key != "" {
 		more = append([]any{cause}, more...)
 	}
-	log.Log(context.Background(), level, message, append(about, more...)...)
+	log.Log(context.Background(), level, message, append(attrs, more...)...)
 }
 
 // logger makes the logger when there is something to log, which is seldom.
@@ -106,7 +115,6 @@ func (j journal) held(o guard.Outcome) {
 }
 
 func (j journal) found(o guard.Outcome, more ...any) {
-	more = append([]any{"policy", o.Policy.String()}, more...)
 	level, message := slog.LevelWarn, o.Sentence()
 	switch {
 	case o.State == guard.Unknown:
@@ -120,19 +128,19 @@ func (j journal) found(o guard.Outcome, more ...any) {
 			level = slog.LevelError
 		}
 	}
-	j.write(level, o.Check, o.State.String(), message, errorAttr(o.Err), more...)
+	j.write(level, subject{o.Check, o.State.String(), o.Policy.String()}, message, errorAttr(o.Err), more...)
 }
 
 // answered writes what became of a sandbox that was released without its
 // namespace, and what the runtime was told.
 func (j journal) answered(refusal guard.Outcome, o release.Outcome, answer *types.Error) {
-	j.write(slog.LevelError, refusal.Check, stateOf(o), answer.Msg, slog.String("details", answer.Details))
+	j.write(slog.LevelError, subject{check: refusal.Check, state: stateOf(o)}, answer.Msg, slog.String("details", answer.Details))
 }
 
 // helped writes of a sandbox that was released though nothing was wrong with its
 // namespace, and why.
 func (j journal) helped(why string, o release.Outcome) {
-	j.write(slog.LevelWarn, "", stateOf(o), why, slog.Attr{}, "outcome", o)
+	j.write(slog.LevelWarn, subject{state: stateOf(o)}, why, slog.Attr{}, "outcome", o)
 }
 
 func stateOf(o release.Outcome) string {
@@ -144,7 +152,7 @@ func stateOf(o release.Outcome) string {
 
 // trouble writes of something that costs protection, not pods.
 func (j journal) trouble(what string, err error) {
-	j.write(slog.LevelWarn, "", guard.Unknown.String(), what, errorAttr(err))
+	j.write(slog.LevelWarn, subject{state: guard.Unknown.String()}, what, errorAttr(err))
 }
 
 func errorAttr(err error) slog.Attr {

@@ -49,7 +49,13 @@ func refused(r guard.Report) error { return orNil(r.CNIError()) }
 // stands, and the release has a deadline of its own.
 func (k *call) stopLate(r guard.Report) error {
 	refusal := notThePods(r)
-	if refusal == nil {
+	switch {
+	case refusal != nil:
+	case k.released():
+		return k.stopAfterRelease(k.log.args)
+	case k.releasedInPart():
+		return orNil(k.unfinished(k.request(k.log.args)))
+	default:
 		return nil
 	}
 	// A copy with a watchdog of its own: the call may come back from where it hangs,
