@@ -3,6 +3,10 @@
 package checks
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -82,4 +86,24 @@ func (e LoadedEntry) Findings() []guard.Finding {
 		})
 	}
 	return findings
+}
+
+// folderFindings returns what is wrong with the "confDir" of the entry: the checks
+// of a call look there, whatever folder the runtime reads. A path may lack the root
+// of the node, as it does where that is mounted below /host.
+func (e LoadedEntry) folderFindings(dir string, kind conflist.Kind) []guard.Finding {
+	named := e.Entry.ConfDir
+	if named == "" || sameFolder(named, dir) || strings.HasSuffix(filepath.Clean(dir), filepath.Clean(named)) {
+		return nil
+	}
+	how := "is another folder"
+	if _, err := os.Stat(named); errors.Is(err, fs.ErrNotExist) {
+		how = "does not exist"
+	}
+	return []guard.Finding{{
+		Object: shown(e.Path),
+		Problem: fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s; %s reads %s, and the checks conflist and pod-cidr do not look there when a pod starts",
+			named, how, title(kind), shown(dir)),
+		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, shown(e.Path)),
+	}}
 }

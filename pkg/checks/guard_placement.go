@@ -20,7 +20,7 @@ const guardPlacementName = "guard-placement"
 var GuardPlacement = &Check{
 	Name:     guardPlacementName,
 	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
-	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is 00-cni-guard.conflist, and no longer a copy of the primary plugin's; or Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry has a key or value that is not valid, or (a minor finding) a key that has no effect; containerd or cri-dockerd would call another loopback plugin than the guard's.",
+	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is 00-cni-guard.conflist, and no longer a copy of the primary plugin's; or Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's.",
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
 	When:     guard.Node,
 	Default:  guard.Warn,
@@ -49,6 +49,7 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 	}
 	for _, e := range entries {
 		findings = append(findings, e.Findings()...)
+		findings = append(findings, e.folderFindings(t.Conf.Dir, r.Kind)...)
 	}
 	findings = append(findings, programFindings(r.BinDirs, len(entries) > 0)...)
 	unsafe, err := loopbackFinding(t, r.Kind)
