@@ -4,11 +4,11 @@ package containerd
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
-)
 
-// pauseImage is the one image that there is; no registry is asked for any.
-const pauseImage = "localhost/pause:1"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/cri"
+)
 
 // config1 is for containerd 1.6. The options are those that a container without
 // CAP_SYS_RESOURCE needs, and folders of one's own. Disabled is what would write
@@ -47,6 +47,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri"]
     bin_dirs = ["BIN"]
     conf_dir = "CONF"
     max_conf_num = 1
+    use_internal_loopback = INTERNAL
 `
 
 func (c *Containerd) renderConfig() string {
@@ -54,8 +55,9 @@ func (c *Containerd) renderConfig() string {
 		"DISK", filepath.Clean(c.site.Disk),
 		"STATE", stateDir,
 		"SOCKET", c.socket(),
-		"IMAGE", pauseImage,
+		"IMAGE", cri.PauseImage,
 		"BIN", c.site.Bin,
 		"CONF", c.confDir(),
+		"INTERNAL", strconv.FormatBool(c.settings.InternalLoopback),
 	).Replace(c.config)
 }

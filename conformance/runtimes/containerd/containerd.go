@@ -13,11 +13,9 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"google.golang.org/grpc"
-	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
-
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/cri"
 )
 
 // stateDir is on a tmpfs that a reboot empties.
@@ -28,20 +26,31 @@ type Containerd struct {
 	site   runtimes.Site
 	config string // its configuration file's text
 
-	cmd  *exec.Cmd
-	conn *grpc.ClientConn
-	cri  cri.RuntimeServiceClient
+	settings runtimes.Settings
+
+	*cri.Client
+	cmd *exec.Cmd
 }
 
 // New1 makes Debian's containerd 1.6.
 func New1(site runtimes.Site) runtimes.Runtime {
-	return &Containerd{site: site, config: config1}
+	return newContainerd(site, config1)
 }
 
 // New2 makes the containerd 2 whose programs are in the site's folder.
 func New2(site runtimes.Site) runtimes.Runtime {
-	return &Containerd{site: site, config: config2}
+	return newContainerd(site, config2)
 }
+
+func newContainerd(site runtimes.Site, config string) *Containerd {
+	return &Containerd{
+		site: site, config: config,
+		Client: &cri.Client{Name: "containerd", Logs: site.Disk, Cgroup: site.Cgroup},
+	}
+}
+
+// Set is of runtimes.Configurable. containerd 1.6 has none of the options.
+func (c *Containerd) Set(s runtimes.Settings) { c.settings = s }
 
 func (c *Containerd) socket() string  { return filepath.Join(stateDir, "containerd.sock") }
 func (c *Containerd) confDir() string { return filepath.Join(c.site.Disk, "net.d") }
@@ -63,7 +72,7 @@ func (c *Containerd) Start(ctx context.Context) error {
 	if err := c.launch(); err != nil {
 		return fmt.Errorf("start containerd: %w", err)
 	}
-	if err := c.dial(ctx); err != nil {
+	if err := c.Dial(ctx, c.socket()); err != nil {
 		return fmt.Errorf("start containerd: %w", err)
 	}
 	if err := c.importPause(ctx); err != nil {
@@ -107,7 +116,7 @@ func (c *Containerd) Kill() error {
 	if c.cmd == nil {
 		return errors.New("kill containerd: it does not run")
 	}
-	_ = c.conn.Close()
+	_ = c.Close()
 	if err := c.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill containerd: %w", err)
 	}

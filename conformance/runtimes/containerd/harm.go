@@ -26,7 +26,7 @@ func (c *Containerd) Lose(pod runtimes.Pod, namespace string) error {
 // leads to or from, so there is no ID to reuse.
 func (c *Containerd) KillSandbox(pod runtimes.Pod, _ string) error {
 	ctx := context.Background()
-	_, sandbox, err := c.inspect(ctx, pod.ID)
+	_, sandbox, err := c.Inspect(ctx, pod.ID)
 	if err != nil {
 		return fmt.Errorf("kill sandbox: %w", err)
 	}
@@ -34,7 +34,7 @@ func (c *Containerd) KillSandbox(pod runtimes.Pod, _ string) error {
 		return fmt.Errorf("kill sandbox: %w", err)
 	}
 	return runtimes.Await(ctx, "containerd to see that the sandbox ended", func(ctx context.Context) (bool, error) {
-		ready, err := c.ready(ctx, pod.ID)
+		ready, err := c.Ready(ctx, pod.ID)
 		return !ready, err
 	})
 }
@@ -47,7 +47,7 @@ func (c *Containerd) PowerOff(ctx context.Context) error {
 	}
 	var pids []int
 	for _, id := range ids {
-		_, sandbox, err := c.inspect(ctx, id)
+		_, sandbox, err := c.Inspect(ctx, id)
 		if err != nil {
 			return fmt.Errorf("power off: %w", err)
 		}

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
-
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
@@ -18,17 +16,20 @@ func (c *Containerd) Folder() string { return c.confDir() }
 // Own is of runtimes.Selector.
 func (c *Containerd) Own() string { return confFile }
 
+// Product is of runtimes.Selector.
+func (c *Containerd) Product() string { return "containerd" }
+
 // Selected is of runtimes.Selector: what crictl info shows, without the network of
 // lo, which is compiled in and comes from no file.
 func (c *Containerd) Selected(ctx context.Context) ([]runtimes.Network, error) {
-	status, err := c.cri.Status(ctx, &cri.StatusRequest{Verbose: true})
+	text, err := c.Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask containerd for its network: %w", err)
+		return nil, err
 	}
 	var info struct {
 		Networks []struct{ Config runtimes.Network }
 	}
-	if err := json.Unmarshal([]byte(status.GetInfo()["cniconfig"]), &info); err != nil {
+	if err := json.Unmarshal([]byte(text["cniconfig"]), &info); err != nil {
 		return nil, fmt.Errorf("read containerd's network: %w", err)
 	}
 	var selected []runtimes.Network

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package containerd
+package cri
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // Ping is of runtimes.Runtime: ExecSync in a container of the pod.
-func (c *Containerd) Ping(ctx context.Context, from, to runtimes.Pod) (err error) {
+func (c *Client) Ping(ctx context.Context, from, to runtimes.Pod) (err error) {
 	id, err := c.startContainer(ctx, from)
 	if err != nil {
 		return fmt.Errorf("ping from pod %s: %w", from.Name, err)
@@ -33,15 +33,19 @@ func (c *Containerd) Ping(ctx context.Context, from, to runtimes.Pod) (err error
 }
 
 // startContainer runs the sandbox image once more, as a container of the pod.
-func (c *Containerd) startContainer(ctx context.Context, pod runtimes.Pod) (string, error) {
+func (c *Client) startContainer(ctx context.Context, pod runtimes.Pod) (string, error) {
+	config := c.sandboxConfig(pod.Name)
 	made, err := c.cri.CreateContainer(ctx, &cri.CreateContainerRequest{
 		PodSandboxId:  pod.ID,
-		SandboxConfig: c.sandboxConfig(pod.Name),
+		SandboxConfig: config,
 		Config: &cri.ContainerConfig{
 			Metadata: &cri.ContainerMetadata{Name: "ping"},
-			Image:    &cri.ImageSpec{Image: pauseImage},
-			LogPath:  pod.Name + "-ping.log",
-			Linux:    &cri.LinuxContainerConfig{},
+			// CRI-O wants to know the name that the user gave, to verify signatures.
+			Image:   &cri.ImageSpec{Image: PauseImage, UserSpecifiedImage: PauseImage},
+			LogPath: pod.Name + "-ping.log",
+			Linux: &cri.LinuxContainerConfig{SecurityContext: &cri.LinuxContainerSecurityContext{
+				NamespaceOptions: config.GetLinux().GetSecurityContext().GetNamespaceOptions(),
+			}},
 		},
 	})
 	if err != nil {
