@@ -61,7 +61,7 @@ func (s suite) missing(f folders) error {
 	for _, program := range []string{"cni-guard", "loopback", "guardctl"} {
 		needs = append(needs, need{filepath.Join(f.guard, program), script})
 	}
-	for _, program := range []string{"ptp", "bridge", "host-local", "loopback"} {
+	for _, program := range []string{"ptp", "bridge", "macvlan", "ipvlan", "host-local", "loopback"} {
 		needs = append(needs, need{filepath.Join(f.ref, program), script})
 	}
 	needs = append(needs, need{f.pause, script}, need{f.inNode, script})

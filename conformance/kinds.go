@@ -12,6 +12,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 	"github.com/cni-guard/cni-guard/conformance/runtimes/containerd"
+	"github.com/cni-guard/cni-guard/conformance/runtimes/crio"
 	"github.com/cni-guard/cni-guard/conformance/runtimes/libcni"
 	"github.com/cni-guard/cni-guard/conformance/runtimes/podman"
 )
@@ -60,6 +61,16 @@ func kinds() []kind {
 			make:     containerd.New2,
 		},
 		{
+			name:     "crio",
+			about:    "CRI-O 1.36, built by scripts/crio.sh, through the CRI API",
+			needs:    []need{{"runc", debian + "runc"}, {"conmon", debian + "conmon"}},
+			programs: func(f folders) string { return f.crio },
+			program:  "crio",
+			from:     "scripts/crio.sh",
+			version:  crioVersion,
+			make:     crio.New,
+		},
+		{
 			name:     "podman",
 			about:    "podman 4 of Debian with its CNI backend, unpacked by scripts/podman.sh",
 			needs:    []need{{"runc", debian + "runc"}},
@@ -87,6 +98,21 @@ func containerdVersion(programs string) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: it says %q", program, out)
 	}
 	return "containerd " + strings.TrimPrefix(fields[2], "v"), nil
+}
+
+func crioVersion(programs string) (string, error) {
+	program := filepath.Join(programs, "crio")
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w (scripts/crio.sh builds CRI-O)", program, err)
+	}
+	// crio version 1.36.3, and more lines
+	line, _, _ := strings.Cut(string(out), "\n")
+	version, ok := strings.CutPrefix(line, "crio version ")
+	if !ok {
+		return "", fmt.Errorf("ask %s for its version: it says %q", program, line)
+	}
+	return "CRI-O " + version, nil
 }
 
 // podmanVersion reads it off the package: podman itself needs the libraries that

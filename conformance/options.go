@@ -14,7 +14,7 @@ import (
 // folders are where the suite finds what it did not build itself. The defaults
 // suit `go -C conformance run .`, after scripts/conformance.sh ran once.
 type folders struct {
-	guard, ref, containerd2, podman, pause, inNode string
+	guard, ref, containerd2, crio, podman, pause, inNode string
 }
 
 // register makes flags of the folders. A cell is started with the same flags.
@@ -22,6 +22,7 @@ func (f *folders) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.guard, "guard", "bin/guard", "`folder` of cni-guard, loopback and guardctl")
 	flags.StringVar(&f.ref, "ref", "bin/ref", "`folder` of the reference plugins")
 	flags.StringVar(&f.containerd2, "containerd2", "bin/containerd2", "`folder` of containerd 2")
+	flags.StringVar(&f.crio, "crio", "bin/crio", "`folder` of CRI-O")
 	flags.StringVar(&f.podman, "podman", "bin/podman", "`folder` that podman was unpacked into")
 	flags.StringVar(&f.pause, "pause", "bin/pause", "the `program` that a sandbox runs")
 	flags.StringVar(&f.inNode, "in-node", "../scripts/in-node", "the `script` that makes a private node")
@@ -31,7 +32,7 @@ func (f *folders) register(flags *flag.FlagSet) {
 func (f *folders) args() ([]string, error) {
 	var args []string
 	for _, one := range []struct{ name, path string }{
-		{"guard", f.guard}, {"ref", f.ref}, {"containerd2", f.containerd2}, {"podman", f.podman},
+		{"guard", f.guard}, {"ref", f.ref}, {"containerd2", f.containerd2}, {"crio", f.crio}, {"podman", f.podman},
 		{"pause", f.pause}, {"in-node", f.inNode},
 	} {
 		path, err := filepath.Abs(one.path)

@@ -51,7 +51,7 @@ func (s suite) run(ctx context.Context, o options) error {
 func (s suite) describe(version func(kind) (string, error)) (report.Report, error) {
 	var r report.Report
 	for _, sc := range s.scenarios {
-		r.Scenarios = append(r.Scenarios, report.Scenario{Name: sc.Name, Incident: sc.Incident, Harms: sc.Harms, HarmsOn: sc.HarmsOn, Holds: sc.Holds, Limits: sc.Limits})
+		r.Scenarios = append(r.Scenarios, report.Scenario{Name: sc.Name, Incident: sc.Incident, Harms: sc.Harms, HarmsOn: sc.HarmsOn, Holds: sc.Holds, Limits: sc.Limits, LimitsOn: sc.LimitsOn})
 	}
 	for _, k := range s.kinds {
 		v, err := version(k)

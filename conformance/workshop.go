@@ -51,6 +51,10 @@ func newWorkshop(f folders) (*workshop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make temporary folder: %w", err)
 	}
+	// The root of a pod with a user namespace is nobody here, and comes through.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make temporary folder: %w", err)
+	}
 	w := &workshop{self: self, inNode: inNode, flags: flags, dir: dir}
 	if err := os.Mkdir(cacheDir, 0o700); err == nil {
 		w.made = true

@@ -16,12 +16,13 @@ if ! command -v go >/dev/null; then
 	echo "go is missing: install Go 1.26 from https://go.dev/dl, or the Debian package golang-go where it is that new" >&2
 	exit 2
 fi
-scripts/deps.sh containerd runc
+scripts/deps.sh containerd runc conmon
 bin=conformance/bin
 echo "building the plugins, the reference plugins and the suite" >&2
 scripts/build.sh $bin/guard
 scripts/plugins.sh $bin/ref
 scripts/containerd.sh $bin
+scripts/crio.sh $bin
 scripts/podman.sh $bin || echo "going on without podman" >&2
 CGO_ENABLED=0 go build -C conformance -trimpath -o bin/ ./pause
 CGO_ENABLED=0 go build -C conformance -trimpath -o bin/conformance .

@@ -17,6 +17,10 @@ need chattr e2fsprogs
 for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;
+	gcc)
+		need gcc gcc
+		[ -f /usr/include/stdio.h ] || missing="$missing libc6-dev" # not a dependency of gcc
+		;;
 	*) need "$program" "$program" ;;
 	esac
 done

@@ -30,6 +30,11 @@ func Macvlan(ipam Plugin) Plugin {
 	return Plugin{"type": "macvlan", "master": "eth0", "mode": "bridge", "ipam": ipam}
 }
 
+// IPVLAN gives the pod a link that shares the MAC of the node's eth0.
+func IPVLAN(ipam Plugin) Plugin {
+	return Plugin{"type": "ipvlan", "master": "eth0", "ipam": ipam}
+}
+
 // HostDevice moves a link of the node into the pod.
 func HostDevice(device string, ipam Plugin) Plugin {
 	return Plugin{"type": "host-device", "device": device, "ipam": ipam}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Facts are what harm to a namespace shows in, seen from outside it.
@@ -67,6 +68,45 @@ func SetLoDown(path string) error {
 // SetLoUp brings lo of the namespace up, as an operator does who was told to.
 func SetLoUp(path string) error {
 	return setLo(path, "up", (*netlink.Handle).LinkSetUp)
+}
+
+// RemoveLink deletes a link of the namespace. One that is not there is no error.
+func RemoveLink(path, name string) error {
+	return withHandle(path, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(name)
+		if errors.As(err, new(netlink.LinkNotFoundError)) {
+			return nil
+		}
+		if err == nil {
+			err = h.LinkDel(link)
+		}
+		if err != nil {
+			return fmt.Errorf("remove link %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// HasIPVLAN reports whether the kernel can put an ipvlan link on that link.
+func HasIPVLAN(path, parent string) (has bool, err error) {
+	err = withHandle(path, func(h *netlink.Handle) error {
+		on, err := h.LinkByName(parent)
+		if err != nil {
+			return fmt.Errorf("try ipvlan: %w", err)
+		}
+		try := &netlink.IPVlan{LinkAttrs: netlink.NewLinkAttrs(), Mode: netlink.IPVLAN_MODE_L2}
+		try.Name, try.ParentIndex = "try-ipvlan", on.Attrs().Index
+		err = h.LinkAdd(try)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("try ipvlan: %w", err)
+		}
+		has = true
+		return h.LinkDel(try)
+	})
+	return has, err
 }
 
 func setLo(path, state string, set func(*netlink.Handle, netlink.Link) error) error {

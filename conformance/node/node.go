@@ -77,6 +77,40 @@ func plugIn(lan netns.NsHandle) error {
 	return address("eth0", "192.0.2.10/24", "192.0.2.1")
 }
 
+// RenameEth0 gives the eth0 of the node at that path another name. Its address and
+// its route stay.
+func RenameEth0(path, name string) error {
+	return Within(path, func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return fmt.Errorf("rename eth0: %w", err)
+		}
+		routes, err := netlink.RouteList(link, netlink.FAMILY_V4)
+		if err != nil {
+			return fmt.Errorf("rename eth0: %w", err)
+		}
+		// The kernel renames no link that is up, and a link that is down has no routes.
+		for _, step := range []func() error{
+			func() error { return netlink.LinkSetDown(link) },
+			func() error { return netlink.LinkSetName(link, name) },
+			func() error { return netlink.LinkSetUp(link) },
+		} {
+			if err := step(); err != nil {
+				return fmt.Errorf("rename eth0: %w", err)
+			}
+		}
+		for _, route := range routes {
+			if route.Gw == nil {
+				continue // the kernel adds it with the address
+			}
+			if err := netlink.RouteAdd(&route); err != nil {
+				return fmt.Errorf("rename eth0: route through %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+}
+
 func setUp(name string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

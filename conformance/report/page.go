@@ -68,6 +68,9 @@ func (r Report) markdownScenarios() string {
 		if len(s.Limits) > 0 {
 			fmt.Fprintf(&b, "\nWith the guard, too, it is no longer true, until an operator mends it, that\n\n%s", list(s.Limits))
 		}
+		for _, runtime := range slices.Sorted(maps.Keys(s.LimitsOn)) {
+			fmt.Fprintf(&b, "\nand on %s, instead, that\n\n%s", runtime, list(s.LimitsOn[runtime]))
+		}
 		fmt.Fprintf(&b, "\nWith the guard it is looked at, and true, that\n\n%s", list(s.Holds))
 	}
 	return b.String()

@@ -44,7 +44,8 @@ type Scenario struct {
 	Name     string                   `json:"name"`
 	Incident string                   `json:"incident"`
 	Harms    []claim.Claim            `json:"harms,omitempty"`
-	HarmsOn  map[string][]claim.Claim `json:"harmsOn,omitempty"` // instead, on some runtimes
+	HarmsOn  map[string][]claim.Claim `json:"harmsOn,omitempty"`  // instead, on some runtimes
+	LimitsOn map[string][]claim.Claim `json:"limitsOn,omitempty"` // instead, on some runtimes
 	Holds    []claim.Claim            `json:"holds"`
 	Limits   []claim.Claim            `json:"limits,omitempty"` // untrue with the guard, too
 }

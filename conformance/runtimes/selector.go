@@ -11,6 +11,8 @@ type Selector interface {
 	Folder() string
 	// Own is the name of the file that Configure writes.
 	Own() string
+	// Product is what the option --runtime of guardctl calls it.
+	Product() string
 	// Selected gives the networks that new pods get: those that are loaded, not what
 	// lies in the folder. None where nothing could be loaded.
 	Selected(context.Context) ([]Network, error)

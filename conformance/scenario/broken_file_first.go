@@ -17,7 +17,7 @@ var brokenFileFirst = Scenario{
 	Limits:   []claim.Claim{claim.NextPod, claim.PodGone},
 	Limit:    "containerd has no network then, and calls nobody, until guardctl conf quarantine; pods that must go are removed by kubelet's next attempt",
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.AddressFree, claim.NoRecord},
-	NotOn:    unselected(),
+	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
@@ -52,7 +52,7 @@ var emptyFileFirst = Scenario{
 	Incident: "Somebody makes an empty 05-b.conflist, which containerd does not look at; when it starts the next time it loads nothing.",
 	Harms:    []claim.Claim{claim.NextPod},
 	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
-	NotOn:    unselected(),
+	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)

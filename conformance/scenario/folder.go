@@ -20,6 +20,13 @@ func unselected() map[string]string {
 	}
 }
 
+// unselectedNor adds the reason why CRI-O is not played, either.
+func unselectedNor(crio string) map[string]string {
+	reasons := unselected()
+	reasons["crio"] = crio
+	return reasons
+}
+
 // seeRefused runs a pod that must be refused because of a file, in words that
 // leave no doubt which one that is, and what it does.
 func seeRefused(ctx context.Context, s *stage.Stage, rogue string, deeds ...string) {
@@ -42,7 +49,7 @@ func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
 // mend does what an operator does on a node with the guard: looks, and puts away
 // what is shown; then the next pod must be right, and the others must go.
 func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
-	shown, err := s.Guardctl(ctx, "conf", "--conf-dir", s.Of(""), "--runtime", "containerd")
+	shown, err := s.Guardctl(ctx, "conf", "--conf-dir", s.Of(""), "--runtime", s.Product())
 	if err != nil {
 		return err
 	}
@@ -52,11 +59,17 @@ func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Po
 
 // putAway runs the command that messages name, and looks at the next pod.
 func putAway(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
-	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.Of(rogue), "--runtime", "containerd")
+	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.Of(rogue), "--runtime", s.Product())
 	if err != nil {
 		return err
 	}
 	s.See(claim.PutAway, answer.Code == 0, answer.String())
+	return seeMended(ctx, s, pods...)
+}
+
+// seeMended waits until the right network counts again, and looks at the next pod
+// and at the end of the others.
+func seeMended(ctx context.Context, s *stage.Stage, pods ...runtimes.Pod) error {
 	if err := s.AwaitOwn(ctx); err != nil {
 		return err
 	}

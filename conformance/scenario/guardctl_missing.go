@@ -14,7 +14,10 @@ var guardctlMissing = Scenario{
 	Name:     "guardctl-missing",
 	Incident: "A path leads to the node when the pod is removed, and somebody forgot to install guardctl; later it is installed.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
-	NotOn:    map[string]string{"podman": "podman asks once and ignores the answer: without guardctl the node is safe, but the address is lost"},
+	NotOn: map[string]string{
+		"podman": "podman asks once and ignores the answer: without guardctl the node is safe, but the address is lost",
+		"crio":   "CRI-O asks once and ignores the answer: without guardctl the node is safe, but the address is lost",
+	},
 	Holds: []claim.Claim{
 		claim.Retried, claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised,
 	},

@@ -12,11 +12,14 @@ import (
 // emptied is why a boot does not lead containerd astray.
 const emptied = "after a boot the pin is gone from /run, and it removes the pod with an empty path"
 
+// vanished is why a boot does not lead CRI-O astray, as it did in incident 003.
+const vanished = "CRI-O pins sandboxes since 1.19 (cri-o#3929): after a boot it removes the pods of before by the path of a pin that is gone from /run"
+
 var nodeRebooted = Scenario{
 	Name:     "node-rebooted",
 	Incident: "The node loses power; after the boot the runtime removes the pods of before, and their process IDs belong to others.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
-	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied},
+	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied, "crio": vanished},
 	NotOn:    map[string]string{"podman": "after a boot podman calls no plugin for the containers of before, so that no guard can give their addresses back"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.PodReady, claim.NoRecord, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *stage.Stage) error {

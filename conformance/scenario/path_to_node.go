@@ -13,7 +13,7 @@ var pathToNode = Scenario{
 	Name:     "path-to-node",
 	Incident: "When a pod is removed, its namespace path leads to the node (kubernetes#100648, containerd#5630).",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
-	HarmsOn:  map[string][]claim.Claim{"podman": {claim.NodeEth0}},
+	HarmsOn:  map[string][]claim.Claim{"podman": {claim.NodeEth0}, "crio": {claim.NodeEth0}},
 	Holds: []claim.Claim{
 		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NoRecord,
 	},

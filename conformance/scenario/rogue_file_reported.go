@@ -18,6 +18,7 @@ var rogueFileReported = Scenario{
 	NotOn: map[string]string{
 		"libcni":     unselected()["libcni"],
 		"podman":     unselected()["podman"],
+		"crio":       rogueFileUnseen.NotOn["crio"],
 		"containerd": statusReports.NotOn["containerd"],
 	},
 	Setup: stage.Setup{CNIVersion: "1.1.0", Guard: map[string]any{"statusHoldDown": "0s"}},

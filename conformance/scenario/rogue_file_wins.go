@@ -16,6 +16,8 @@ var rogueFileWins = Scenario{
 	Harms:    []claim.Claim{claim.RightNetwork, claim.AddressFree},
 	Limits:   []claim.Claim{claim.RightNetwork, claim.AddressFree, claim.NoRecord},
 	Limit:    "the guard is called by no file but its own, so that a file that wins at once does so until guardctl conf quarantine; what pods of before held that are removed meanwhile is given back by guardctl release, and the guard keeps its record of them until the next boot. rogue-file-own is the placement that prevents it",
+	HarmsOn:  map[string][]claim.Claim{"crio": {claim.RightNetwork}}, // it deletes as made
+	LimitsOn: map[string][]claim.Claim{"crio": {claim.RightNetwork}},
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.MendedFree},
 	NotOn:    unselected(),
 	Play: func(ctx context.Context, s *stage.Stage) error {

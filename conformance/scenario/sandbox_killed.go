@@ -17,6 +17,7 @@ var sandboxKilled = Scenario{
 	Incident: "A sandbox's process is killed, its process ID is reused by one of the node's, then the pod is removed (cri-o#2849).",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	Spared:   map[string]string{"containerd": pins, "containerd2": pins, "podman": pins},
+	NotOn:    map[string]string{"crio": "CRI-O runs no process for a sandbox (drop_infra_ctr), so that none can be killed"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.NoRecord, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		pod, err := s.Runtime.Run(ctx, "killed")

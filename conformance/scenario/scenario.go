@@ -23,6 +23,7 @@ type Scenario struct {
 	NotOn    map[string]string        // runtimes on which it cannot be played, with the reason
 	Limits   []claim.Claim            // what is untrue with the guard, too, until it is mended
 	Limit    string                   // why the guard cannot prevent that
+	LimitsOn map[string][]claim.Claim // instead of Limits, on runtimes where it is limited in another way
 	Setup    stage.Setup
 
 	Play func(context.Context, *stage.Stage) error
@@ -68,5 +69,9 @@ func (s Scenario) Expect(runtime string) claim.Expectation {
 	if others := s.HarmsOn[runtime]; others != nil {
 		harms = others
 	}
-	return claim.Expectation{Harms: harms, Holds: s.Holds, Spared: spared, Limits: s.Limits, Limit: s.Limit}
+	limits := s.Limits
+	if others := s.LimitsOn[runtime]; others != nil {
+		limits = others
+	}
+	return claim.Expectation{Harms: harms, Holds: s.Holds, Spared: spared, Limits: limits, Limit: s.Limit}
 }

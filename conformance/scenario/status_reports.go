@@ -20,6 +20,7 @@ var statusReports = Scenario{
 	NotOn: map[string]string{
 		"containerd": "containerd 1.6 never calls STATUS, which came with CNI 1.1",
 		"podman":     "podman never calls STATUS",
+		"crio":       "by default CRI-O calls STATUS until the first success, and not again: status-grace-period has the other setting",
 	},
 	Setup: stage.Setup{
 		CNIVersion: "1.1.0",

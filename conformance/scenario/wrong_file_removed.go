@@ -62,7 +62,7 @@ func removeBoth(ctx context.Context, s *stage.Stage, rogue string) error {
 
 // seeStopped tries to put the right file away.
 func seeStopped(ctx context.Context, s *stage.Stage, rogue string) error {
-	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.OwnFile(), "--runtime", "containerd")
+	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.OwnFile(), "--runtime", s.Product())
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ func (s *Stage) KeepFile() string {
 	return s.OwnFile()
 }
 
+// Product is what the option --runtime of guardctl calls the runtime.
+func (s *Stage) Product() string { return s.selector().Product() }
+
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil

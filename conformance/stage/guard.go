@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
 )
 
 // InstallGuard does what the README tells operators to do: the programs, the
@@ -22,6 +24,26 @@ func (s *Stage) InstallGuard(ctx context.Context) error {
 	guard := s.Runtime.Guard()
 	maps.Copy(guard, s.setup.Guard)
 	return s.Runtime.Configure(ctx, s.version(), append(s.network(), guard)...)
+}
+
+// A GuardEntry is a place of the guard's entry in the conflist.
+type GuardEntry int
+
+// The places. Around is called bookend by guardctl.
+const (
+	Behind GuardEntry = iota
+	Around
+)
+
+// Chain configures another chain, with the guard at that place if there is one.
+func (s *Stage) Chain(ctx context.Context, where GuardEntry, plugins ...chain.Plugin) error {
+	if s.Guarded {
+		plugins = append(plugins, s.Runtime.Guard())
+		if where == Around {
+			plugins = append([]chain.Plugin{s.Runtime.Guard()}, plugins...)
+		}
+	}
+	return s.Runtime.Configure(ctx, s.version(), plugins...)
 }
 
 // UninstallGuard takes the entry out of the conflist and puts the reference
@@ -42,6 +64,12 @@ func (s *Stage) DiscardGuardctl() error { return s.discard("guardctl") }
 
 // ReturnGuardctl puts it where it belongs.
 func (s *Stage) ReturnGuardctl() error { return s.install(s.folders.Guard, "guardctl") }
+
+// DiscardPlugin takes a reference plugin away, as an upgrade does for a moment.
+func (s *Stage) DiscardPlugin(name string) error { return s.discard(name) }
+
+// ReturnPlugin puts a reference plugin back.
+func (s *Stage) ReturnPlugin(name string) error { return s.install(s.folders.Ref, name) }
 
 // discard removes programs; those that are not there, as without the guard, are
 // none to it.

@@ -30,6 +30,13 @@ func (s *Stage) SeeNode() error {
 	return nil
 }
 
+// SeeEth0 looks at the node's eth0 alone.
+func (s *Stage) SeeEth0(c claim.Claim) error {
+	f, err := node.Look(s.node.Path)
+	s.See(c, f.HasEth0, "it is gone")
+	return err
+}
+
 // SeeNodeAsBefore compares everything with the start, once no pod is left. The
 // kernel takes the links of an ended pod in its own time, so it may be asked
 // more than once, unless it is known already that things are not as they were.
@@ -43,12 +50,12 @@ func (s *Stage) SeeNodeAsBefore(ctx context.Context) error {
 	if err == nil && !same && s.wellSoFar() {
 		_ = runtimes.Await(ctx, "the node to be as before", compare)
 	}
-	s.See(claim.NodeAsBefore, after == s.before, difference(s.before, after))
+	s.See(claim.NodeAsBefore, after == s.before, Difference(s.before, after))
 	return err
 }
 
-// difference names the lines that came and those that went.
-func difference(before, after string) string {
+// Difference names the lines that came and those that went.
+func Difference(before, after string) string {
 	var changes []string
 	lines := func(sign, of, other string) {
 		for line := range strings.Lines(of) {

@@ -5,16 +5,20 @@ package stage
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
 // Reboot ends everything at once, empties /run, changes the boot ID and starts
-// the runtime again. What is on disk stays.
-func (s *Stage) Reboot(ctx context.Context) error {
+// the runtime again. What is on disk stays. Each of meanwhile is called while the
+// runtime does not run.
+func (s *Stage) Reboot(ctx context.Context, meanwhile ...func() error) error {
 	if err := s.Runtime.PowerOff(ctx); err != nil {
 		return err
 	}
@@ -24,7 +28,36 @@ func (s *Stage) Reboot(ctx context.Context) error {
 	if err := s.changeBootID(); err != nil {
 		return fmt.Errorf("reboot: %w", err)
 	}
+	for _, do := range meanwhile {
+		if err := do(); err != nil {
+			return fmt.Errorf("reboot: %w", err)
+		}
+	}
 	return s.Runtime.Start(ctx)
+}
+
+// RewriteCachedPath changes the path in libcni's note of a pod's attachment.
+func (s *Stage) RewriteCachedPath(pod runtimes.Pod, path string) error {
+	files, err := filepath.Glob("/var/lib/cni/results/*-" + pod.ID + "-*")
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("rewrite cached path of pod %s: libcni has %q of it", pod.Name, files)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return fmt.Errorf("rewrite cached path of pod %s: %w", pod.Name, err)
+	}
+	note := map[string]any{}
+	if err := json.Unmarshal(text, &note); err != nil {
+		return fmt.Errorf("rewrite cached path of pod %s: %w", pod.Name, err)
+	}
+	note["netns"] = path
+	if text, err = json.Marshal(note); err != nil {
+		return fmt.Errorf("rewrite cached path of pod %s: %w", pod.Name, err)
+	}
+	return os.WriteFile(files[0], text, 0o600)
 }
 
 // emptyRun puts a fresh tmpfs in the place of the old. What was mounted below that

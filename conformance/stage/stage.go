@@ -26,6 +26,7 @@ type Setup struct {
 	Guard      map[string]any // keys of the guard's entry beyond what it needs
 	Late       bool           // the scenario installs the guard itself
 	Bridge     bool           // pods on a bridge, which stays when they go, instead of ptp
+	Settings   runtimes.Settings
 }
 
 // Folders are what the suite brings along.
@@ -72,7 +73,10 @@ func New(scratch string, guarded bool, setup Setup, folders Folders, site runtim
 
 // Raise installs the plugins and starts the runtime.
 func (s *Stage) Raise(ctx context.Context) error {
-	if err := s.install(s.folders.Ref, "ptp", "bridge", "host-local", "loopback"); err != nil {
+	if r, ok := s.Runtime.(runtimes.Configurable); ok {
+		r.Set(s.setup.Settings)
+	}
+	if err := s.install(s.folders.Ref, "ptp", "bridge", "macvlan", "ipvlan", "host-local", "loopback"); err != nil {
 		return err
 	}
 	if s.setup.Late {
@@ -132,5 +136,8 @@ func (s *Stage) network() []chain.Plugin {
 	}
 	return []chain.Plugin{chain.PTP(ipam)}
 }
+
+// HostLocal allocates where Leased and SeeAddress look.
+func (s *Stage) HostLocal() chain.Plugin { return chain.HostLocal(s.leaseDir()) }
 
 func (s *Stage) leaseDir() string { return filepath.Join(s.site.Disk, "leases") }

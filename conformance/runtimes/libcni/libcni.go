@@ -19,9 +19,10 @@ import (
 // A Libcni is a runtime. There is no program that could be killed: what it knows
 // of pods survives, as cri-dockerd's notes do.
 type Libcni struct {
-	site  runtimes.Site
-	chain *chain.Runtime
-	log   *os.File
+	site     runtimes.Site
+	settings runtimes.Settings
+	chain    *chain.Runtime
+	log      *os.File
 
 	mu   sync.Mutex
 	pods map[string]*node.Process // by container ID
@@ -51,8 +52,14 @@ func (l *Libcni) Configure(_ context.Context, version string, plugins ...chain.P
 		return fmt.Errorf("configure libcni: %w", err)
 	}
 	l.chain, err = chain.NewRuntime(l.site.Disk, []string{l.site.Bin}, l.log, version, plugins...)
+	if err == nil && l.settings.InternalLoopback {
+		l.chain.InternalLoopback()
+	}
 	return err
 }
+
+// Set is of runtimes.Configurable.
+func (l *Libcni) Set(s runtimes.Settings) { l.settings = s }
 
 // DeletesAsMade is of runtimes.Runtime.
 func (l *Libcni) DeletesAsMade() bool { return false }
@@ -89,13 +96,25 @@ func (l *Libcni) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	if err != nil {
 		return runtimes.Pod{}, fmt.Errorf("run pod %s: %w", name, err)
 	}
-	pod := runtimes.Pod{ID: name, Name: name, Netns: process.Path()}
+	return l.add(ctx, runtimes.Pod{ID: name, Name: name, Netns: process.Path()}, process)
+}
+
+// RunInto is of runtimes.Misleader.
+func (l *Libcni) RunInto(ctx context.Context, name, namespace string) (runtimes.Pod, error) {
+	process, err := node.NewHolder() // for the pod to have one that ends with it
+	if err != nil {
+		return runtimes.Pod{}, fmt.Errorf("run pod %s: %w", name, err)
+	}
+	return l.add(ctx, runtimes.Pod{ID: name, Name: name, Netns: namespace}, process)
+}
+
+func (l *Libcni) add(ctx context.Context, pod runtimes.Pod, process *node.Process) (runtimes.Pod, error) {
 	result, err := l.chain.Add(ctx, pod.Chain())
 	if err != nil {
 		// As every runtime does, so that nothing of a failed ADD is left.
 		_ = l.chain.Remove(ctx, pod.Chain())
 		_ = process.End()
-		return pod, fmt.Errorf("run pod %s: %w", name, err)
+		return pod, fmt.Errorf("run pod %s: %w", pod.Name, err)
 	}
 	pod.Address = chain.Address(result)
 	l.mu.Lock()

@@ -37,13 +37,35 @@ func (p *Podman) Configure(_ context.Context, version string, plugins ...chain.P
 // Run is of runtimes.Runtime. Each container has a root folder of its own, as
 // podman writes into it.
 func (p *Podman) Run(ctx context.Context, name string) (runtimes.Pod, error) {
+	return p.run(ctx, name)
+}
+
+// RunInUserNamespace is of runtimes.UserNamespacer.
+func (p *Podman) RunInUserNamespace(ctx context.Context, name string) (runtimes.Pod, error) {
+	const first = 200_000
+	// runc makes the mount points as the container's root.
+	for _, dir := range []string{"", "etc", "run"} {
+		dir = filepath.Join(p.root(name), dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return runtimes.Pod{}, fmt.Errorf("run pod %s: %w", name, err)
+		}
+		if err := os.Chown(dir, first, first); err != nil {
+			return runtimes.Pod{}, fmt.Errorf("run pod %s: %w", name, err)
+		}
+	}
+	ids := fmt.Sprintf("0:%d:65536", first)
+	return p.run(ctx, name, "--uidmap", ids, "--gidmap", ids)
+}
+
+func (p *Podman) run(ctx context.Context, name string, options ...string) (runtimes.Pod, error) {
 	pod := runtimes.Pod{Name: name}
-	root := filepath.Join(p.site.Disk, "rootfs", name)
+	root := p.root(name)
 	if err := p.fill(root); err != nil {
 		return pod, fmt.Errorf("run pod %s: %w", name, err)
 	}
-	id, err := p.podman(ctx, "run", "--detach", "--name", name, "--network", chain.Name,
-		"--cgroup-parent", p.site.Cgroup, "--security-opt", "seccomp=unconfined", "--rootfs", root, "/pause")
+	args := append([]string{"run", "--detach", "--name", name, "--network", chain.Name,
+		"--cgroup-parent", p.site.Cgroup, "--security-opt", "seccomp=unconfined"}, options...)
+	id, err := p.podman(ctx, append(args, "--rootfs", root, "/pause")...)
 	if err != nil {
 		// podman keeps a container that it could not start.
 		_, removal := p.podman(ctx, "rm", "--force", "--time", "0", name)
@@ -61,6 +83,8 @@ func (p *Podman) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	}
 	return pod, nil
 }
+
+func (p *Podman) root(name string) string { return filepath.Join(p.site.Disk, "rootfs", name) }
 
 func (p *Podman) fill(root string) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
