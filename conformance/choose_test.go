@@ -11,8 +11,8 @@ import (
 
 func TestUnknownNamesTheValidOnes(t *testing.T) {
 	for _, test := range []struct{ scenario, runtime, want string }{
-		{"path-to-nod", "", `no scenario "path-to-nod": there are addresses-exhausted, broken-file-first,`},
-		{"", "crio", `no runtime "crio": there are containerd, containerd2, libcni, podman`},
+		{"path-to-nod", "", `no scenario "path-to-nod": there are add-into-node, add-into-node-inline,`},
+		{"", "criu", `no runtime "criu": there are containerd, containerd2, crio, libcni, podman`},
 	} {
 		if _, err := choose(test.scenario, test.runtime); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("choose(%q, %q) says %v, want %q", test.scenario, test.runtime, err, test.want)

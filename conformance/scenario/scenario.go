@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
 	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
@@ -36,18 +37,32 @@ func All() []Scenario {
 		pathToNode,
 		pathToOtherPod,
 		sandboxKilled,
+		addIntoNode,
+		addIntoNodeInline,
 		nodeRebooted,
 		runtimeRestarted,
+		gcAtStart,
+		cachedPathReused,
+		userNamespace,
+		internalLoopback,
 		guardAddedLater,
+		guardOlderPods,
 		guardRemoved,
 		guardctlMissing,
 		addressesExhausted,
 		nodeLoDown,
 		statusReports,
+		statusOnce,
+		statusGracePeriod,
 		fiftyPods,
 		rogueFileWins,
 		hiddenFileFirst,
 		rogueFileUnseen,
+		rogueFileMovedIn,
+		pluginMissing,
+		defaultNetwork(runtimes.ByFile, "a file of crio.conf.d"),
+		defaultNetwork(runtimes.ByFlag, "its command line"),
+		defaultNetwork(runtimes.ByEnvironment, "its environment"),
 		rogueFileReported,
 		rogueFileOwn,
 		rogueFileAfter,

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+// attachmentsKept is why no other runtime is played.
+func attachmentsKept() map[string]string {
+	const never = "it never asks its networks to collect garbage"
+	return map[string]string{
+		"libcni":      "conformance/replay collects garbage through libcni",
+		"containerd":  never,
+		"containerd2": never,
+		"podman":      never,
+	}
+}
+
+var gcAtStart = Scenario{
+	Name:     "gc-at-start",
+	Incident: "The node loses power, and CRI-O its storage; at its start it deletes the attachments that only libcni's cache has (GC), by the paths of pins that are gone.",
+	Harmless: "a path that leads nowhere does none; it shows that the guard lets addresses be freed",
+	Holds:    []claim.Claim{claim.AddressFree, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
+	NotOn:    attachmentsKept(),
+	Setup:    stage.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		return forgetAndCollect(ctx, s, func(runtimes.Pod) error { return nil })
+	},
+}
+
+var cachedPathReused = Scenario{
+	Name: "cached-path-reused",
+	Incident: "As gc-at-start; the pods are of a CRI-O that handed out /proc/PID/ns/net, as all did before 1.19, and each PID is one of the node's processes now " +
+		"(incident 003, cri-o#2849).",
+	Harms: []claim.Claim{claim.NodeEth0},
+	Holds: []claim.Claim{claim.AddressFree, claim.Recognised, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
+	NotOn: attachmentsKept(),
+	Setup: stage.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		err := forgetAndCollect(ctx, s, func(pod runtimes.Pod) error { return s.RewriteCachedPath(pod, s.NodeNamespace()) })
+		if err != nil {
+			return err
+		}
+		return s.SeeEvent(claim.Recognised, "host-netns")
+	},
+}
+
+// forgetAndCollect runs two pods, loses power and all notes of them but libcni's,
+// and looks at what the runtime does about these.
+func forgetAndCollect(ctx context.Context, s *stage.Stage, meanwhile func(runtimes.Pod) error) error {
+	pods, err := s.RunAll(ctx, "web", "db")
+	if err != nil {
+		return err
+	}
+	forget := []func() error{s.Runtime.(runtimes.Forgetter).Forget}
+	for _, pod := range pods {
+		if err := s.Leased(pod); err != nil {
+			return err
+		}
+		forget = append(forget, func() error { return meanwhile(pod) })
+	}
+	if err := s.Reboot(ctx, forget...); err != nil {
+		return err
+	}
+	// CRI-O is ready when it has collected.
+	if err := awaitReady(ctx, s); err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		if err := s.SeeAddress(pod); err != nil {
+			return err
+		}
+	}
+	if err := s.SeeNode(); err != nil {
+		return err
+	}
+	next, err := s.Runtime.Run(ctx, "next")
+	if err != nil {
+		return err
+	}
+	if err := s.SeePod(claim.PodReady, next); err != nil {
+		return err
+	}
+	if err := s.Remove(ctx, next); err != nil {
+		return err
+	}
+	return s.SeeNoRecord()
+}

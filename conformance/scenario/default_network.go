@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+// defaultNetwork is a scenario for each place where CRI-O finds its default
+// network's name.
+func defaultNetwork(by runtimes.Source, where string) Scenario {
+	return Scenario{
+		Name:     "default-network-by-" + string(by),
+		Incident: fmt.Sprintf("05-b.conflist lies there and sorts first, and CRI-O takes its network by name, from %s.", where),
+		Harmless: "the name decides; it shows that the guard refuses no pod for a file that does not count",
+		Holds: []claim.Claim{
+			claim.PodRuns, claim.RightNetwork, claim.Recorded, claim.Shown, claim.PodGone, claim.AddressFree, claim.NodeAsBefore,
+		},
+		NotOn: onlyCRIO("containerd takes the first file, and has no option for a name"),
+		Setup: stage.Setup{
+			Settings: runtimes.Settings{DefaultNetwork: runtimes.DefaultNetwork{Name: chain.Name, By: by}},
+		},
+		Play: func(ctx context.Context, s *stage.Stage) error {
+			if err := s.Install("05-b.conflist", s.LeftoverList()); err != nil {
+				return err
+			}
+			if err := restart(ctx, s); err != nil {
+				return err
+			}
+			pod, err := s.Runtime.Run(ctx, "web")
+			s.See(claim.PodRuns, err == nil, fmt.Sprint(err))
+			if err != nil {
+				return nil // it is seen
+			}
+			s.SeeNetwork(claim.RightNetwork, pod)
+			if err := s.SeeRecords(pod); err != nil {
+				return err
+			}
+			if err := seeShown(ctx, s); err != nil {
+				return err
+			}
+			return removeAll(ctx, s, pod)
+		},
+	}
+}
+
+// seeShown looks whether guardctl knows which network counts.
+func seeShown(ctx context.Context, s *stage.Stage) error {
+	if !s.Guarded {
+		return nil
+	}
+	answer, err := s.Guardctl(ctx, "conf")
+	if err != nil {
+		return err
+	}
+	s.See(claim.Shown, answer.Says(fmt.Sprintf("pods get network %q", chain.Name), s.Runtime.(runtimes.Selector).Own()), answer.String())
+	return nil
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var internalLoopback = Scenario{
+	Name:     "internal-loopback",
+	Incident: "The runtime brings lo of pods up itself and calls no loopback plugin (use_internal_loopback); a path leads to the node when its pod is removed.",
+	Harms:    []claim.Claim{claim.NodeEth0},
+	Holds: []claim.Claim{
+		claim.PodReady, claim.PodsTalk, claim.Recorded, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NodeLo, claim.NodeEth0, claim.NoRecord,
+	},
+	NotOn: map[string]string{
+		"libcni":     "libcni leaves lo to who calls it; conformance/matrix has chains without a loopback plugin",
+		"containerd": "containerd 1.6 has no such option",
+		"crio":       "CRI-O does so in all scenarios",
+		"podman":     "podman does so in all scenarios",
+	},
+	Setup: stage.Setup{Bridge: true, Settings: runtimes.Settings{InternalLoopback: true}},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		pods, err := s.RunAll(ctx, "lost", "web")
+		if err != nil {
+			return err
+		}
+		lost, web := pods[0], pods[1]
+		for _, pod := range pods {
+			if err := s.SeePod(claim.PodReady, pod); err != nil {
+				return err
+			}
+		}
+		s.SeeTalk(ctx, lost, web)
+		if err := s.SeeRecords(pods...); err != nil {
+			return err
+		}
+		if err := s.Runtime.Lose(lost, s.NodeNamespace()); err != nil {
+			return err
+		}
+		if err := removeLost(ctx, s, lost); err != nil {
+			return err
+		}
+		if err := s.SeeEvent(claim.Recognised, "host-netns"); err != nil {
+			return err
+		}
+		if err := s.Remove(ctx, web); err != nil {
+			return err
+		}
+		return s.SeeNoRecord()
+	},
+}
