@@ -4,6 +4,7 @@ package guard_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -112,6 +113,38 @@ func TestSuggest(t *testing.T) {
 	}
 	if got := guard.Suggest("x", nil); got != "; valid are " {
 		t.Errorf("with nothing to suggest: %q", got)
+	}
+}
+
+// A word that is near is a typo; one that is not is another word.
+func TestSimilar(t *testing.T) {
+	valid := []string{"mode", "checks", "stateDir", "statusHoldDown", "host-netns"}
+	for word, want := range map[string]string{
+		"mode": "mode", "Mode": "mode", "mdoe": "mode", "mod": "mode", "modes": "mode", "omde": "mode", "mdeo": "",
+		"chekcs": "checks", "CHECKS": "checks", "check": "checks", "chek": "", "chec\u212as": "checks", "_checks": "checks",
+		"statedir": "stateDir", "state_dir": "stateDir", "satteDri": "stateDir", "stateFolder": "",
+		"status-hold-down": "statusHoldDown", "statusHolddwon": "statusHoldDown", "holdDown": "",
+		"hostnetns": "host-netns", "host-netsn": "host-netns", "foreign-netns": "",
+		"": "", "x": "", "ipam": "", "name": "", "logLevel": "",
+	} {
+		if got := guard.Similar(word, valid); got != want {
+			t.Errorf("Similar(%q) = %q, want %q", word, got, want)
+		}
+	}
+	if got := guard.Similar(strings.Repeat("x", 1<<20), valid); got != "" {
+		t.Errorf("a very long word is similar to %q", got)
+	}
+}
+
+// All that is wrong is told at once, and the rest is kept.
+func TestParseSettingsJoinsErrors(t *testing.T) {
+	set, err := guard.ParseSettings(raw(`"audid"`), raw(`{"host-netsn": {}, "host-netns": {"policy": "warn", "x": 1, "repair": 7}, "host-loopback": {"repair": false}}`), names(), nil)
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) || len(joined.Unwrap()) != 4 {
+		t.Fatalf("error %v, want four", err)
+	}
+	if set.Checks["host-netns"].Policy != guard.Warn || set.Checks["host-loopback"].Repair == nil || set.Audit {
+		t.Errorf("settings %+v", set)
 	}
 }
 
