@@ -2,6 +2,8 @@
 
 package release
 
+import "slices"
+
 // An Outcome is what a release made of the chain, as JSON on guardctl's
 // standard output. The zero Outcome has released nothing.
 type Outcome struct {
@@ -53,3 +55,10 @@ const (
 	Gone       Verdict = "gone"        // there is proof that it does not
 	CannotTell Verdict = "cannot tell" // neither
 )
+
+// CleanedByAddress reports whether a plugin of CleanByAddress was called.
+func (o Outcome) CleanedByAddress() bool {
+	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool {
+		return slices.Contains(CleanByAddress(), p.Type) && (p.Result == Released || p.Result == Failed)
+	})
+}

@@ -44,13 +44,13 @@ func (k *call) del(args *skel.CmdArgs) error {
 		return k.releaseAndStop(*refusal, args)
 	}
 	if k.released() {
-		return k.stopAfterRelease(args)
+		return k.stopAfterRelease(args, release.Outcome{Complete: true})
 	}
 	if k.releasedInPart() {
 		return k.finishRelease(args)
 	}
-	if k.releasedForOthers(args) {
-		return k.stopAfterRelease(args)
+	if outcome, stop := k.releasedForOthers(args); stop {
+		return k.stopAfterRelease(args, outcome)
 	}
 	k.retire()
 	return nil
@@ -60,9 +60,12 @@ func (k *call) del(args *skel.CmdArgs) error {
 // operator: its address may be another pod's by now, and plugins that clean up by
 // address, such as firewall, would take that pod's rules. This holds wherever
 // CNI_NETNS leads, and also where nothing is there any more.
-func (k *call) stopAfterRelease(args *skel.CmdArgs) error {
-	return release.Answer("container "+args.ContainerID+" was released",
-		"Nothing is left to do", k.request(args), release.Outcome{Complete: true})
+func (k *call) stopAfterRelease(args *skel.CmdArgs, outcome release.Outcome) error {
+	finding, advice := "container "+args.ContainerID+" was released", "Nothing is left to do"
+	if !outcome.Complete {
+		finding, advice = finding+" in part", "The next DEL goes on with it"
+	}
+	return release.Answer(finding, advice, k.request(args), outcome)
 }
 
 // notThePods gives the outcome that says that the namespace is not the pod's.

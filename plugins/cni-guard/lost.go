@@ -31,17 +31,18 @@ func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
 }
 
 // releasedForOthers releases a sandbox that has no namespace any more where a plugin
-// of the chain needs one for its DEL, and reports whether all was released. Where it
-// was not, the chain goes on: it may fail, and then the runtime tries again.
-func (k *call) releasedForOthers(args *skel.CmdArgs) bool {
+// of the chain needs one for its DEL, and reports whether the chain must stop: all
+// was released, or a plugin that cleans up by address was called. Otherwise the chain
+// goes on: it may fail, and then the runtime tries again.
+func (k *call) releasedForOthers(args *skel.CmdArgs) (release.Outcome, bool) {
 	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
 	request := k.request(args)
 	if !gone || k.Settings.Audit || !request.HelpNeeded() {
-		return false
+		return release.Outcome{}, false
 	}
 	outcome := k.release(request)
 	k.log.helped("released a sandbox that is gone, for a plugin of its chain that needs the namespace", outcome)
-	return outcome.Complete
+	return outcome, outcome.Complete || outcome.CleanedByAddress()
 }
 
 // release has guardctl release the sandbox, once. Its address is free after that,
@@ -72,10 +73,9 @@ func (k *call) releasedInPart() bool {
 
 // finishRelease goes on with a release that was begun.
 func (k *call) finishRelease(args *skel.CmdArgs) error {
-	request := k.request(args)
-	outcome := k.release(request)
+	outcome := k.release(k.request(args))
 	k.log.helped("went on with a release that was begun before", outcome)
-	return release.Answer("container "+args.ContainerID+" was released in part before", "Nothing else is left to do", request, outcome)
+	return k.stopAfterRelease(args, outcome)
 }
 
 // released reports whether the sandbox was released in full before.

@@ -59,7 +59,7 @@ func (c *Chain) notCalled(p *libcni.PluginConfig, why string) (release.Plugin, [
 		name == "firewall" && c.answer == nil {
 		return done, nil // it made no rules, or leftBy names them
 	}
-	return done, []string{fmt.Sprintf("the rules of plugin %s for %s, if any are left: it was not called, as %s", name, c.addresses(), why)}
+	return done, []string{fmt.Sprintf("the rules of plugin %s for %s, if any are left; its DEL was left out: %s", name, c.addresses(), why)}
 }
 
 // keeps reports that a plugin keeps the address though its DEL succeeded.

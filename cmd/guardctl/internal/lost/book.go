@@ -74,13 +74,13 @@ func (b *Book) Begin(plugin string) (refusal string) {
 	failed := slices.Contains(b.before.Failed, plugin)
 	switch {
 	case called && !failed:
-		return "it was called before, and the address may be another pod's by now"
+		return "it ran before, and the address may be another pod's by now"
 	case b.holder != "":
 		return b.holder
 	case b.holderErr != nil && failed:
 		return fmt.Sprintf("it failed before, and who has the address now is not known (%v)", b.holderErr)
 	case b.holderErr != nil && b.deleted:
-		return fmt.Sprintf("the runtime may have called it before, and who has the address now is not known (%v)", b.holderErr)
+		return fmt.Sprintf("the runtime may have run it before, and who has the address now is not known (%v)", b.holderErr)
 	}
 	if !slices.Contains(b.record.Release.Called, plugin) {
 		b.record.Release.Called = append(b.record.Release.Called, plugin)
@@ -91,7 +91,7 @@ func (b *Book) Begin(plugin string) (refusal string) {
 	case errors.Is(b.err, ledger.ErrAnotherLife):
 		return b.err.Error()
 	case b.holderErr != nil && b.err != nil:
-		return fmt.Sprintf("nothing can be recorded, so it may have been called before, and who has the address now is not known (%v)", b.holderErr)
+		return fmt.Sprintf("nothing can be recorded, so it may have run before, and who has the address now is not known (%v)", b.holderErr)
 	}
 	return ""
 }

@@ -34,14 +34,34 @@ func (k Known) since() time.Time {
 }
 
 // holder names another container that got one of the addresses after this one
-// did, and so has it now; "" where there is none. An error means that this could
-// not be looked up. An older attachment with the same address is a leftover, as
-// the address was given to this one after it.
+// did, and so has it now; "" where there is none. An older attachment with the same
+// address is a leftover, as the address was given to this one after it. An error
+// means that it cannot be told: only the cache that has this attachment is known to
+// have all others.
 func (k Known) holder(addrs []netip.Addr) (string, error) {
 	if len(addrs) == 0 {
 		return "", errors.New("the pod's address is not known")
 	}
 	since := k.since()
+	holder, recordErr := k.recordedHolder(addrs, since)
+	if holder != "" {
+		return holder, nil
+	}
+	holder, cacheErr := k.cachedHolder(addrs, since)
+	switch {
+	case holder != "":
+		return holder, nil
+	case cacheErr != nil:
+		return "", cacheErr
+	case k.cached:
+		return "", nil
+	case recordErr != nil:
+		return "", recordErr
+	}
+	return "", errors.New("the runtime's cache does not have the pod")
+}
+
+func (k Known) recordedHolder(addrs []netip.Addr, since time.Time) (string, error) {
 	records, err := k.ledger.Live()
 	if err != nil {
 		return "", err
@@ -56,11 +76,10 @@ func (k Known) holder(addrs []netip.Addr) (string, error) {
 			}
 		}
 	}
-	return k.cachedHolder(addrs, since)
+	return "", nil
 }
 
 func (k Known) cachedHolder(addrs []netip.Addr, since time.Time) (string, error) {
-	read := 0
 	for _, dir := range slices.Compact(append([]string{k.Attachment.CacheDir}, release.CacheDirs()...)) {
 		entries, err := cached(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +88,6 @@ func (k Known) cachedHolder(addrs []netip.Addr, since time.Time) (string, error)
 		if err != nil {
 			return "", err
 		}
-		read++
 		for _, e := range entries {
 			// An entry without an ID is of a runtime older than libcni 0.7, which
 			// no node has beside this one.
@@ -82,9 +100,6 @@ func (k Known) cachedHolder(addrs []netip.Addr, since time.Time) (string, error)
 				}
 			}
 		}
-	}
-	if read == 0 {
-		return "", errors.New("the runtime has no cache to read")
 	}
 	return "", nil
 }
