@@ -52,7 +52,7 @@ func (k *call) stopLate(r guard.Report) error {
 	switch {
 	case refusal != nil:
 	case k.released():
-		return k.stopAfterRelease(k.log.args)
+		return k.stopAfterRelease(k.log.args, release.Outcome{Complete: true})
 	case k.releasedInPart():
 		return orNil(k.unfinished(k.request(k.log.args)))
 	default:
