@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -60,10 +62,14 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	if err := shell(prelude); err != nil {
 		return fmt.Errorf("prepare the node: %w", err)
 	}
-	recorded, err := cookieOf(netnsPath)
-	if err != nil {
+	before := netstate.OpenNetns(netnsPath)
+	recorded, cookieErr := cookieOf(before)
+	held, err := before.View()
+	before.Close() // or setup cannot unmount it
+	if err := errors.Join(cookieErr, err); err != nil {
 		return fmt.Errorf("prepare the node: %w", err)
 	}
+	defer held.Close() // as long as a socket is in it its inode number is nobody else's
 	const root = "/run/fixture"
 	if err := makeFolders(root); err != nil {
 		return err
@@ -106,22 +112,32 @@ func (f *fixture) open(stage guard.Stage, recorded uint64) (*checks.Target, erro
 	if t.Netns == nil {
 		return t, nil
 	}
-	t.Cookie = netns.Cookie
+	t.Cookie = func() (uint64, error) { return cookieOf(netns) }
 	if f.target.recorded == "none" {
 		return t, nil
 	}
 	t.Recorded = recorded
-	now, err := netns.Cookie()
+	now, err := cookieOf(netns)
 	if err == nil && (now == recorded) != (f.target.recorded == "same") {
 		return nil, fmt.Errorf("setup makes the cookie of %s %d, it was %d, the target says %s", said.Path, now, recorded, f.target.recorded)
 	}
 	return t, nil
 }
 
-func cookieOf(path string) (uint64, error) {
-	netns := netstate.OpenNetns(path)
-	defer netns.Close()
-	return netns.Cookie()
+// cookieOf returns the cookie of a namespace. Where the kernel has none (Linux before
+// 5.14) the inode number stands for it, which is as good while something is in the
+// namespace: what a fixture says of cookies is to hold there, too. That a check judges without
+// any is for fixtures of the fake.
+func cookieOf(n *netstate.Netns) (uint64, error) {
+	cookie, err := n.Cookie()
+	if !errors.Is(err, unix.ENOPROTOOPT) {
+		return cookie, err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(n.Path, &st); err != nil {
+		return 0, fmt.Errorf("read inode number of %s: %w", n.Path, err)
+	}
+	return st.Ino, nil
 }
 
 // shell runs commands by sh; the error has what they printed.

@@ -3,6 +3,7 @@
 package checktest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,6 +34,9 @@ func (serial) Parallel() {}
 func (s serial) Run(name string, f func(testscript.T)) {
 	s.T.Run(name, func(t *testing.T) { f(serial{t}) })
 }
+
+// Skip fails the test where REQUIRE_ALL=1 promises that the machine lacks nothing.
+func (s serial) Skip(args ...any) { Lacking(s.T, fmt.Sprint(args...)) }
 
 // Verbose reports whether the log of a script that passes is wanted.
 func (serial) Verbose() bool { return testing.Verbose() }

@@ -67,3 +67,16 @@ func RoutesIn(b []byte, family uint8) int {
 
 // FlowError is flowError.
 func FlowError(err error) error { return flowError(err) }
+
+// CanEnter is canEnter.
+func CanEnter(fd int) (bool, error) { return canEnter(fd) }
+
+// OwnIDs gives what identifies the namespace of this thread, by procfs and by a socket.
+func OwnIDs() (byPath, bySocket any, err error) {
+	path, err := namespaceID("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, nil, err
+	}
+	socket, err := socketID()
+	return path, socket, err
+}

@@ -18,14 +18,40 @@ func judge(fd int) (Kind, string, error) {
 	if sfs.Type != unix.NSFS_MAGIC {
 		return NotNetns, describe(fd, int64(sfs.Type)), nil
 	}
-	// NS_GET_NSTYPE: Linux 4.11, ioctl_ns(2).
-	switch nstype, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); {
+	switch network, err := isNetwork(fd); {
 	case err != nil:
 		return Unknown, "", fmt.Errorf("judge type of namespace: %w", err)
-	case nstype != unix.CLONE_NEWNET:
+	case !network:
 		return NotNetns, "is a namespace of another type", nil
 	}
 	return nodeOrSandbox(fd)
+}
+
+// isNetwork reports whether a file of nsfs is a network namespace. Before Linux 4.11
+// there is no NS_GET_NSTYPE, which fails with ENOTTY (ioctl_ns(2)), and a filter of
+// system calls may refuse it. Then setns(2) tells: it takes no namespace but one of the
+// type that it is given, and fails with EINVAL for another. A link below /proc/self/fd
+// tells nothing, as it is the path of the mount where the namespace is pinned.
+func isNetwork(fd int) (bool, error) {
+	nstype, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	if err == nil {
+		return nstype == unix.CLONE_NEWNET, nil
+	}
+	network, entered := canEnter(fd)
+	if entered != nil {
+		return false, errors.Join(err, entered)
+	}
+	return network, nil
+}
+
+// canEnter reports whether a namespace can be entered as a network namespace. The error
+// says why that cannot be told, such as without CAP_SYS_ADMIN.
+func canEnter(fd int) (bool, error) {
+	err := enter(fd, func() error { return nil })
+	if errors.Is(err, unix.EINVAL) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // describe says what stands in the place of a namespace. Only the file system
@@ -63,7 +89,7 @@ func nodeOrSandbox(fd int) (Kind, string, error) {
 	}
 	own, err := namespaceID("/proc/thread-self/ns/net")
 	if err != nil {
-		return judgeByCookie(fd, err)
+		return judgeByCookie(fd, &target, err)
 	}
 	if own == idOf(&target) {
 		return Node, "", nil
@@ -74,17 +100,44 @@ func nodeOrSandbox(fd int) (Kind, string, error) {
 	return Sandbox, "", nil
 }
 
-// judgeByCookie compares cookies instead, for a chroot without procfs.
-func judgeByCookie(fd int, cause error) (Kind, string, error) {
+// judgeByCookie compares cookies instead, for a chroot without procfs; and where there
+// are none (before Linux 5.14), the namespace with that of a socket of ours.
+func judgeByCookie(fd int, st *unix.Stat_t, cause error) (Kind, string, error) {
 	own, ownErr := cookieHere()
 	target, targetErr := cookieOf(fd)
-	switch err := errors.Join(ownErr, targetErr); {
-	case err != nil:
-		return Unknown, "", fmt.Errorf("identify own namespace: %w", errors.Join(cause, err))
-	case own == target:
+	err := errors.Join(ownErr, targetErr)
+	same := own == target
+	if err != nil {
+		var here id
+		if here, err = socketID(); err != nil {
+			return Unknown, "", fmt.Errorf("identify own namespace: %w", errors.Join(cause, ownErr, targetErr, err))
+		}
+		same = here == idOf(st)
+	}
+	if same {
 		return Node, "", nil
 	}
 	return Sandbox, "", nil
+}
+
+// socketID identifies the namespace of a new socket (SIOCGSKNS: Linux 4.10; it takes
+// CAP_NET_ADMIN), which is the one that this thread is in.
+func socketID() (id, error) {
+	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return id{}, fmt.Errorf("open socket: %w", err)
+	}
+	defer unix.Close(socket)
+	fd, err := unix.IoctlRetInt(socket, unix.SIOCGSKNS)
+	if err != nil {
+		return id{}, fmt.Errorf("get namespace of a socket: %w", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return id{}, fmt.Errorf("identify namespace of a socket: %w", err)
+	}
+	return idOf(&st), nil
 }
 
 // An id identifies a namespace among those that exist now.

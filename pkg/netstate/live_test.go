@@ -285,8 +285,8 @@ func TestLiveConcurrently(t *testing.T) {
 		addrs, addrsErr := v.Addrs("lo")
 		_, routesErr := v.Routes()
 		_, sysctlErr := v.Sysctl("net/ipv4/ip_forward")
-		_, cookieErr := v.Cookie()
-		if err := errors.Join(linkErr, linksErr, addrsErr, routesErr, sysctlErr, cookieErr, v.SetUp("lo")); err != nil {
+		cookieOf(t, v)
+		if err := errors.Join(linkErr, linksErr, addrsErr, routesErr, sysctlErr, v.SetUp("lo")); err != nil {
 			t.Error(err)
 		}
 		if len(addrs) != 2 {
