@@ -19,10 +19,11 @@ func readFile(path string) (string, error) {
 // aside. One that is not listed may import none. pkg/printable is open to all of them.
 func mayImport() map[string][]string {
 	return map[string][]string{
-		"pkg/checks":    {"pkg/conflist", "pkg/guard", "pkg/netstate", "pkg/tunnel"},
+		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/guard", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 
+		"pkg/conflist/assess":     {"pkg/conflist"},
 		"pkg/conflist/edit":       {"pkg/conflist"},
 		"pkg/conflist/quarantine": {"pkg/conflist/lock"},
 	}

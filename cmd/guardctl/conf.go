@@ -4,21 +4,23 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 func confCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conf",
 		Short: "Show which network configuration pods get, and which file is one too many",
-		Long: "Conf shows each file of the conf dir and what the runtime makes of it. KEEP is the\n" +
-			"file whose network pods are to have: the one with cni-guard in it or, where none\n" +
-			"has, the one in use. ROGUE is a file that takes its place, or lies ready to. An\n" +
-			"entry of cni-guard that is not valid, and so refuses every pod, is named as well.\n\n" +
-			"It exits with 0 when all is well, 1 when a file is one too many, the runtime loads\n" +
-			"nothing, or an entry is not valid, and 2 when it could not tell.",
-		Example: "  guardctl conf\n  guardctl conf quarantine 05-leftover.conf\n  guardctl conf restore 05-leftover.conf",
+		Long: "Conf shows each file of the conf dir, what the runtime makes of it, and its role:\n\n" +
+			"  keep     the intended file, or one that belongs to it\n" +
+			"  rogue    a file that takes its place, or could\n" +
+			"  benign   a file that may lie there: a sample, or what the intended file was made of\n" +
+			"  unknown  the evidence does not decide\n\n" +
+			"The intended file is the one that guardctl install put the guard into; without such a\n" +
+			"record it is the only file with the guard, or the only one that is no sample. Where\n" +
+			"nothing decides, conf names the candidates and gives no command.\n\n" +
+			"It exits with 0 when all is well, 1 when something was found, and 2 when it could not\n" +
+			"tell. It runs as any user, and says what that user may not read.",
+		Example: "  guardctl conf\n  guardctl conf quarantine 05-leftover.conf\n  guardctl conf list\n  guardctl conf restore 05-leftover.conf",
 		Args:    cobra.NoArgs,
 	}
 	on := newConfNode(cmd)
@@ -27,21 +29,21 @@ func confCommand() *cobra.Command {
 		if err := on.find(); err != nil {
 			return err
 		}
-		s, err := conflist.Select(on.dir, on.runtime)
+		a, err := on.assess()
 		if err != nil {
-			return err
+			return on.couldNotRead(err)
 		}
-		r := on.report(s)
+		r := on.report(a)
 		if output.json() {
 			err = printJSON(cmd.OutOrStdout(), r)
 		} else {
 			err = r.print(cmd.OutOrStdout())
 		}
-		if err == nil && r.harmful() {
-			err = &exitError{code: findings}
+		if err != nil {
+			return err
 		}
-		return err
+		return r.exit()
 	}
-	cmd.AddCommand(confQuarantineCommand(on), confRestoreCommand(on), confQuarantinedCommand(on), confDiffCommand(on))
+	cmd.AddCommand(confQuarantineCommand(on), confRestoreCommand(on), confListCommand(on), confDiffCommand(on))
 	return cmd
 }

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
@@ -18,13 +16,8 @@ func (n *confNode) entryFindings() []confFinding {
 	var all []confFinding
 	for _, e := range entries {
 		for _, f := range e.Findings() {
-			all = append(all, confFinding{File: e.Path, Problem: "it " + f.Problem, Remedy: f.Remedy, Minor: f.Minor})
+			all = append(all, confFinding{Kind: "guard-entry", File: e.Path, Problem: f.Problem, Remedy: f.Remedy, Minor: f.Minor})
 		}
 	}
 	return all
-}
-
-// harmful reports whether a finding is more than minor.
-func (r confReport) harmful() bool {
-	return slices.ContainsFunc(r.Findings, func(f confFinding) bool { return !f.Minor })
 }

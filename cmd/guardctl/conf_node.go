@@ -29,7 +29,7 @@ type confNode struct {
 	assumed          bool // that there is a runtime: none was found
 	internalLoopback bool // as in site.Site
 	how              []string
-	installed        string // the file that guardctl install put the guard into; "" where it did not
+	record           *installer.Record // nil where guardctl install wrote none, or it cannot be read
 }
 
 // newConfNode gives the flags to a command and to those below it.
@@ -59,21 +59,14 @@ func (n *confNode) find() error {
 	}
 	n.dir, n.runtime, n.internalLoopback, n.how = s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked()
-	r, err := installer.ReadRecord(n.recordDir)
+	n.record, err = installer.ReadRecord(n.recordDir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return unreadable(err)
-	case err == nil && sameFolder(r.Site.ConfDir, n.dir) && r.Edit.Path != "":
-		n.installed = filepath.Base(r.Edit.Path) // without a record it goes by what is there
+		n.how = append(n.how, "the record of the installation cannot be read by this user: root can")
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		n.how = append(n.how, err.Error())
 	}
-	return n.readable()
-}
-
-// sameFolder follows links, which a record may have followed before.
-func sameFolder(a, b string) bool {
-	realA, errA := filepath.EvalSymlinks(a)
-	realB, errB := filepath.EvalSymlinks(b)
-	return a == b || errA == nil && errB == nil && realA == realB
+	return nil
 }
 
 // withoutRuntime takes the rules of containerd, which most nodes have, where none
@@ -96,12 +89,16 @@ func withoutRuntime(o site.Overrides) (site.Site, error) {
 	return s, err
 }
 
-// findWith finds the node of a file that is an argument, and gives its name.
-func (n *confNode) findWith(arg string) (name string, err error) {
-	if name, err = n.fileArg(arg); err != nil {
-		return "", err
+// findWith finds the node of files that are arguments, and returns their names.
+func (n *confNode) findWith(args ...string) (names []string, err error) {
+	for _, arg := range args {
+		name, err := n.fileArg(arg)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
 	}
-	return name, n.find()
+	return names, n.find()
 }
 
 // fileArg takes a file as it stands in messages, with its folder, or by its name.

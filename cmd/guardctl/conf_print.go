@@ -5,16 +5,22 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
 // print writes the table and, below it, each finding with what to do.
 func (r confReport) print(w io.Writer) error {
 	var b strings.Builder
-	if r.Effective == "" {
+	switch {
+	case slices.ContainsFunc(r.Findings, func(f confFinding) bool { return f.Kind == assess.Unreadable }):
+		fmt.Fprintf(&b, "could not tell what %s takes from %s\n", r.Runtime, oneLine(r.Dir))
+	case r.Effective == "":
 		fmt.Fprintf(&b, "%s loads NOTHING from %s: no pod can start\n", r.Runtime, oneLine(r.Dir))
-	} else {
+	default:
 		fmt.Fprintf(&b, "%s takes %s from %s: pods get network %q\n", r.Runtime, oneLine(r.Effective), oneLine(r.Dir), r.Network)
 	}
 	for _, how := range r.How {
@@ -25,19 +31,26 @@ func (r confReport) print(w io.Writer) error {
 	for _, f := range r.Findings {
 		f.print(&b)
 	}
-	b.WriteString(r.conclusion())
+	if len(r.Findings) == 0 {
+		b.WriteString("\nNothing to do.\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // print gives commands and files a line of their own, to be copied.
 func (f confFinding) print(b *strings.Builder) {
-	head := "" // what is wrong with the folder stands for itself
-	if f.Role != roleNone {
-		head = string(f.Role) + " "
+	head := f.Role.String()
+	if head != "" {
+		head += " "
 	}
-	fmt.Fprintf(b, "\n%s%s\n%s\n", head, oneLine(f.File), wrap(f.Problem))
-	for _, line := range []struct{ word, text string }{{"KEEP", f.Keep}, {"run", f.Command}} {
+	fmt.Fprintf(b, "\n%s%s\n", head, oneLine(f.File))
+	for _, clause := range []string{f.Problem, f.Evidence, f.Pods} {
+		if clause != "" {
+			b.WriteString(string(wrap(clause)) + "\n")
+		}
+	}
+	for _, line := range []struct{ word, text string }{{"keep", f.Keep}, {"run", f.Command}} {
 		if line.text != "" {
 			fmt.Fprintf(b, "  %-4s  %s\n", line.word, oneLine(line.text))
 		}
@@ -49,21 +62,18 @@ func (f confFinding) print(b *strings.Builder) {
 
 func (r confReport) table(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tFILE\tVERDICT\tNETWORK\tPLUGINS\tREASON")
+	fmt.Fprintln(t, "ROLE\tFILE\tVERDICT\tNETWORK\tPLUGINS\tREASON")
 	for _, f := range r.Files {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", orDash(string(f.Role)), oneLine(f.Name), f.Verdict,
-			orDash(oneLine(f.Network)), orDash(oneLine(strings.Join(f.Plugins, ","))), oneLine(f.Reason))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", orDash(f.Role.String()), oneLine(f.Name), orDash(f.Verdict.String()),
+			orDash(oneLine(f.Network)), orDash(oneLine(strings.Join(f.Plugins, ","))), oneLine(f.because()))
 	}
 	_ = t.Flush() // to a Builder, which takes everything
 }
 
-// conclusion says how sure the words KEEP and ROGUE are.
-func (r confReport) conclusion() string {
-	switch {
-	case len(r.Findings) == 0:
-		return "\nNothing to do.\n"
-	case r.Sure:
-		return ""
+// because says what the runtime makes of a file, and why the file has its role.
+func (f confFile) because() string {
+	if f.Why == "" {
+		return f.Reason
 	}
-	return "\n" + string(wrap("No file has cni-guard in it, so that nobody has said which network is the right one: KEEP is the one that is in use. If the pods' addresses are wrong it is the other way round.")) + "\n"
+	return f.Reason + "; " + f.Why
 }

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -20,37 +22,59 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 	var why string
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "quarantine FILE",
-		Short: "Put a network configuration away, so that no runtime loads it",
+		Use:   "quarantine FILE...",
+		Short: "Put network configurations away, so that no runtime loads them",
 		Long: "Quarantine renames a file within its folder to a name that no runtime loads, with a\n" +
 			"record of when, why and by whom. Nothing is lost: restore is the way back.\n\n" +
-			"It refuses the file that the runtime takes, and the only one that it could, for\n" +
-			"pods would get another network, or none. A file that took the place of the one\n" +
-			"with cni-guard in it is put away without further ado.",
+			"It refuses files that must stay, and those without which pods would get another\n" +
+			"network, or none. A rogue that is in use is put away without further ado where the\n" +
+			"runtime takes the intended file then. Of several files, those come last that are in use.",
 		Example: "  guardctl conf quarantine /etc/cni/net.d/05-leftover.conf --why 'left behind by the trial of weave'",
-		Args:    oneArg("FILE"),
+		Args:    someArgs("FILE"),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for the record")
 	cmd.Flags().BoolVar(&force, "force-effective", false, "put the file away though pods get its network")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := on.findWith(args[0])
+		names, err := on.findWith(args...)
 		if err != nil {
 			return err
 		}
 		if !force {
-			if err := on.mayGo(name); err != nil {
+			if err := on.mayGo(names); err != nil {
 				return err
 			}
 		}
-		r, err := quarantine.Put(on.dir, name, quarantine.Note{When: time.Now(), Why: cmp.Or(why, "guardctl conf quarantine"), UID: operator()})
-		if err != nil {
-			return &exitError{code: cannotTell, err: err}
+		for _, name := range names {
+			r, err := quarantine.Put(on.dir, name, quarantine.Note{When: time.Now(), Why: cmp.Or(why, "guardctl conf quarantine"), UID: operator()})
+			if err != nil {
+				return &exitError{code: cannotTell, err: err}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is in quarantine as %s\n", on.path(name), r.Quarantined)
+			fmt.Fprintf(cmd.OutOrStdout(), "to undo: guardctl conf restore %s\n", on.path(name))
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s is in quarantine as %s\n", on.path(name), r.Quarantined)
-		fmt.Fprintf(cmd.OutOrStdout(), "to undo: guardctl conf restore %s\n", on.path(name))
 		return on.sayWhatIsTaken(cmd.OutOrStdout())
 	}
 	return cmd
+}
+
+// mayGo refuses to take away what pods need, and says which file may be meant.
+func (n *confNode) mayGo(names []string) error {
+	a, err := n.assess()
+	if err != nil {
+		return n.couldNotRead(err)
+	}
+	there := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return a.Selection.Find(name) == nil })
+	if len(there) == 0 {
+		return nil // for the quarantine to say
+	}
+	if err := a.MayLeave(there...); err != nil {
+		hint := "guardctl conf shows all files and their roles; --force-effective if you are sure that it is the wrong one"
+		if instead := a.Instead(); instead != "" {
+			hint = instead + " puts the rogue away; --force-effective if you are sure that it is the other way round"
+		}
+		return &exitError{code: cannotTell, err: err, hint: hint}
+	}
+	return nil
 }
 
 // operator gives the user who decides, though sudo made him root.
@@ -68,7 +92,7 @@ func (n *confNode) sayWhatIsTaken(w io.Writer) error {
 		return err
 	}
 	if e := s.Effective(); e != nil {
-		_, err = fmt.Fprintf(w, "%s selects %s now (%s)\n", n.runtime.Kind, e.Name, networkAndPlugins(e))
+		_, err = fmt.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind, oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
 		return err
 	}
 	return &exitError{code: findings, err: s.Err, hint: "guardctl conf shows what is wrong with each file"}

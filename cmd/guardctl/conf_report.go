@@ -6,11 +6,10 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -21,20 +20,21 @@ type confReport struct {
 	Dir       string        `json:"dir"`
 	Effective string        `json:"effective"` // "" where the runtime loads nothing
 	Network   string        `json:"network"`
-	Error     string        `json:"error,omitempty"` // why the runtime loads nothing
-	How       []string      `json:"how,omitempty"`   // why we think so
+	Intended  string        `json:"intended"` // "" where that is unknown
+	Basis     assess.Basis  `json:"basis"`    // what decided it
+	Error     string        `json:"error,omitempty"`
+	How       []string      `json:"how,omitempty"` // how the node was found
 	Files     []confFile    `json:"files"`
 	Findings  []confFinding `json:"findings"`
-	// Sure says that it is known which network is the right one: the guard is in
-	// the file to keep, or was.
-	Sure bool `json:"sure"`
 }
 
 type confFile struct {
 	Name       string           `json:"name"`
 	Verdict    conflist.Verdict `json:"verdict"`
-	Role       role             `json:"role,omitempty"`
-	Reason     string           `json:"reason"`
+	Role       assess.Role      `json:"role,omitempty"`
+	Why        string           `json:"why,omitempty"` // why it has the role
+	Reason     string           `json:"reason"`        // why it has the verdict
+	Author     string           `json:"author,omitempty"`
 	Network    string           `json:"network,omitempty"`
 	CNIVersion string           `json:"cniVersion,omitempty"`
 	Plugins    []string         `json:"plugins,omitempty"`
@@ -42,80 +42,71 @@ type confFile struct {
 	ModTime    time.Time        `json:"modTime,omitzero"`
 }
 
-// A confFinding is a file, or the folder, and what to do about it.
+// A confFinding is a problem with a file, or with the folder, and what to do about it.
 type confFinding struct {
-	File    string `json:"file"`
-	Role    role   `json:"role,omitempty"` // of the file; "" where it is the folder
-	Problem string `json:"problem"`
-	Keep    string `json:"keep,omitempty"`    // the file to keep
-	Command string `json:"command,omitempty"` // what to run
-	Remedy  string `json:"remedy,omitempty"`  // what to do where no command does it
-	Minor   bool   `json:"minor,omitempty"`   // it harms no pod, and does not count for the exit code
+	Kind     assess.Kind `json:"kind"`
+	File     string      `json:"file"`
+	Role     assess.Role `json:"role,omitempty"` // of the file; "" where it is the folder
+	Problem  string      `json:"problem"`
+	Evidence string      `json:"evidence,omitempty"`
+	Pods     string      `json:"pods,omitempty"`    // what it means for pods
+	Keep     string      `json:"keep,omitempty"`    // the file that must stay
+	Command  string      `json:"command,omitempty"` // what to run
+	Remedy   string      `json:"remedy,omitempty"`  // what to do where no command does it
+	Minor    bool        `json:"minor,omitempty"`
+	Unknown  bool        `json:"unknown,omitempty"`
 }
 
-// report judges a selection. What is not to be read for it, it goes without: the
-// guard's own configuration, and the records of the quarantine.
-func (n *confNode) report(s conflist.Selection) confReport {
-	r := confReport{Runtime: n.runtime.Kind.String(), Dir: n.dir, How: n.how, Files: []confFile{}, Findings: []confFinding{}}
+// report shows an assessment. What is not to be read for it, it goes without: the
+// records of the quarantine.
+func (n *confNode) report(a assess.Assessment) confReport {
+	s := a.Selection
+	r := confReport{
+		Runtime: n.runtime.Kind.String(), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
+		Files: []confFile{}, Findings: []confFinding{},
+	}
 	if e := s.Effective(); e != nil {
 		r.Effective, r.Network = e.Name, e.Network
 	}
-	keep := keeper(s, n.installed)
-	all := roles(s, keep, n.allowed(keep))
-	r.Sure = keep != nil && (guarded(keep) || keep.Name == n.installed || s.Effective() != nil && leftBehind(s.Effective()))
 	if s.Err != nil {
 		r.Error = s.Err.Error()
-		r.Findings = append(r.Findings, confFinding{File: n.dir, Problem: r.Error, Remedy: remedyForNone(s)})
 	}
 	away := inQuarantine(n.dir)
-	for i, f := range s.Files {
-		shown := confFile{f.Name, f.Verdict, all[i], cmp.Or(away[f.Name], f.Reason), f.Network, f.CNIVersion, f.Plugins, f.DropIns, f.ModTime}
-		r.Files = append(r.Files, shown)
-		if all[i] == roleRogue {
-			r.Findings = append(r.Findings, n.finding(f, keep))
+	for _, f := range a.Files {
+		r.Files = append(r.Files, confFile{f.Name, f.Verdict, f.Role, f.Why, f.Reason, f.Author, f.Network, f.CNIVersion, f.Plugins, f.DropIns, f.ModTime})
+	}
+	for _, f := range s.Files {
+		if f.Verdict == conflist.NotLoadable {
+			r.Files = append(r.Files, confFile{Name: f.Name, Verdict: f.Verdict, Reason: cmp.Or(away[f.Name], f.Reason), ModTime: f.ModTime})
 		}
 	}
-	r.Findings = append(r.Findings, n.goneFinding(s)...)
-	r.Findings = append(r.Findings, n.ownFindings(s, keep, n.allowed(keep))...)
-	r.Findings = append(r.Findings, n.missingFindings(s)...)
+	for _, p := range a.Problems {
+		r.Findings = append(r.Findings, confFinding{
+			Kind: p.Kind, File: n.pathOrDir(p.File), Role: a.Role(p.File), Problem: p.What, Evidence: p.Evidence, Pods: p.Pods,
+			Keep: p.Keep, Command: p.Command, Remedy: p.Remedy, Minor: p.Minor, Unknown: p.Unknown,
+		})
+	}
+	r.Findings = append(r.Findings, n.missingPlugins(a)...)
 	r.Findings = append(r.Findings, n.entryFindings()...)
 	return r
 }
 
-// allowed gives the names that the operator allowed for in the guard's entry.
-func (n *confNode) allowed(keep *conflist.File) []string {
-	if keep == nil || !guarded(keep) {
-		return nil
-	}
-	e, err := readGuardEntry(n.dir, keep.Name)
-	if err != nil {
-		return nil
-	}
-	return e.Options.Conflist.Allow
-}
-
-func (n *confNode) finding(f conflist.File, keep *conflist.File) confFinding {
-	words := []string{"it " + f.Reason, "it has " + networkAndPlugins(&f)}
-	if !f.ModTime.IsZero() {
-		words = append(words, "is there since "+f.ModTime.UTC().Format(time.DateTime)+" UTC")
-	}
-	if who := checks.ProbableAuthor(f); who != "" {
-		words = append(words, "was probably written by "+who)
-	}
-	c := confFinding{File: n.path(f.Name), Role: roleRogue, Problem: strings.Join(words, "; "), Command: "guardctl conf quarantine " + n.path(f.Name)}
-	if keep != nil {
-		c.Keep = n.path(keep.Name)
-	}
-	return c
-}
-
-func remedyForNone(s conflist.Selection) string {
-	for _, f := range s.Files {
-		if f.Verdict == conflist.Invalid {
-			return "correct the file if it is the one of your network plugin, and put it in quarantine if it is not"
+// exit returns what the program ends with: unknown is exit 2 where nothing else is
+// wrong. Minor findings count for nothing.
+func (r confReport) exit() error {
+	code := 0
+	for _, f := range r.Findings {
+		switch {
+		case f.Unknown:
+			code = cannotTell
+		case !f.Minor:
+			return &exitError{code: findings}
 		}
 	}
-	return "see whether the network plugin is installed; guardctl conf quarantined shows what was put away here"
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
 }
 
 // inQuarantine gives, by name, what is known of the files that were put away.
@@ -140,15 +131,15 @@ func since(r quarantine.Record) string {
 	return fmt.Sprintf(" since %s UTC, by uid %d: %s", r.When.UTC().Format(time.DateTime), r.UID, r.Why)
 }
 
-func networkAndPlugins(f *conflist.File) string {
-	if f.Network == "" && len(f.Plugins) == 0 {
-		return "no network that can be read"
-	}
-	return fmt.Sprintf("network %q, plugins %s", f.Network, strings.Join(f.Plugins, ", "))
-}
-
 // path names a file of the folder as a shell takes it.
 func (n *confNode) path(name string) string { return inShell(filepath.Join(n.dir, name)) }
+
+func (n *confNode) pathOrDir(name string) string {
+	if name == "" {
+		return n.dir
+	}
+	return n.path(name)
+}
 
 // inShell quotes a word for a shell where it must be.
 func inShell(word string) string { return printable.Word(word) }

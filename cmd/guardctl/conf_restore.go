@@ -28,10 +28,11 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or changes what pods get")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := on.findWith(args[0])
+		names, err := on.findWith(args[0])
 		if err != nil {
 			return err
 		}
+		name := names[0]
 		if !force {
 			if err := on.mayReturn(name); err != nil {
 				return err
@@ -47,11 +48,54 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 	return cmd
 }
 
-func confQuarantinedCommand(on *confNode) *cobra.Command {
+// mayReturn refuses to bring back what would take the place of the network that
+// pods have, be attached beside it, or keep the runtime from loading any.
+func (n *confNode) mayReturn(name string) error {
+	r, err := n.meant(name)
+	if err != nil || r.File == "" {
+		return err
+	}
+	a, err := n.assess()
+	if err != nil {
+		return n.couldNotRead(err)
+	}
+	if err := a.MayReturn(r.Quarantined, r.File, n.intent(a.Selection)); err != nil {
+		return &exitError{
+			code: cannotTell,
+			err:  fmt.Errorf("restore %s: %w", n.path(r.File), err),
+			hint: "correct " + n.path(r.Quarantined) + " first if it is wrong; --force brings it back as it is",
+		}
+	}
+	return nil
+}
+
+// meant returns the one file in quarantine that a name stands for; none where it is
+// not clear, which is for the quarantine to say.
+func (n *confNode) meant(name string) (r quarantine.Record, err error) {
+	records, err := quarantine.List(n.dir)
+	if err != nil {
+		return r, err
+	}
+	found := 0
+	for _, other := range records {
+		if other.Quarantined == name {
+			return other, nil
+		}
+		if other.File == name {
+			r, found = other, found+1
+		}
+	}
+	if found != 1 {
+		return quarantine.Record{}, nil
+	}
+	return r, nil
+}
+
+func confListCommand(on *confNode) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "quarantined",
-		Aliases: []string{"list"},
-		Short:   "Show what was put away, when, why and by whom",
+		Use:     "list",
+		Aliases: []string{"quarantined"},
+		Short:   "List what lies in quarantine: since when, why and by whom",
 		Args:    cobra.NoArgs,
 	}
 	output := outputFlag(cmd, "text", "json")

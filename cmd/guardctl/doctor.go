@@ -92,6 +92,9 @@ func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) 
 		Node: node, Options: e.Options, StateDir: e.StateDir,
 		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: n.loopback},
 	}
+	if s, err := conflist.Select(n.dir, n.runtime); err == nil { // that it cannot be read is for a check to say
+		target.Conf.Intent = n.intent(s)
+	}
 	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
 }
 

@@ -47,6 +47,16 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
+// someArgs accepts one argument or more, each of which is what the message calls it.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return fmt.Errorf("%s takes at least one %s: %s", cmd.CommandPath(), what, cmd.UseLine())
+	}
+}
+
 // separateUsage has the commands mark the errors of their work as cannotTell. What
 // remains unmarked is an error of cobra's about arguments, flags or commands, which
 // main takes as one of usage.

@@ -92,8 +92,17 @@ func ownIn(dir string) string {
 }
 
 // harmed tells whether the next pod gets anything but the network of a file alone.
+// What CRI-O takes is proved by its call.
 func harmed(s conflist.Selection, own string) bool {
 	effective := s.Effective()
-	return effective == nil || effective.Name != own ||
+	if s.Runtime.Kind == conflist.CRIO {
+		return own != "" && refusedIn(s, own)
+	}
+	return effective == nil || effective.Network != "a" || refusedIn(s, own) ||
 		slices.ContainsFunc(s.Files, func(f conflist.File) bool { return f.Verdict == conflist.Attached })
+}
+
+func refusedIn(s conflist.Selection, name string) bool {
+	f := s.Find(name)
+	return f == nil || f.Verdict == conflist.Invalid
 }

@@ -155,7 +155,7 @@ func TestConflistIsReadOnceARun(t *testing.T) {
 func TestConflistRemedy(t *testing.T) {
 	dir := confDir(t, map[string]string{"05-b.conflist": other, "10-a.conflist": guarded})
 	findings := probe(t, called(dir, checks.ConflistOptions{}))
-	want := fmt.Sprintf("Run guardctl conf quarantine %[1]s/05-b.conflist, and KEEP %[1]s/10-a.conflist.", dir)
+	want := fmt.Sprintf("Run guardctl conf quarantine %[1]s/05-b.conflist, and keep %[1]s/10-a.conflist.", dir)
 	if len(findings) != 1 || findings[0].Remedy != want {
 		t.Errorf("findings %+v, want one with the remedy %q", findings, want)
 	}
@@ -199,21 +199,6 @@ func TestSearch(t *testing.T) {
 				t.Errorf("search gives %q, error %v; want %q, %q", got, err, c.want, c.err)
 			}
 		})
-	}
-}
-
-func TestAuthor(t *testing.T) {
-	for want, file := range map[string][3]string{
-		"Calico":      {"10-canal.conflist", "k8s-pod-network", "calico"},
-		"Cilium":      {"05-cilium.conflist", "cilium", "cilium-cni"},
-		"flannel":     {"10-calico.conflist", "cbr0", "flannel"}, // the plugin says more than the name
-		"podman":      {"87-podman-bridge.conflist", "podman", "bridge"},
-		"kube-router": {"10-kuberouter.conflist", "k8s", "bridge"},
-		"":            {"10-mine.conflist", "mine", "bridge"},
-	} {
-		if got := checks.Author(file[0], file[1], file[2]); got != want {
-			t.Errorf("%v was written by %q, want %q", file, got, want)
-		}
 	}
 }
 

@@ -5,34 +5,25 @@ package checks
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
 // A folder is a conf dir as far as it was read.
 type folder struct {
-	dir     string
-	names   []string // of the loadable files, in the order of the loader
-	runtime conflist.Runtime
-	own     int    // the place of the guard's own file in names, -1 for none
-	mine    looked // that file
-	ran     bool   // a pod waits, for which the whole list has just run
-}
-
-// looked is a file that was read.
-type looked struct {
-	conflist.List
-	refused error // why the runtime refuses it
+	conflist.Selection
+	own  string        // the file of the network that called, with the guard in it; "" if there is none
+	mine conflist.List // that file
 }
 
 // errNoOwnFile says that a folder, or none of the usual ones, has a file of the
 // network with the guard in it.
 var errNoOwnFile = errors.New(`set "confDir" to the conf_dir of the runtime if that is another`)
 
-// folder gives the conf dir with the guard's own file, which is read once for all
+// folder returns the conf dir with the guard's own file, which is read once for all
 // checks of a run. The error wraps errNoOwnFile where there is no such file; the
-// folder is then given all the same if the configuration names it. The names in
+// folder is then returned all the same if the configuration names it. The names in
 // it may be known already.
 func (t *Target) folder(r conflist.Runtime, names []string) (*folder, error) {
 	if f := t.found.Load(); f != nil {
@@ -57,44 +48,40 @@ func (t *Target) find(r conflist.Runtime, names []string) (*folder, error) {
 		}
 	}
 	f := t.open(dir, names, r)
-	if f.own < 0 {
+	if f.own == "" {
 		return f, fmt.Errorf("no file in %s has cni-guard in %s; %w", dir, networkWords(t.Conf.Network), errNoOwnFile)
 	}
 	return f, nil
 }
 
-// open reads a folder until the guard's own file is found. Files that the
-// operator allows are read last: they are seldom it.
+// open reads a folder until the guard's own file is found. Files that the operator
+// allows are left out, and not read, unless it is one of them.
 func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
-	f := &folder{dir: dir, names: names, runtime: r, own: -1, ran: t.Netns != nil}
-	for _, allowed := range []bool{false, true} {
-		for i, name := range names {
-			if t.Options.Conflist.Allow.match(name) != allowed {
-				continue
-			}
-			if l := f.look(name); l.guarded(t.Conf.Network) {
-				f.own, f.mine = i, l
-				return f
-			}
+	in := t.intent()
+	var rest []string
+	for _, name := range names {
+		if !t.Options.Conflist.Allow.match(name) {
+			rest = append(rest, name)
 		}
+	}
+	f := &folder{Selection: conflist.Glance(dir, rest, r)}
+	own, ok := assess.Called(f.Selection, in)
+	if !ok && len(rest) < len(names) {
+		f.Selection = conflist.Glance(dir, names, r)
+		own, ok = assess.Called(f.Selection, in)
+	}
+	if ok {
+		f.own = own
+		f.mine, _ = f.Look(own) // that the runtime refuses it is for the check conflist
 	}
 	return f
 }
 
-// look reads a file by the rules of the runtime, or by containerd's where no file
-// is selected.
-func (f *folder) look(name string) looked {
-	if f.runtime.Kind == 0 {
-		l, err := conflist.Read(f.dir, name)
-		return looked{l, err}
-	}
-	l, err := conflist.Look(f.dir, name, f.runtime)
-	return looked{l, err}
-}
-
-// guarded tells whether the guard is in the file, and the file of the network.
-func (l looked) guarded(network string) bool {
-	return (network == "" || l.Name == network) && slices.Contains(l.Types(), conflist.GuardType)
+// intent is what the configuration, and guardctl, say of the operator's wishes.
+func (t *Target) intent() assess.Intent {
+	in := t.Conf.Intent
+	in.Allow, in.Network, in.Waiting = t.Options.Conflist.Allow, t.Conf.Network, t.Netns != nil
+	return in
 }
 
 func networkWords(network string) string {

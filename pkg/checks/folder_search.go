@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
 // search looks for the guard's own file in several folders. Where two have one,
@@ -25,11 +26,11 @@ func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
 		}
 		f := t.open(dir, names, r)
 		switch {
-		case f.own < 0:
+		case f.own == "":
 		case found == nil:
 			found = f
-		case !sameFolder(found.dir, dir):
-			return nil, fmt.Errorf("%s and %s both have a file with cni-guard in %s; %w", found.path(found.names[found.own]), f.path(f.names[f.own]), networkWords(t.Conf.Network), errWhichFolder)
+		case !sameFolder(found.Dir, dir):
+			return nil, fmt.Errorf("%s and %s both have a file with cni-guard in %s; %w", assess.Shown(found.Path(found.own)), assess.Shown(f.Path(f.own)), networkWords(t.Conf.Network), errWhichFolder)
 		}
 	}
 	switch {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -73,16 +74,16 @@ func (e LoadedEntry) Findings() []guard.Finding {
 	var findings []guard.Finding
 	if text := EntryErrors(e.Problems); text != "" {
 		findings = append(findings, guard.Finding{
-			Object:  shown(e.Path),
+			Object:  assess.Shown(e.Path),
 			Problem: "has an entry of cni-guard that is not valid, so that no pod can start: " + text,
-			Remedy:  "Put it right in " + shown(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, guardctl explain NAME the keys of one.",
+			Remedy:  "Put it right in " + assess.Shown(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, guardctl explain NAME the keys of one.",
 		})
 	}
 	if text := EntryWarnings(e.Problems); text != "" {
 		findings = append(findings, guard.Finding{
-			Object: shown(e.Path), Minor: true,
+			Object: assess.Shown(e.Path), Minor: true,
 			Problem: "has keys in the entry of cni-guard that have no effect: " + text,
-			Remedy:  "Remove them from " + shown(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
+			Remedy:  "Remove them from " + assess.Shown(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
 		})
 	}
 	return findings
@@ -101,9 +102,9 @@ func (e LoadedEntry) folderFindings(dir string, kind conflist.Kind) []guard.Find
 		how = "does not exist"
 	}
 	return []guard.Finding{{
-		Object: shown(e.Path),
+		Object: assess.Shown(e.Path),
 		Problem: fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s; %s reads %s, and the checks conflist and pod-cidr do not look there when a pod starts",
-			named, how, title(kind), shown(dir)),
-		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, shown(e.Path)),
+			named, how, assess.Title(kind), assess.Shown(dir)),
+		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.Shown(e.Path)),
 	}}
 }

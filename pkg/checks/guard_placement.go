@@ -5,10 +5,12 @@ package checks
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -20,7 +22,7 @@ const guardPlacementName = "guard-placement"
 var GuardPlacement = &Check{
 	Name:     guardPlacementName,
 	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
-	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is 00-cni-guard.conflist, and no longer a copy of the primary plugin's; or Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's.",
+	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's.",
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
 	When:     guard.Node,
 	Default:  guard.Warn,
@@ -37,7 +39,7 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 		return nil, fmt.Errorf("find the file that the runtime takes: it is not known which runtime that is")
 	}
 	if t.Conf.Dir == "" {
-		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", title(r.Kind))
+		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", assess.Title(r.Kind))
 	}
 	findings, err := placementInFile(t.Conf.Dir, r)
 	if err != nil {
@@ -67,54 +69,21 @@ func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{dir: dir, runtime: r}
-	name, l := effective.Name, f.look(effective.Name)
-	if l.Multus() && !l.guarded("") {
-		delegate, its, err := conflist.Delegate(dir, l.List, r)
-		if err != nil {
-			return nil, err
-		}
-		name, l = delegate, looked{List: its}
-	}
-	if findings := placement(f.path(name), l); findings != nil {
-		return findings, nil
-	}
-	return f.outlived(name, l)
-}
-
-// ownFile is the file of our own that guardctl install --placement own writes, a
-// copy of the primary plugin's list with the guard in it.
-const ownFile = "00-cni-guard.conflist"
-
-// outlived tells where that copy is no longer one: the primary plugin wrote its
-// file anew, and pods get what it had before.
-func (f *folder) outlived(name string, own looked) ([]guard.Finding, error) {
-	if name != ownFile {
-		return nil, nil
-	}
-	names, err := conflist.Names(f.dir)
+	name := effective.Name
+	l, err := conflist.Look(dir, name, r)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		l := f.look(name)
-		if name == ownFile || l.refused != nil || l.Name != own.Name {
-			continue
+	if l.Multus() && !slices.Contains(l.Types(), conflist.GuardType) {
+		if name, l, err = conflist.Delegate(dir, l, r); err != nil {
+			return nil, err
 		}
-		if how := own.Differs(l.List); how != "" {
-			return []guard.Finding{{
-				Object:  f.path(ownFile),
-				Problem: fmt.Sprintf("is the file that pods get, a copy that differs from %s: it %s", f.path(name), how),
-				Remedy:  "Run guardctl install, which copies the file again; quarantine the one that is not right if both were written by hand.",
-			}}, nil
-		}
-		return nil, nil
 	}
-	return nil, nil
+	return placement(assess.Shown(filepath.Join(dir, name)), l), nil
 }
 
 // placement judges one list. A first entry beside the last is a bookend.
-func placement(path string, l looked) []guard.Finding {
+func placement(path string, l conflist.List) []guard.Finding {
 	types := l.Types()
 	isGuard := func(t string) bool { return t == conflist.GuardType }
 	finding := func(remedy, problem string, args ...any) []guard.Finding {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -57,13 +58,13 @@ func programFindings(dirs []string, named bool) []guard.Finding {
 	case path == "":
 		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", ")}}
 	case mode.Perm()&0o111 == 0:
-		return []guard.Finding{{Object: shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + shown(path) + "."}}
+		return []guard.Finding{{Object: assess.Shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.Shown(path) + "."}}
 	}
 	if marker := PassesThrough(dirs); marker != "" && named {
 		return []guard.Finding{{
-			Object:  shown(marker),
-			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", shown(path)),
-			Remedy:  "Run guardctl install, which removes it; or rm " + shown(marker) + ", which is enough. Take the entry out of the configuration if the guard is to go.",
+			Object:  assess.Shown(marker),
+			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", assess.Shown(path)),
+			Remedy:  "Run guardctl install, which removes it; or rm " + assess.Shown(marker) + ", which is enough. Take the entry out of the configuration if the guard is to go.",
 		}}
 	}
 	return nil
@@ -86,12 +87,12 @@ func loopbackFinding(t *Target, kind conflist.Kind) ([]guard.Finding, error) {
 		return nil, nil
 	case l.Path == "":
 		return []guard.Finding{{
-			Object: "loopback", Problem: fmt.Sprintf("is in no plugin folder, and %s starts no pod without it", title(kind)),
+			Object: "loopback", Problem: fmt.Sprintf("is in no plugin folder, and %s starts no pod without it", assess.Title(kind)),
 			Remedy: "Run guardctl install --loopback.",
 		}}, nil
 	}
 	return []guard.Finding{{
-		Object: shown(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes lo of the node down", title(kind)),
+		Object: assess.Shown(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes lo of the node down", assess.Title(kind)),
 		Remedy: "Run guardctl install --loopback, or set use_internal_loopback = true in containerd 2.",
 	}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
 // A Conf is where the network configuration comes from. Nothing of it is read
@@ -27,6 +28,9 @@ type Conf struct {
 	// CRIODefaultNetwork gives the cni_default_network of the CRI-O that called; nil
 	// where Runtime has it. It is asked only where it decides something.
 	CRIODefaultNetwork func() (string, error)
+	// Intent is what guardctl knows of the operator's wishes; in a call it is zero. Its
+	// fields Allow, Network and Waiting are taken from elsewhere.
+	Intent assess.Intent
 	// Loopback tells of the loopback plugin of the node; nil where nobody looked.
 	Loopback func() (Loopback, error)
 }

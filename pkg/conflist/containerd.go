@@ -61,21 +61,3 @@ func judgeDisabled(found []candidate, bad, n int) {
 func disabled(dir string, bad candidate) error {
 	return fmt.Errorf("%w: %s disables the node: %w; containerd loads nothing until it is corrected or renamed", ErrNoNetwork, path(dir, bad.Name), bad.refused)
 }
-
-func effectiveContainerd(dir string, names []string, r Runtime) (File, error) {
-	if len(names) == 0 {
-		return File{}, nothingIn(dir, r)
-	}
-	var first candidate
-	for i, name := range names[:limit(r.MaxConfNum, len(names))] {
-		c := look(dir, name, r)
-		if c.refused != nil {
-			return File{}, disabled(dir, c)
-		}
-		if i == 0 {
-			first = c
-		}
-	}
-	first.asNetwork(Selected, "is the network of every pod: it sorts first")
-	return first.File, nil
-}

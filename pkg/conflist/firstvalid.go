@@ -92,18 +92,3 @@ func (r Runtime) nothingValid(dir string, n int) error {
 	}
 	return fmt.Errorf("%w: %s refuses all files in %s", ErrNoNetwork, r.Kind.title(), dir)
 }
-
-func effectiveFirstValid(dir string, names []string, r Runtime) (File, error) {
-	for _, name := range names {
-		c := look(dir, name, r)
-		taken, err := r.takes(dir, c)
-		if err != nil {
-			return File{}, err
-		}
-		if taken {
-			c.asNetwork(Selected, "%s", r.why())
-			return c.File, nil
-		}
-	}
-	return File{}, r.nothingValid(dir, len(names))
-}

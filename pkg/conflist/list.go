@@ -36,7 +36,9 @@ type Plugin struct {
 // Read parses one file of a folder as go-cni and ocicni do by libcni v1.3.1:
 // .conflist as a list with its drop-ins, others as a single plugin. It never
 // waits, other than they, who hang on a pipe.
-func Read(dir, name string) (List, error) { return read(dir, name, rulesOf(Containerd)) }
+func Read(dir, name string) (List, error) {
+	return read(dir, name, name, rulesOf(Containerd))
+}
 
 // rules are where the libraries of the runtimes differ.
 type rules struct {
@@ -46,8 +48,9 @@ type rules struct {
 
 func rulesOf(k Kind) rules { return rules{old: k == CRIDockerd} }
 
-func read(dir, name string, r rules) (List, error) {
-	doc, modTime, err := readFile(filepath.Join(dir, name))
+// read reads a file of a folder as if it had a certain name.
+func read(dir, file, name string, r rules) (List, error) {
+	doc, modTime, err := readFile(filepath.Join(dir, file))
 	if err != nil {
 		return List{}, err
 	}

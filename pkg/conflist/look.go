@@ -11,8 +11,13 @@ func Look(dir, name string, r Runtime) (List, error) {
 	if r.Kind == 0 {
 		return List{}, fmt.Errorf("look at %s: %w", path(dir, name), errNoRuntime)
 	}
-	l, err := read(dir, name, rulesOf(r.Kind))
-	if err == nil && r.Kind != Containerd {
+	return lookAs(dir, name, name, r)
+}
+
+// lookAs reads a file as if it had a certain name.
+func lookAs(dir, file, name string, r Runtime) (List, error) {
+	l, err := read(dir, file, name, rulesOf(r.Kind))
+	if err == nil && r.Kind != Containerd && r.Kind != 0 {
 		err = r.validate(l)
 	}
 	if r.Kind == CRIO && l.Name == "" && err == nil {

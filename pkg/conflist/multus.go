@@ -9,23 +9,36 @@ import (
 	"slices"
 )
 
-// Multus tells a file of Multus, thin or thick, by the types of its plugins.
+// Multus reports whether a file is one of Multus, thin or thick, by the types of its plugins.
 func (f File) Multus() bool { return slices.ContainsFunc(f.Plugins, isMultus) }
 
-// Multus tells a file of Multus; see [File.Multus].
+// Multus reports whether a list is one of Multus; see [File.Multus].
 func (l List) Multus() bool {
 	return slices.ContainsFunc(l.Plugins, func(p Plugin) bool { return isMultus(p.Type) })
 }
 
 func isMultus(plugin string) bool { return plugin == "multus" || plugin == "multus-shim" }
 
-// HandsOnTo tells a file of Multus that hands pods on to a network; name is that
-// of the network's file. Where Multus names none it takes what it finds, and is
-// believed.
-func (l List) HandsOnTo(name, network string) bool {
-	if !l.Multus() {
-		return false
-	}
+// A Handover is what a list of Multus says of the network that it hands pods on to.
+// Where both Delegate and ClusterNetwork are "" Multus takes what it finds.
+type Handover struct {
+	// Delegate is the name of the first network below "delegates", whose configuration
+	// stands there. The others are networks beside the pod's own.
+	Delegate string
+	// ClusterNetwork is a network, an object of the cluster, or the path of a file as
+	// Multus sees it, which may be in a container.
+	ClusterNetwork string
+	// Readiness is the file that Multus waits for on every ADD (readinessindicatorfile).
+	Readiness string
+	// SocketDir is the folder of the thick plugin's socket; "" is the default.
+	SocketDir string
+	// Kubeconfig is the file by which the thin plugin reaches the API server.
+	Kubeconfig string
+}
+
+// Handover returns what a list of Multus says. It is zero for other lists, and for
+// one that cannot be read.
+func (l List) Handover() (h Handover) {
 	for _, p := range l.Plugins {
 		if !isMultus(p.Type) {
 			continue
@@ -34,17 +47,45 @@ func (l List) HandsOnTo(name, network string) bool {
 			Delegates []struct {
 				Name string `json:"name"`
 			} `json:"delegates"`
-			ClusterNetwork string `json:"clusterNetwork"`
+			ClusterNetwork         string `json:"clusterNetwork"`
+			ReadinessIndicatorFile string `json:"readinessindicatorfile"`
+			SocketDir              string `json:"socketDir"`
+			Kubeconfig             string `json:"kubeconfig"`
 		}
-		switch {
-		case json.Unmarshal(p.Raw, &conf) != nil:
-		case len(conf.Delegates) > 0:
-			return conf.Delegates[0].Name == network // the others are networks beside the pod's own
-		case conf.ClusterNetwork != "": // a network, or a file as Multus's container sees it
-			return conf.ClusterNetwork == network || filepath.Base(conf.ClusterNetwork) == name
+		if json.Unmarshal(p.Raw, &conf) != nil {
+			return Handover{}
 		}
+		h = Handover{
+			ClusterNetwork: conf.ClusterNetwork, Readiness: conf.ReadinessIndicatorFile,
+			SocketDir: conf.SocketDir, Kubeconfig: conf.Kubeconfig,
+		}
+		if len(conf.Delegates) > 0 {
+			h.Delegate, h.ClusterNetwork = conf.Delegates[0].Name, ""
+		}
+		return h
+	}
+	return h
+}
+
+// Names reports whether a network is named at all.
+func (h Handover) Names() bool { return h.Delegate != "" || h.ClusterNetwork != "" }
+
+// To reports whether it is the network of a file; name is that of the file. Where
+// no network is named every file may be it.
+func (h Handover) To(name, network string) bool {
+	switch {
+	case h.Delegate != "":
+		return h.Delegate == network
+	case h.ClusterNetwork != "":
+		return h.ClusterNetwork == network || filepath.Base(h.ClusterNetwork) == name
 	}
 	return true
+}
+
+// HandsOnTo reports whether a list is one of Multus that hands pods on to a network;
+// name is that of the network's file.
+func (l List) HandsOnTo(name, network string) bool {
+	return l.Multus() && l.Handover().To(name, network)
 }
 
 // Delegate gives the file of a folder that a file of Multus hands pods on to: the

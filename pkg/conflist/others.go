@@ -11,7 +11,7 @@ import (
 )
 
 // others gives the entries that no runtime loads, in the order of names.
-func others(entries []fs.DirEntry, found []candidate) []File {
+func others(entries []fs.DirEntry, found []File) []File {
 	var files []File
 	for _, e := range entries {
 		if loadable(e) {
@@ -26,7 +26,7 @@ func others(entries []fs.DirEntry, found []candidate) []File {
 	return files
 }
 
-func whyNot(e fs.DirEntry, found []candidate) string {
+func whyNot(e fs.DirEntry, found []File) string {
 	if e.IsDir() {
 		return whyNotFolder(e.Name(), found)
 	}
@@ -40,7 +40,7 @@ func whyNot(e fs.DirEntry, found []candidate) string {
 	return fmt.Sprintf("is not loaded: the name ends in %s, and runtimes load .conf, .conflist and .json", ext)
 }
 
-func whyNotFolder(name string, found []candidate) string {
+func whyNotFolder(name string, found []File) string {
 	for _, c := range found {
 		for _, dropIn := range c.DropIns {
 			if filepath.Dir(dropIn) == name {

@@ -20,35 +20,65 @@ var errNoRuntime = errors.New("no runtime was named whose rules apply")
 // Select gives what the runtime makes of a folder. It reads every loadable file,
 // those as well that the runtime does not come to, and never waits for one.
 // The error says that the folder itself cannot be read, or that r has no Kind.
-func Select(dir string, r Runtime) (Selection, error) { return Without(dir, r, "") }
-
-// Without gives what Select would if a file of the folder were not there.
-func Without(dir string, r Runtime, name string) (Selection, error) {
-	s := Selection{Dir: dir, Runtime: r}
+func Select(dir string, r Runtime) (Selection, error) {
 	if r.Kind == 0 {
-		return s, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
+		return Selection{Dir: dir, Runtime: r}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
 	}
 	entries, err := entriesOf(dir)
 	if err != nil {
-		return s, err
+		return Selection{Dir: dir, Runtime: r}, err
 	}
 	slices.SortFunc(entries, byName)
-	var found []candidate
+	var names []string
 	for _, e := range entries {
-		if loadable(e) && e.Name() != name {
-			found = append(found, look(dir, e.Name(), r))
+		if loadable(e) {
+			names = append(names, e.Name())
 		}
 	}
-	if r.Kind == Containerd {
+	s := selectAmong(dir, names, r, newCache(), false)
+	s.Files = append(s.Files, others(entries, s.Files)...)
+	return s, nil
+}
+
+// Glance selects among the files of a folder that have the given names, in the
+// order of the loader. It reads no file that the runtime would not read; those are
+// marked Unread, and [Selection.Look] reads them. With the zero Kind it reads
+// nothing, and no file has a verdict.
+func Glance(dir string, names []string, r Runtime) Selection {
+	return selectAmong(dir, names, r, newCache(), true)
+}
+
+// selectAmong judges the files of the given names; lazy as Glance does.
+func selectAmong(dir string, names []string, r Runtime, read *cache, lazy bool) Selection {
+	s := Selection{Dir: dir, Runtime: r, read: read, lazy: lazy}
+	found := make([]candidate, 0, len(names))
+	decided := r.Kind == 0
+	for i, name := range names {
+		if lazy && (decided || r.Kind == Containerd && i >= limit(r.MaxConfNum, len(names))) {
+			found = append(found, candidate{File: File{Name: name, Unread: true}})
+			continue
+		}
+		l, err := s.Look(name)
+		c := candidate{File: l.describe(name), refused: err}
+		found = append(found, c)
+		if r.Kind == Containerd {
+			decided = err != nil
+		} else {
+			taken, pipe := r.takes(dir, c)
+			decided = taken || pipe != nil
+		}
+	}
+	switch r.Kind {
+	case 0:
+	case Containerd:
 		s.Err = judgeContainerd(dir, found, r.MaxConfNum)
-	} else {
+	default:
 		s.Err = judgeFirstValid(dir, found, r)
 	}
 	for _, c := range found {
 		s.Files = append(s.Files, c.File)
 	}
-	s.Files = append(s.Files, others(entries, found)...)
-	return s, nil
+	return s
 }
 
 // Effective gives what Select(dir, r).Effective() does, but reads no file that
@@ -62,22 +92,17 @@ func Effective(dir string, r Runtime) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	if r.Kind == Containerd {
-		return effectiveContainerd(dir, names, r)
+	s := Glance(dir, names, r)
+	if f := s.Effective(); f != nil {
+		return *f, nil
 	}
-	return effectiveFirstValid(dir, names, r)
+	return File{}, s.Err
 }
 
 // A candidate is a loadable file, and why it is refused if it is.
 type candidate struct {
 	File
 	refused error
-}
-
-// look reads a file as the runtime does.
-func look(dir, name string, r Runtime) candidate {
-	l, err := Look(dir, name, r)
-	return candidate{File: l.describe(name), refused: err}
 }
 
 // refuse gives the verdict on a file that cannot be loaded.

@@ -64,24 +64,7 @@ type File struct {
 	DropIns []string
 	// ModTime is that of the file's content; zero where it cannot be read.
 	ModTime time.Time
-}
-
-// A Selection is a folder as a runtime sees it.
-type Selection struct {
-	Dir     string
-	Runtime Runtime
-	// Files has the loadable ones in the order of the loader, then the others.
-	Files []File
-	// Err says why the runtime loads nothing at all; nil where it loads something.
-	Err error
-}
-
-// Effective gives the file whose network pods get as their first, nil if none.
-func (s Selection) Effective() *File {
-	for i := range s.Files {
-		if s.Files[i].Verdict == Selected {
-			return &s.Files[i]
-		}
-	}
-	return nil
+	// Unread says that the file was not read, so that nothing above but the name
+	// and the verdict is known; see [Glance].
+	Unread bool `json:"-"`
 }

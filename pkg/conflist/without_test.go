@@ -17,10 +17,11 @@ func TestWithout(t *testing.T) {
 	for _, r := range []conflist.Runtime{containerd(1), containerd(0), conflist.NewRuntime(conflist.CRIO)} {
 		for name := range f {
 			dir := f.make(t)
-			foretold, err := conflist.Without(dir, r, name)
+			all, err := conflist.Select(dir, r)
 			if err != nil {
 				t.Fatal(err)
 			}
+			foretold := all.Without(name)
 			if filepath.Ext(name) != ".bak" { // it counts for no runtime, and is told all the same
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
 					t.Fatal(err)

@@ -126,7 +126,7 @@ func TestUnsuitable(t *testing.T) {
 	if _, err := quarantine.Put(filepath.Join(dir, "none"), "b.conf", note()); err == nil {
 		t.Error("a folder that is not there")
 	}
-	if _, err := quarantine.Restore(dir, "none.conf", false); err == nil || !strings.Contains(err.Error(), "guardctl conf quarantined shows what is") {
+	if _, err := quarantine.Restore(dir, "none.conf", false); err == nil || !strings.Contains(err.Error(), "guardctl conf list shows what is") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -66,7 +66,7 @@ func (d *folder) find(name string) (Record, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Record{}, fmt.Errorf("%w in quarantine: guardctl conf quarantined shows what is", fs.ErrNotExist)
+		return Record{}, fmt.Errorf("%w in quarantine: guardctl conf list shows what is", fs.ErrNotExist)
 	case 1:
 		return found[0], nil
 	}

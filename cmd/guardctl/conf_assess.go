@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+)
+
+// assess judges the folder with all that is known on this node.
+func (n *confNode) assess() (assess.Assessment, error) {
+	s, err := conflist.Select(n.dir, n.runtime)
+	if err != nil {
+		return assess.Assessment{}, err
+	}
+	return assess.Assess(s, n.intent(s)), nil
+}
+
+// intent collects what is known of the operator's wishes beside the files.
+func (n *confNode) intent(s conflist.Selection) assess.Intent {
+	in := assess.Intent{
+		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s),
+		Flags: n.given("conf-dir"), InstallFlags: n.given(),
+	}
+	if e, err := n.guardEntry(); err == nil {
+		in.Allow = e.Options.Conflist.Allow
+	}
+	return in
+}
+
+// given returns the flags that the operator gave, but for some, as a command takes
+// them: a command that is printed works as it stands.
+func (n *confNode) given(but ...string) string {
+	var b strings.Builder
+	n.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed && slices.Contains([]string{"runtime", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network", "record-dir"}, f.Name) && !slices.Contains(but, f.Name) {
+			fmt.Fprintf(&b, " --%s %s", f.Name, inShell(f.Value.String()))
+		}
+	})
+	return b.String()
+}
+
+// leaving reports whether guardctl uninstall was run, and only the programs are left
+// to go.
+func (n *confNode) leaving() bool {
+	return slices.ContainsFunc(n.runtime.BinDirs, func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, checks.PassThroughMarker))
+		return err == nil
+	})
+}
+
+// daemonGone says what is missing of the Multus that the runtime takes: the socket of
+// the thick plugin's daemon, or the thin plugin's way to the API server. It says
+// nothing of a node that may not be running.
+func (n *confNode) daemonGone(s conflist.Selection) string {
+	e := s.Effective()
+	if e == nil || !e.Multus() || n.assumed {
+		return ""
+	}
+	l, err := s.Look(e.Name)
+	if err != nil {
+		return ""
+	}
+	h := l.Handover()
+	missing := func(path string) bool {
+		_, err := os.Stat(path)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if slices.Contains(e.Plugins, "multus-shim") {
+		dirs := []string{"/run/multus", h.SocketDir, strings.TrimPrefix(h.SocketDir, "/host")}
+		if !slices.ContainsFunc(dirs, func(dir string) bool { return dir != "" && !missing(filepath.Join(dir, "multus.sock")) }) {
+			return "the socket of its daemon, /run/multus/multus.sock, is not there"
+		}
+		return ""
+	}
+	if h.Kubeconfig != "" && filepath.IsAbs(h.Kubeconfig) && missing(h.Kubeconfig) && missing(strings.TrimPrefix(h.Kubeconfig, "/host")) {
+		return fmt.Sprintf("its kubeconfig, %s, is not there", oneLine(h.Kubeconfig))
+	}
+	return ""
+}
+
+// couldNotRead explains an error about the folder itself.
+func (n *confNode) couldNotRead(err error) error {
+	exit := &exitError{code: cannotTell, err: err}
+	if errors.Is(err, fs.ErrPermission) {
+		exit.hint = "run as root of the node"
+	}
+	return exit
+}
