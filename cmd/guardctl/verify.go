@@ -96,6 +96,10 @@ func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request
 	if err := r.Validate(); err != nil {
 		return r, &exitError{code: cannotTell, err: err, hint: "name the folder from which the runtime takes its plugins with --bin-dir"}
 	}
+	// An error says that the runtime is unknown: then the plugin is tried.
+	if s, err := site.Find("", site.Overrides{}); err == nil {
+		r.NoLoopback = loopbackUnused(s)
+	}
 	if chain == "" {
 		return r, nil
 	}
@@ -103,6 +107,17 @@ func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request
 		return r, &exitError{code: cannotTell, err: err, hint: "give --chain the path of a conflist, or name the runtime's folder with --conf-dir"}
 	}
 	return r, nil
+}
+
+// loopbackUnused says why the runtime calls no loopback plugin, or returns "".
+func loopbackUnused(s site.Site) string {
+	switch {
+	case s.Runtime.Kind == conflist.CRIO:
+		return s.Name + " brings up lo of pods itself and calls no loopback plugin"
+	case s.InternalLoopback:
+		return s.Name + " calls no loopback plugin (use_internal_loopback = true)"
+	}
+	return ""
 }
 
 func startVerify(cmd *cobra.Command, r selftest.Request, output *format) error {

@@ -44,6 +44,7 @@ const (
 	Stopped    Claim = "who would put the right file away is stopped, and told which one is the rogue"
 	Installed  Claim = "guardctl install, upgrade and uninstall do what they should"
 	Shown      Claim = "guardctl conf shows the network that pods get, and its file"
+	Verified   Claim = "guardctl verify exits with 0"
 	Missing    Claim = "guardctl conf exits with 1 and names the file that is skipped and the plugin that is missing"
 	NotAdded   Claim = "the ADD fails"
 	InAndOut   Claim = "meanwhile pods started with the guard and without it"

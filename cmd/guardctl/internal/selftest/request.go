@@ -15,6 +15,10 @@ type Request struct {
 	BinDirs []string // where the plugins are, first match first
 	Chain   *Chain   // the node's own, or nil
 
+	// NoLoopback says why the runtime of this node calls no loopback plugin: what
+	// that would do is then no finding. "" where it calls one, or is unknown.
+	NoLoopback string
+
 	Outside identity // where the request was made: not where its steps may run
 }
 

@@ -14,14 +14,23 @@ func loopbackConf() map[string]any {
 	return map[string]any{"cniVersion": "0.3.1", "name": "cni-loopback", "type": "loopback"}
 }
 
-func (l *lab) noLoopback() Result {
-	return skipped("no loopback in %s; CRI-O needs none, containerd 2 none with use_internal_loopback", l.where())
+// loopback finds the plugin that the runtime calls for lo. Where it is "" the result
+// says why the steps do not apply.
+func (l *lab) loopback() (string, Result) {
+	if l.NoLoopback != "" {
+		return "", skipped("%s", l.NoLoopback)
+	}
+	path := l.find("loopback")
+	if path == "" {
+		return "", skipped("no loopback in %s; CRI-O needs none, containerd 2 none with use_internal_loopback", l.where())
+	}
+	return path, Result{}
 }
 
 func loopbackAdds(ctx context.Context, l *lab) Result {
-	path := l.find("loopback")
+	path, unused := l.loopback()
 	if path == "" {
-		return l.noLoopback()
+		return unused
 	}
 	pod, err := l.pod()
 	if err != nil {
@@ -43,9 +52,9 @@ func loopbackAdds(ctx context.Context, l *lab) Result {
 
 // loopbackSpares runs the DEL that no chained plugin can stop.
 func loopbackSpares(ctx context.Context, l *lab) Result {
-	path := l.find("loopback")
+	path, unused := l.loopback()
 	if path == "" {
-		return l.noLoopback()
+		return unused
 	}
 	pod := &libcni.RuntimeConf{ContainerID: "cni-guard-verify-lo", NetNS: nodePath, IfName: "lo"}
 	_, err := l.call(ctx, path, "DEL", pod, loopbackConf())

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestLoopbackIsTriedWhereItIsCalled(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "loopback")
+	if err := os.WriteFile(path, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	called := newLab(Request{BinDirs: []string{dir}})
+	if got, _ := called.loopback(); got != path {
+		t.Errorf("tries %q, want %q", got, path)
+	}
+	unused := newLab(Request{BinDirs: []string{dir}, NoLoopback: "CRI-O calls none"})
+	if got, why := unused.loopback(); got != "" || why.State != Skipped || why.Saw != "CRI-O calls none" {
+		t.Errorf("tries %q, result %+v, want it skipped", got, why)
+	}
+	missing := newLab(Request{BinDirs: []string{t.TempDir()}})
+	if got, why := missing.loopback(); got != "" || why.State != Skipped {
+		t.Errorf("tries %q, result %+v, want it skipped", got, why)
+	}
+}
