@@ -23,7 +23,10 @@ const (
 	// well: to try again for ever would not give the address back either.
 	KeptWording = "sandbox namespace not found: no such file or directory (%s); its address was NOT given back, and trying again does not help"
 	// HeldWording takes the sentence of the finding.
-	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full, to be tried again"
+	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full"
+	// whoRetries says which runtimes give the release another chance. After a DEL that
+	// failed CRI-O 1.36 removes its cache entry and takes the network for removed.
+	whoRetries = "containerd and cri-dockerd call DEL again, CRI-O and podman do not"
 )
 
 // codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
@@ -42,6 +45,7 @@ func Answer(finding, advice string, r Request, o Outcome) *types.Error {
 		details := strings.Join(append(said, advice), ". ")
 		return types.NewError(codeInvalidNetns, fmt.Sprintf(wording, finding), details)
 	}
+	said = append(said, whoRetries)
 	if r.Network != "" {
 		said = append(said, "To see what is still held: "+r.Command())
 	}

@@ -67,9 +67,9 @@ func TestAnswerHeld(t *testing.T) {
 	}
 	e := release.Answer(finding, advice, release.Request{Network: "net", ContainerID: "c0ffee", IfName: "eth0", CacheDir: "/var/lib/cni", BinDirs: "/opt/cni/bin"}, outcome)
 	const (
-		msg     = "refused to touch a namespace that is not the pod's (" + finding + "); not released in full, to be tried again"
+		msg     = "refused to touch a namespace that is not the pod's (" + finding + "); not released in full"
 		details = "The namespace was left alone. Not released: CONFLIST missing. Plugin portmap failed: iptables: missing in $PATH. " +
-			"Left on the node: open /x: file missing. To see what is still held: " +
+			"Left on the node: open /x: file missing. containerd and cri-dockerd call DEL again, CRI-O and podman do not. To see what is still held: " +
 			"guardctl release --container-id=c0ffee --ifname=eth0 --network=net --cache-dir=/var/lib/cni --bin-dir=/opt/cni/bin --dry-run. " + advice
 	)
 	if e.Code != 8 || e.Msg != msg || e.Details != details {
@@ -116,7 +116,7 @@ func TestCommand(t *testing.T) {
 
 // Nothing was released unless the outcome says so.
 func TestAnswerToZeroOutcome(t *testing.T) {
-	if e := release.Answer(finding, advice, release.Request{}, release.Outcome{}); completes(t, e) || e.Details != "The namespace was left alone. "+advice {
+	if e := release.Answer(finding, advice, release.Request{}, release.Outcome{}); completes(t, e) || e.Details != "The namespace was left alone. containerd and cri-dockerd call DEL again, CRI-O and podman do not. "+advice {
 		t.Errorf("the answer is %+v", e)
 	}
 }

@@ -35,7 +35,7 @@ func guardInstalled(ctx context.Context, l *lab) Result {
 }
 
 func guardctlInstalled(_ context.Context, l *lab) Result {
-	const lost = "A lost pod would be refused all the same, but its address stays allocated, and the runtime tries for ever."
+	const lost = "A lost pod would be refused all the same, but its address stays allocated: until guardctl is there with containerd, which tries again, and for good with CRI-O and podman, which do not."
 	guard := l.find("cni-guard")
 	if guard == "" {
 		return skipped("no cni-guard")

@@ -113,7 +113,7 @@ func (l *lab) lose(ctx context.Context, list *libcni.NetworkConfigList, pod *lib
 	case code(err) != types.ErrInvalidNetNS:
 		return failed("The runtime would try again for ever.", "DEL fails, but not as the guard refuses: %v", err)
 	case !strings.Contains(err.Error(), "namespace not found"):
-		return failed("The node is left alone. The pod's address stays allocated, and the runtime tries again.", "refused, not released: %v", err)
+		return failed("The node is left alone. The pod's address stays allocated: containerd tries again, CRI-O and podman do not.", "refused, not released: %v", err)
 	}
 	return ok("The node is left alone, and the removal completes.", "refused, and released without the namespace")
 }
