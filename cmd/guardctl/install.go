@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,7 @@ func installCommand() *cobra.Command {
 	c := newChangeFlags(cmd)
 	r := &c.request
 	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: where it is, or inline)")
+	cmd.Flags().StringVar(&r.File, "file", "", "the file of the conf dir that the guard goes into, where that cannot be told, or to guard a sample")
 	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
 	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, also of one that is there: enforce or audit (default: as it is, or enforce)")
 	cmd.Flags().StringArrayVar(&r.Allow, "allow", nil, "a pattern of file names that the guard is to find right beside its own, such as '20-storage.*'; may be said again")
@@ -41,6 +43,12 @@ func installCommand() *cobra.Command {
 			if _, err := path.Match(pattern, ""); err != nil || path.Base(pattern) != pattern {
 				return usageError(fmt.Errorf("read --allow: %q is no pattern of a file name", pattern))
 			}
+		}
+		if dir := filepath.Dir(r.File); dir != "." {
+			if said := c.site.overrides.ConfDir; said != "" && filepath.Clean(said) != dir {
+				return usageError(fmt.Errorf("read --file: %s is not in --conf-dir %s", r.File, said))
+			}
+			c.site.overrides.ConfDir, r.File = dir, filepath.Base(r.File)
 		}
 		return c.run(installer.Install, "the guard is installed", "nothing to do: the guard is installed")
 	}

@@ -42,7 +42,7 @@ func newNode(t testing.TB) *node {
 			t.Fatal(err)
 		}
 	}
-	for _, p := range []string{"bin/bridge", "bin/cilium-cni", "bin/multus", "new/cni-guard", "new/guardctl", "new/loopback"} {
+	for _, p := range []string{"bin/bridge", "bin/cilium-cni", "bin/multus", "bin/flannel", "bin/portmap", "bin/terway", "bin/cni-kindnet", "bin/ovn-k8s-cni-overlay", "new/cni-guard", "new/guardctl", "new/loopback"} {
 		n.write(p, answers, 0o755)
 	}
 	r := conflist.NewRuntime(conflist.Containerd)
@@ -89,7 +89,11 @@ func (n *node) plant(a *txtar.Archive) {
 			}
 			continue
 		}
-		n.write(f.Name, strings.ReplaceAll(string(f.Data), "BOM", "\ufeff"), 0o640)
+		content := strings.ReplaceAll(string(f.Data), "BOM", "\ufeff")
+		if text, is := strings.CutPrefix(content, "UTF16"); is {
+			content = utf16(text)
+		}
+		n.write(f.Name, content, 0o640)
 		when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) // is told of files that are in the way
 		if err := os.Chtimes(n.path(f.Name), when, when); err != nil {
 			n.t.Fatal(err)
@@ -108,6 +112,8 @@ func (n *node) set(key, value string) {
 	switch r := &n.request; key {
 	case "placement":
 		err = r.Placement.Set(value)
+	case "file":
+		r.File = value
 	case "mode":
 		r.Mode = value
 	case "allow":

@@ -39,7 +39,7 @@ func (r Request) insert(f target, record *Record) (change, error) {
 		return change{}, err
 	}
 	if filepath.Ext(path) != ".conflist" {
-		return r.convert(path, target, doc, a, record)
+		return r.convert(f, target, doc, a, record)
 	}
 	after, err := r.guarded(path, doc, entryIn(doc))
 	if err != nil {
@@ -95,13 +95,17 @@ func (r Request) guarded(path string, doc []byte, kept json.RawMessage) ([]byte,
 // list appears first: NAME.conf sorts before NAME.conflist and NAME.json behind
 // it, and either way the one of the two that is selected is right. Then the old
 // file goes out of the runtime's sight.
-func (r Request) convert(path, target string, doc []byte, a attributes, record *Record) (change, error) {
+func (r Request) convert(f target, target string, doc []byte, a attributes, record *Record) (change, error) {
+	path := filepath.Join(r.Site.ConfDir, f.Name)
 	list := strings.TrimSuffix(path, filepath.Ext(path)) + ".conflist"
 	if target != path {
 		return change{}, fmt.Errorf("make a list of %s: it is a link, to %s: replace it by the file, or use --placement own", path, target)
 	}
 	if r.Site.Runtime.Kind == conflist.Containerd && r.Site.Runtime.MaxConfNum != 1 {
 		return change{}, fmt.Errorf("make a list of %s: max_conf_num is %d, and while both the file and the list are there pods would get the network twice: make it a list by hand, in one step (docs/install.md)", path, r.Site.Runtime.MaxConfNum)
+	}
+	if who := r.waited(filepath.Base(path)); who != "" {
+		return change{}, fmt.Errorf("make a list of %s: %s, so that it must keep its name: %s; nothing was changed", path, who, r.insteadOfList(f))
 	}
 	if exists(list) && !made(list, record) {
 		return change{}, fmt.Errorf("make a list of %s: %s is there already, and is not ours: put one of them away (guardctl conf shows which counts)", path, list)
@@ -123,6 +127,14 @@ func (r Request) convert(path, target string, doc []byte, a attributes, record *
 	}
 	c.move(path, c.Aside, doc)
 	return c, nil
+}
+
+// insteadOfList says how to guard a single configuration that must keep its name.
+func (r Request) insteadOfList(f target) string {
+	if r.suitsOwn(f) {
+		return "use --placement own, which leaves it as it is"
+	}
+	return "have the network plugin write a .conflist that ends in the guard's entry, and tell Multus of its name"
 }
 
 // made reports whether the record says that we made the file.

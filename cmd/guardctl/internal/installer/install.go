@@ -37,9 +37,9 @@ func Install(r Request) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	now, err := r.effective(nil)
+	now, err := p.choose(r, record)
 	if err != nil {
-		return p, fmt.Errorf("find the file to put the guard into: %w%s; nothing was changed", err, remedy(err))
+		return p, fmt.Errorf("find the file to put the guard into: %w; nothing was changed", err)
 	}
 	c, err := r.insert(now, record)
 	if err != nil {
@@ -52,14 +52,14 @@ func Install(r Request) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	fresh := &Record{Installed: time.Now(), Placement: r.Placement, Site: nodeOf(r.named), Edit: c.Edit, Snapshot: snapshot}
+	fresh := &Record{Installed: time.Now(), Placement: r.Placement, Named: r.File != "" || record != nil && record.Named && record.Edit.Path == c.Path, Site: nodeOf(r.named), Edit: c.Edit, Snapshot: snapshot}
 	if fresh.Programs, err = p.planPrograms(r, record); err != nil {
 		return p, err
 	}
 	p.planRecord(r, record, fresh, len(c.steps) > 0)
 	p.planMarker(r)
 	p.Steps = append(p.Steps, c.steps...)
-	p.warn(r, after)
+	p.warn(r, after, c.Edit)
 	return p, nil
 }
 

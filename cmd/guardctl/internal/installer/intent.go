@@ -16,7 +16,7 @@ func (r *Record) Intent(confDir string) *assess.Record {
 	if r == nil || r.Edit.Path == "" || r.Site.ConfDir != confDir && resolved(r.Site.ConfDir) != resolved(confDir) {
 		return nil
 	}
-	in := &assess.Record{File: filepath.Base(r.Edit.Path), Placement: r.Placement.String()}
+	in := &assess.Record{File: filepath.Base(r.Edit.Path), Placement: r.Placement.String(), Named: r.Named}
 	if r.Edit.From != "" {
 		in.Source = filepath.Base(r.Edit.From)
 	}

@@ -14,6 +14,8 @@ import (
 type Request struct {
 	Site      site.Site
 	RecordDir string
+	// File is the name of the file that the guard goes into; "" for the intended one.
+	File string
 	// From is the folder that has cni-guard, guardctl and, with Loopback, loopback.
 	From string
 	// Placement is "" for that of the installation that there is, or else Inline.

@@ -26,8 +26,10 @@ const RecordDir = "/var/lib/cni-guard"
 type Record struct {
 	Installed time.Time `json:"installed"`
 	Placement Placement `json:"placement"`
-	Site      Node      `json:"site"`
-	Edit      Edit      `json:"edit"`
+	// Named says that the operator named the file: it may be a sample.
+	Named bool `json:"named,omitempty"`
+	Site  Node `json:"site"`
+	Edit  Edit `json:"edit"`
 	// Programs are those that install put there, by their paths.
 	Programs map[string]Program `json:"programs"`
 	// Snapshot is the conf dir as install left it.

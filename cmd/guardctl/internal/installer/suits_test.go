@@ -30,15 +30,19 @@ func TestFolderOfARelease(t *testing.T) {
 	}
 }
 
-// What the plan foretold of the network is looked at where it is made: a drop of
-// the list that was selected is no reason to take another.
+// A copy whose list is now of another network is made anew only where the operator says
+// so.
 func TestOtherNetwork(t *testing.T) {
 	n := newNode(t)
 	n.request.Placement = installer.Own
 	n.write("conf/10-a.conflist", list, 0o600)
 	n.must(installer.Install)
 	n.write("conf/10-a.conflist", strings.Replace(list, "pods", "others", 1), 0o600)
-	n.refuses(installer.Install, `pods would get network "others" instead of "pods"`)
+	n.refuses(installer.Install, `beside 10-a.conflist (network "others" of bridge): if one of those is of the network plugin that this node has now, run guardctl install --file`)
+	n.request.File = "10-a.conflist"
+	if n.must(installer.Install); !strings.Contains(n.read(ownFile), "others") {
+		t.Errorf("the operator named it: %s", n.folder("conf"))
+	}
 }
 
 // The mode of an entry that is there, and what it allows, follow the command.

@@ -3,25 +3,21 @@
 package installer
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// warn tells what is right now and may not stay so.
-func (p *Plan) warn(r Request, f target) {
+// warn notes what is right now and may not stay so.
+func (p *Plan) warn(r Request, f target, e Edit) {
 	if len(f.DropIns) > 0 {
 		p.note("%s adds plugins behind the guard, which is then not the first on DEL: put them into the list", strings.Join(f.DropIns, ", "))
 	}
-	if r.Placement != Own {
-		also := ", or use --placement own"
-		if r.suits(target{File: f.File, multus: f.multus}) != nil || f.multus != "" || perRelease(r.named.BinDir) || slices.Contains(f.Plugins, "cilium-cni") {
-			also = ""
-		}
-		p.note("if the DaemonSet of the network plugin writes %s again, the entry is gone: put it into its template, too%s", f.Name, also)
-	}
+	p.warnOfWriter(r, f, e)
 	p.warnOf(r, f)
 	for _, plugin := range f.Plugins {
 		if plugin != conflist.GuardType && !slices.ContainsFunc(r.Site.Runtime.BinDirs, func(dir string) bool { return exists(filepath.Join(dir, plugin)) }) {
@@ -30,7 +26,69 @@ func (p *Plan) warn(r Request, f target) {
 	}
 }
 
-// warnOf tells what is known of single products.
+// warnOfWriter notes what becomes of the guard when the network plugin writes its file
+// again, as far as its product is known.
+func (p *Plan) warnOfWriter(r Request, f target, e Edit) {
+	product, known := r.writer(f)
+	if product.Writes == assess.Kept {
+		return
+	}
+	who, writes := "the network plugin", "if its DaemonSet writes"
+	if known {
+		who, writes = product.Name, "writes"
+	}
+	if r.Placement == Own {
+		p.note("%s is a copy: when %s changes %s, run guardctl install again, which makes the copy anew (guardctl conf says whether they differ)", ownFile, who, filepath.Base(e.From))
+		return
+	}
+	file, then := f.Name, "and then the entry is gone"
+	if e.From != "" {
+		file, then = filepath.Base(e.From), fmt.Sprintf("and then %s, which was made of it, does not follow", f.Name)
+		if file < f.Name {
+			then = fmt.Sprintf("which sorts before %s: then pods get it, and start without the guard", f.Name)
+		}
+	}
+	p.note("%s %s %s again when it starts, %s: %s", who, writes, file, then, r.lasting(f, product, known))
+}
+
+// writer returns what is known of the product that writes a file.
+func (r Request) writer(f target) (assess.Product, bool) {
+	if strings.Contains(r.named.ConfDir, "/rancher/k3s/") {
+		for _, product := range assess.Products() {
+			if product.Name == "k3s" {
+				return product, true
+			}
+		}
+	}
+	return assess.Writer(f.File)
+}
+
+// lasting says how the guard stays in the chain for good.
+func (r Request) lasting(f target, product assess.Product, known bool) string {
+	own := r.suitsOwn(f)
+	switch {
+	case product.Template != "" && own:
+		return "add the entry to " + product.Template + " as well, or use --placement own"
+	case product.Template != "":
+		return "add the entry to " + product.Template + " as well"
+	case known && own:
+		return "use --placement own, which survives that"
+	case known:
+		return "run guardctl install again then"
+	case own:
+		return "put the entry into its template, too, or use --placement own"
+	}
+	return "put the entry into its template, too"
+}
+
+// suitsOwn reports whether the placement own lasts on this node.
+func (r Request) suitsOwn(f target) bool {
+	r.Placement = Own
+	return f.multus == "" && r.suits(f) == nil && !slices.Contains(f.Plugins, "cilium-cni") &&
+		(r.Site.Runtime.Kind != conflist.Containerd || r.Site.Runtime.MaxConfNum == 1)
+}
+
+// warnOf notes what is known of single products.
 func (p *Plan) warnOf(r Request, f target) {
 	if f.multus != "" {
 		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node", f.multus, f.Name)
@@ -43,7 +101,7 @@ func (p *Plan) warnOf(r Request, f target) {
 	}
 }
 
-// perRelease tells a folder of plugins that belongs to one release: k3s before
+// perRelease reports a folder of plugins that belongs to one release: k3s before
 // v1.31.1 has data/HASH/bin (k3s#10869).
 func perRelease(dir string) bool {
 	hash := filepath.Base(filepath.Dir(dir))

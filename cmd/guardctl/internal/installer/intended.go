@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/printable"
+)
+
+// choose returns the file that the guard goes into: the one that the operator named, or
+// the intended file, if pods get it. Which file is intended is for package assess to
+// decide.
+func (p *Plan) choose(r Request, record *Record) (target, error) {
+	v, err := r.newView(nil)
+	if err != nil {
+		return target{}, err
+	}
+	defer v.close()
+	s, err := conflist.Select(r.Site.ConfDir, r.runtimeIn(v))
+	if err != nil {
+		return target{}, err
+	}
+	if r.File != "" {
+		return r.chosen(s)
+	}
+	now, err := v.target(r.runtimeIn(v))
+	if err != nil {
+		return now, fmt.Errorf("%w%s", err, remedy(err))
+	}
+	if exists(r.marker()) {
+		record = nil // uninstall was run since
+	}
+	in := r.intent(s, record)
+	return now, p.agree(r, assess.Assess(s, in), now, in.Record)
+}
+
+// chosen returns the file that the operator named.
+func (r Request) chosen(s conflist.Selection) (target, error) {
+	f := s.Find(r.File)
+	if f == nil {
+		return target{}, fmt.Errorf("%s is none of the files that a runtime loads from %s", printable.String(r.File), r.named.ConfDir)
+	}
+	t := target{File: *f}
+	if e := s.Effective(); e != nil && e.Name != f.Name {
+		if l, err := s.Look(e.Name); err == nil && l.HandsOnTo(f.Name, f.Network) {
+			t.multus = e.Name
+		}
+	}
+	return t, nil
+}
+
+// intent returns what is known of the operator's wishes.
+func (r Request) intent(s conflist.Selection, record *Record) assess.Intent {
+	in := assess.Intent{Allow: r.Allow, Record: record.Intent(r.Site.ConfDir)}
+	for _, f := range s.Files {
+		if l, err := s.Look(f.Name); f.Verdict != conflist.NotLoadable && err == nil {
+			in.Allow = append(in.Allow, allowedBy(guardIn(l))...)
+		}
+	}
+	return in
+}
+
+// allowedBy returns the patterns that an entry of the guard allows, none where they
+// cannot be read.
+func allowedBy(entry json.RawMessage) []string {
+	var keys struct {
+		Checks struct {
+			Conflist struct {
+				Allow []string `json:"allow"`
+			} `json:"conflist"`
+		} `json:"checks"`
+	}
+	if json.Unmarshal(entry, &keys) != nil {
+		return nil
+	}
+	return keys.Checks.Conflist.Allow
+}
+
+// agree makes sure that pods get the intended file, that it serves a cluster, and that
+// it is the one on record.
+func (p *Plan) agree(r Request, a assess.Assessment, now target, record *assess.Record) error {
+	gets := fmt.Sprintf("pods get %s (%s)", assess.Shown(now.Name), assess.Describe(now.Network, now.Plugins))
+	named := func(name string) string { return "guardctl install --file " + printable.Word(name) }
+	f := a.Selection.Find(a.Intended)
+	switch {
+	case f == nil && now.Name == assess.OwnFile:
+		return fmt.Errorf("%s, the copy of a file that is no longer there, beside %s: if one of those is of the network plugin that this node has now, run guardctl install --file with its name; if not, put the file of network %q back", gets, candidates(a, now.Name), now.Network)
+	case f == nil:
+		return fmt.Errorf("%s, and nothing says whether that is the network of this node, beside %s%s: put away the file that is one too many (guardctl conf shows them), or, if %s is right, run %s", gets, candidates(a, now.Name), unclear(a), assess.Shown(now.Name), named(now.Name))
+	case assess.Sample(*f) && (record == nil || !record.Named):
+		return fmt.Errorf("%s is a sample that comes with a package, and serves no cluster: the network of this node is not there yet: install the network plugin, and then run this again; to guard the sample all the same, run %s", assess.Shown(f.Name), named(f.Name))
+	case a.Intended != now.Name && !mends(a, now.Name):
+		return fmt.Errorf("%s, and the intended file is %s: %s", gets, assess.Shown(a.Intended), advice(a))
+	case record != nil && a.Basis != assess.ByRecord && a.Basis != assess.ByOperator && record.File != now.Name:
+		return fmt.Errorf("%s, and by %s the guard is in %s (network %q), which is gone: if %s is of the network plugin that this node has now, run %s; if not, put the other file back", gets, recordPath(r.RecordDir), assess.Shown(record.File), record.Network, assess.Shown(now.Name), named(now.Name))
+	case record != nil && record.File != now.Name && record.Source != now.Name && now.Name != assess.OwnFile:
+		p.note("the guard goes into %s, of the same network as %s, into which it was put before", assess.Shown(now.Name), assess.Shown(record.File))
+	}
+	return nil
+}
+
+// mends reports whether the guard's own answer to a file in use is to install again: it
+// is what the intended file was made of.
+func mends(a assess.Assessment, name string) bool {
+	return slices.ContainsFunc(a.Problems, func(p assess.Problem) bool {
+		return p.File == name && p.Kind == assess.SourceInUse
+	})
+}
+
+// candidates names the files that may be intended, but for one.
+func candidates(a assess.Assessment, but string) string {
+	var names []string
+	for _, name := range a.Candidates {
+		if f := a.Selection.Find(name); f != nil && name != but {
+			names = append(names, fmt.Sprintf("%s (%s)", assess.Shown(name), assess.Describe(f.Network, f.Plugins)))
+		}
+	}
+	if len(names) == 0 {
+		return "the others"
+	}
+	return strings.Join(names, ", ")
+}
+
+// unclear says why the evidence does not decide, as a clause; "" where there is none.
+func unclear(a assess.Assessment) string {
+	for _, problem := range a.Problems {
+		if problem.Kind == assess.IntentUnknown && problem.Evidence != "" {
+			return " (" + problem.Evidence + ")"
+		}
+	}
+	return ""
+}
+
+// advice returns what the worst problem says to do.
+func advice(a assess.Assessment) string {
+	for _, problem := range a.Problems {
+		if text := problem.Advice(); text != "" && !problem.Minor {
+			return strings.TrimSpace(assess.Shown(problem.File)+" "+problem.What) + ". " + strings.TrimSuffix(text, ".") + ", and run this again"
+		}
+	}
+	return "guardctl conf says more"
+}
+
+// waited returns who waits for a file by its name, so that it must not be renamed; ""
+// for nobody.
+func (r Request) waited(name string) string {
+	if name == "10-ovn-kubernetes.conf" { // openshift/cluster-network-operator, ovnkube-node: probes for it
+		return "OVN-Kubernetes waits for it by this name (the readiness probe of ovnkube-node)"
+	}
+	all, _ := conflist.Names(r.Site.ConfDir)
+	for _, other := range all {
+		l, err := conflist.Read(r.Site.ConfDir, other)
+		if err != nil || !l.Multus() {
+			continue
+		}
+		h := l.Handover()
+		switch {
+		case h.Readiness != "" && filepath.Base(h.Readiness) == name:
+			return fmt.Sprintf("Multus waits for it on every ADD (readinessindicatorfile of %s)", assess.Shown(other))
+		case filepath.IsAbs(h.ClusterNetwork) && filepath.Base(h.ClusterNetwork) == name:
+			return fmt.Sprintf("Multus hands pods on to it by this path (clusterNetwork of %s)", assess.Shown(other))
+		}
+	}
+	return ""
+}
