@@ -146,7 +146,7 @@ func TestTunnelsNone(t *testing.T) {
 		{"tunnels", "warm", "--interval", "5m"},
 		{"tunnels", "warm", "--interval", "1s"},
 	} {
-		if out, code := guardctl(t, args...); code != cannotTell {
+		if out, code := guardctl(t, args...); code != badUsage {
 			t.Errorf("%v: exit code %d:\n%s", args, code, out)
 		}
 	}
