@@ -72,21 +72,23 @@ func (n *confNode) find() error {
 // withoutRuntime takes the rules of containerd, which most nodes have, where none
 // is found: in a rescue system, or in the image of a node.
 func withoutRuntime(o site.Overrides) (site.Site, error) {
-	o.Runtime = conflist.Containerd
-	if o.ConfDir == "" {
-		for _, dir := range conflist.ConfDirs() {
-			if info, err := os.Stat(dir); err == nil && info.IsDir() {
-				o.ConfDir = dir
-				break
-			}
+	o.Runtime, o.Assumed = conflist.Containerd, true
+	s, err := site.Find("", o)
+	if err != nil {
+		return s, err
+	}
+	s.How = append([]string{"no runtime was found; these are the rules of containerd, and --runtime takes others"}, s.How...)
+	if o.ConfDir != "" {
+		return s, nil
+	}
+	for _, dir := range conflist.ConfDirs() {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			s.ConfDir = dir
+			s.How = append(s.How, fmt.Sprintf("the conf dir is %s, the first of the usual ones that is there", dir))
+			return s, nil
 		}
 	}
-	if o.ConfDir == "" {
-		return site.Site{}, fmt.Errorf("find folder of configurations: %w, and none of %s is there", site.ErrNone, strings.Join(conflist.ConfDirs(), ", "))
-	}
-	s, err := site.Find("", o)
-	s.How = append([]string{"no runtime was found; these are the rules of containerd, and --runtime takes others"}, s.How...)
-	return s, err
+	return s, fmt.Errorf("find folder of configurations: %w, and none of %s is there", site.ErrNone, strings.Join(conflist.ConfDirs(), ", "))
 }
 
 // findWith finds the node of files that are arguments, and returns their names.

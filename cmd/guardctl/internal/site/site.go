@@ -47,6 +47,8 @@ type Site struct {
 // values say nothing. Paths are taken as they are, without the root of Find.
 type Overrides struct {
 	Runtime conflist.Kind
+	// Assumed says that nobody named Runtime: the caller takes it for want of another.
+	Assumed bool
 	// Socket is where the runtime serves CRI, if that is not the usual place.
 	Socket         string
 	ConfDir        string
@@ -73,6 +75,9 @@ func find(root string, o Overrides, ask func(*Site, string)) (Site, error) {
 	s, err := p.describe(root)
 	if err != nil {
 		return Site{}, fmt.Errorf("read configuration of %s: %w", p.name, err)
+	}
+	if o.Assumed {
+		s.How = nil // nothing was found, and the caller says so
 	}
 	ask(&s, root)
 	s.under(root)
