@@ -16,6 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // assess judges the folder with all that is known on this node.
@@ -45,7 +46,7 @@ func (n *confNode) given(but ...string) string {
 	var b strings.Builder
 	n.flags.VisitAll(func(f *pflag.Flag) {
 		if f.Changed && slices.Contains([]string{"runtime", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network", "record-dir"}, f.Name) && !slices.Contains(but, f.Name) {
-			fmt.Fprintf(&b, " --%s %s", f.Name, inShell(f.Value.String()))
+			printable.Fprintf(&b, " --%s %s", f.Name, inShell(f.Value.String()))
 		}
 	})
 	return b.String()

@@ -16,6 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func confDiffCommand(on *confNode) *cobra.Command {
@@ -80,17 +81,17 @@ func (n *confNode) findRecorded(r *installer.Record) error {
 func (c confChanges) print(w io.Writer) error {
 	var b strings.Builder
 	if !c.any() {
-		fmt.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+		printable.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	fmt.Fprintf(&b, "in %s, since the guard was installed (%s UTC):\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+	printable.Fprintf(&b, "in %s, since the guard was installed (%s UTC):\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
 	for _, group := range []struct {
 		what  string
 		names []string
 	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"put into quarantine", c.Quarantined}} {
 		for _, name := range group.names {
-			fmt.Fprintf(&b, "  %s: %s\n", group.what, oneLine(name))
+			printable.Fprintf(&b, "  %s: %s\n", group.what, oneLine(name))
 		}
 	}
 	b.WriteString(c.selection())

@@ -3,13 +3,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // print writes the table and, below it, each finding with what to do.
@@ -17,14 +17,14 @@ func (r confReport) print(w io.Writer) error {
 	var b strings.Builder
 	switch {
 	case slices.ContainsFunc(r.Findings, func(f confFinding) bool { return f.Kind == assess.Unreadable }):
-		fmt.Fprintf(&b, "could not tell what %s takes from %s\n", r.Runtime, oneLine(r.Dir))
+		printable.Fprintf(&b, "could not tell what %s takes from %s\n", r.Runtime, oneLine(r.Dir))
 	case r.Effective == "":
-		fmt.Fprintf(&b, "%s loads NOTHING from %s: no pod can start\n", r.Runtime, oneLine(r.Dir))
+		printable.Fprintf(&b, "%s loads NOTHING from %s: no pod can start\n", r.Runtime, oneLine(r.Dir))
 	default:
-		fmt.Fprintf(&b, "%s takes %s from %s: pods get network %q\n", r.Runtime, oneLine(r.Effective), oneLine(r.Dir), r.Network)
+		printable.Fprintf(&b, "%s takes %s from %s: pods get network %q\n", r.Runtime, oneLine(r.Effective), oneLine(r.Dir), r.Network)
 	}
 	for _, how := range r.How {
-		fmt.Fprintf(&b, "  %s\n", oneLine(how))
+		printable.Fprintf(&b, "  %s\n", oneLine(how))
 	}
 	b.WriteString("\n")
 	r.table(&b)
@@ -44,7 +44,7 @@ func (f confFinding) print(b *strings.Builder) {
 	if head != "" {
 		head += " "
 	}
-	fmt.Fprintf(b, "\n%s%s\n", head, oneLine(f.File))
+	printable.Fprintf(b, "\n%s%s\n", head, oneLine(f.File))
 	for _, clause := range []string{f.Problem, f.Evidence, f.Pods} {
 		if clause != "" {
 			b.WriteString(string(wrap(clause)) + "\n")
@@ -52,7 +52,7 @@ func (f confFinding) print(b *strings.Builder) {
 	}
 	for _, line := range []struct{ word, text string }{{"keep", f.Keep}, {"run", f.Command}} {
 		if line.text != "" {
-			fmt.Fprintf(b, "  %-4s  %s\n", line.word, oneLine(line.text))
+			printable.Fprintf(b, "  %-4s  %s\n", line.word, oneLine(line.text))
 		}
 	}
 	if f.Remedy != "" {
@@ -62,9 +62,9 @@ func (f confFinding) print(b *strings.Builder) {
 
 func (r confReport) table(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ROLE\tFILE\tVERDICT\tNETWORK\tPLUGINS\tREASON")
+	printable.Fprintf(t, "ROLE\tFILE\tVERDICT\tNETWORK\tPLUGINS\tREASON\n")
 	for _, f := range r.Files {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", orDash(f.Role.String()), oneLine(f.Name), orDash(f.Verdict.String()),
+		printable.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", orDash(f.Role.String()), oneLine(f.Name), orDash(f.Verdict.String()),
 			orDash(oneLine(f.Network)), orDash(oneLine(strings.Join(f.Plugins, ","))), oneLine(f.because()))
 	}
 	_ = t.Flush() // to a Builder, which takes everything

@@ -4,7 +4,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func confQuarantineCommand(on *confNode) *cobra.Command {
@@ -49,8 +49,8 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 			if err != nil {
 				return &exitError{code: cannotTell, err: err}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is in quarantine as %s\n", on.path(name), r.Quarantined)
-			fmt.Fprintf(cmd.OutOrStdout(), "to undo: guardctl conf restore %s\n", on.path(name))
+			printable.Fprintf(cmd.OutOrStdout(), "%s is in quarantine as %s\n", on.path(name), r.Quarantined)
+			printable.Fprintf(cmd.OutOrStdout(), "to undo: guardctl conf restore %s\n", on.path(name))
 		}
 		return on.sayWhatIsTaken(cmd.OutOrStdout())
 	}
@@ -92,7 +92,7 @@ func (n *confNode) sayWhatIsTaken(w io.Writer) error {
 		return err
 	}
 	if e := s.Effective(); e != nil {
-		_, err = fmt.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind, oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
+		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind, oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
 		return err
 	}
 	return &exitError{code: findings, err: s.Err, hint: "guardctl conf shows what is wrong with each file"}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 func confRestoreCommand(on *confNode) *cobra.Command {
@@ -42,7 +43,7 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 		if err != nil {
 			return &exitError{code: cannotTell, err: err}
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s is back\n", on.path(r.File))
+		printable.Fprintf(cmd.OutOrStdout(), "%s is back\n", on.path(r.File))
 		return on.sayWhatIsTaken(cmd.OutOrStdout())
 	}
 	return cmd
@@ -110,19 +111,19 @@ func confListCommand(on *confNode) *cobra.Command {
 		case output.json():
 			return printJSON(cmd.OutOrStdout(), append([]quarantine.Record{}, records...))
 		case len(records) == 0:
-			fmt.Fprintf(cmd.ErrOrStderr(), "nothing is in quarantine in %s\n", oneLine(on.dir))
+			printable.Fprintf(cmd.ErrOrStderr(), "nothing is in quarantine in %s\n", oneLine(on.dir))
 			return nil
 		}
 		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "FILE\tIN QUARANTINE AS\tSINCE\tBY\tWHY")
+		printable.Fprintf(t, "FILE\tIN QUARANTINE AS\tSINCE\tBY\tWHY\n")
 		trouble := false
 		for _, r := range records {
 			if r.Trouble != "" {
 				trouble = true
-				fmt.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.Trouble))
+				printable.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.Trouble))
 				continue
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", oneLine(r.File), oneLine(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, oneLine(r.Why))
+			printable.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", oneLine(r.File), oneLine(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, oneLine(r.Why))
 		}
 		if err := t.Flush(); err != nil || !trouble {
 			return err
