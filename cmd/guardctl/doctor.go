@@ -48,6 +48,9 @@ func doctorCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if repair {
+			recordRepairs(e.StateDir, report)
+		}
 		return on.printDoctor(cmd.OutOrStdout(), e, report, output)
 	}
 	return cmd

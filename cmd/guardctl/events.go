@@ -24,7 +24,9 @@ func eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Show what the guard saw on this node: findings, repairs and unknowns",
 		Long: "Events shows the bounded event file of the guard, oldest first. It is gone after\n" +
-			"a reboot; the journal of the container runtime has the same lines.\n\n" +
+			"a reboot; the journal of the container runtime has the same lines. An event that\n" +
+			"repeats is there once, and for the tenth, hundredth and so on, with how often it\n" +
+			"happened until now.\n\n" +
 			"It exits with 0 when there are none, 1 when there are, and 2 when a line or the\n" +
 			"file could not be read.",
 		Example: "  guardctl events --since 1h --check host-netns",
@@ -47,7 +49,7 @@ func eventsCommand() *cobra.Command {
 			}
 		}
 		wanted := func(e events.Event) bool {
-			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Time) <= since)
+			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Last) <= since)
 		}
 		print := printEvents
 		if output.json() {
@@ -61,22 +63,24 @@ func eventsCommand() *cobra.Command {
 // summarize prints the events that are wanted, names the lines that could not be
 // read, and turns both into the exit code.
 func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
-	var shown []events.Event
+	var all, shown []events.Event
 	var unreadable error
-	total := 0
 	for e, err := range events.Read(dir) {
 		if err != nil {
 			unreadable = err
 			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
 			continue
 		}
-		total++
+		all = append(all, e)
+	}
+	events.Latest(dir, all)
+	for _, e := range all {
 		if wanted(e) {
 			shown = append(shown, e)
 		}
 	}
 	if len(shown) == 0 && unreadable == nil {
-		printable.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, total))
+		printable.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, len(all)))
 		return nil
 	}
 	if err := print(cmd.OutOrStdout(), shown); err != nil {
@@ -106,10 +110,18 @@ func printEvents(w io.Writer, shown []events.Event) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	printable.Fprintf(t, "TIME\tVERB\tSTATE\tPOD\tWHAT\n")
 	for _, e := range shown {
-		printable.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), e.Message)
+		printable.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), e.Message+repeated(e))
 	}
 	printable.Fprintf(t, "\nguardctl explain CHECK says what to do; -o json has everything, such as what could not be released.\n")
 	return t.Flush()
+}
+
+// repeated says how often an event happened, where that is more than once.
+func repeated(e events.Event) string {
+	if e.Count < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d times from %s to %s)", e.Count, e.Since.Local().Format("Jan 2 15:04:05"), e.Last.Local().Format("Jan 2 15:04:05"))
 }
 
 // stateOf tells a finding that was only warned of from one that was enforced.

@@ -21,7 +21,7 @@ var ForeignNetns = &Check{
 	Name:     "foreign-netns",
 	Prevents: "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
 	Seen:     "A live record of another container below /run/cni-guard/live has the cookie of the namespace (SO_NETNS_COOKIE). Or the cookie is not the one that ADD recorded in this boot, and CNI_IFNAME does not have the recorded address and MAC. Where there is no cookie to compare: CNI_IFNAME has global addresses, none of them is the pod's, and its MAC is not the pod's either, where that is known.",
-	Remedy:   "Delete the pod that is ending if it stays. Find out which runtime passes /proc/PID/ns/net paths (cri-dockerd does, and old CRI-O), and raise kernel.pid_max (sysctl -w kernel.pid_max=4194304).",
+	Remedy:   "Delete the pod that is ending if it stays. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
 	When:     guard.Del | guard.Verify,
 	Default:  guard.Enforce,
 	Code:     codeInvalidNetns,
@@ -146,7 +146,10 @@ func foreignByInterface(t *Target) ([]guard.Finding, error) {
 }
 
 func finding(t *Target, problem string) []guard.Finding {
-	return []guard.Finding{{Object: object(t), Problem: problem}}
+	return []guard.Finding{{
+		Object: object(t), Problem: problem,
+		Remedy: "Delete the pod that is ending if it stays. " + netnsRemedy(t.Netns.Path),
+	}}
 }
 
 // hasOneOf reports whether one of the addresses wanted is there, whatever the

@@ -15,7 +15,7 @@ var StaleNetns = &Check{
 	Name:     "stale-netns",
 	Prevents: "A plugin is given the path of a namespace whose pin was unmounted, or of some other file, and configures the wrong namespace or fails with a riddle.",
 	Seen:     "CNI_NETNS is opened once. Nothing is there, or what is there is not on nsfs, or it is a namespace of another type (stat -f PATH shows nsfs for a pinned namespace; an unmounted pin is an empty file on tmpfs).",
-	Remedy:   "Let the runtime make a new sandbox (delete the pod); if every pod fails, look for what unmounts /run/netns, such as a container that mounts it without HostToContainer propagation.",
+	Remedy:   "Let the runtime make a new sandbox (delete the pod). If every pod fails with a pinned path, look for what unmounts it, such as a container that mounts /run/netns without HostToContainer propagation; with a path below /proc, for what ends the sandbox's process.",
 	When:     guard.Add | guard.Verify,
 	Default:  guard.Enforce,
 	Code:     codeInvalidNetns,
@@ -31,9 +31,9 @@ func probeStaleNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
 	case netstate.Unknown:
 		return nil, t.Netns.Err
 	case netstate.Missing:
-		return []guard.Finding{{Object: object(t), Problem: "does not exist"}}, nil
+		return []guard.Finding{{Object: object(t), Problem: "does not exist", Remedy: staleRemedy(t.Netns.Path)}}, nil
 	case netstate.NotNetns:
-		return []guard.Finding{{Object: object(t), Problem: t.Netns.What}}, nil
+		return []guard.Finding{{Object: object(t), Problem: t.Netns.What, Remedy: staleRemedy(t.Netns.Path)}}, nil
 	}
 	return nil, nil
 }

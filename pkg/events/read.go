@@ -35,6 +35,7 @@ type Event struct {
 	Count       int             `json:"count"` // how often it had happened by then; 0: once
 	Since       time.Time       `json:"since"` // when it happened first, where Count is given
 	Raw         json.RawMessage `json:"-"`
+	Last        time.Time       `json:"-"` // when it happened last; set by Latest
 }
 
 // Key returns what Repeats counts the event by.
@@ -42,6 +43,22 @@ func (e Event) Key() Key {
 	return Key{
 		Command: e.Command, Network: e.Network, ContainerID: e.ContainerID, IfName: e.IfName,
 		Check: e.Check, State: e.State, Policy: e.Policy, Message: e.Message, Cause: e.Error + e.Details,
+	}
+}
+
+// Latest sets the counts of events, in the order of Read, to what Repeats of the
+// state folder has by now: most repeats are counted and not written. Of events with
+// the same key the last one gets the count.
+func Latest(dir string, all []Event) {
+	counts := Repeats{dir}.Load()
+	for i := len(all) - 1; i >= 0; i-- {
+		e := &all[i]
+		e.Last = e.Time
+		name := e.Key().String()
+		if c, ok := counts[name]; ok && c.N > max(e.Count, 1) && !c.Last.Before(e.Time.Truncate(time.Second)) {
+			e.Count, e.Since, e.Last = c.N, c.First, c.Last
+		}
+		delete(counts, name)
 	}
 }
 

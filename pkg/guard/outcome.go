@@ -47,6 +47,8 @@ type Outcome struct {
 
 	Code, StatusCode uint // as in Check
 	Routine          bool // as in Check
+
+	RepairTried bool // whatever became of it
 }
 
 // Refuses reports whether the outcome stops the call: findings that are all

@@ -82,7 +82,7 @@ func (t *turn[T]) soFar(why error) Outcome {
 	case !t.started:
 		o.State, o.Err = Unknown, fmt.Errorf("not looked at: %w", why)
 	case t.before != nil:
-		o.State, o.Err = Unknown, unsure(t.before, why)
+		o.State, o.Err, o.RepairTried = Unknown, unsure(t.before, why), true
 	case len(t.held) > 0:
 		o.State, o.Findings, o.Err = Failed, t.held, why
 	default:
@@ -152,6 +152,7 @@ const (
 // repair failed because the kernel was slow or busy nobody can tell.
 func (t *turn[T]) mend(ctx context.Context, target *T, o *Outcome) {
 	before := o.Findings
+	o.RepairTried = true
 	t.mu.Lock()
 	t.before = before
 	t.mu.Unlock()
