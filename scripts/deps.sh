@@ -13,6 +13,7 @@ need iptables iptables
 need nft nftables
 need unshare util-linux
 need mount mount
+need strace strace
 need chattr e2fsprogs
 for program; do
 	case $program in

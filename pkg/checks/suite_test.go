@@ -301,6 +301,29 @@ func TestSuiteRepairsInTheDark(t *testing.T) {
 	}
 }
 
+// No answer may prevent the repair that it asks for: an error of STATUS makes the
+// node NotReady, and then no ADD comes. So each check that answers STATUS and can
+// repair must have a fixture that it is repaired there, which the harness plays on
+// the fake and on the kernel.
+func TestSuiteRepairsAtStatus(t *testing.T) {
+	repaired := regexp.MustCompile(`(?ms)^-- stage --\nSTATUS$.*^-- (node|pod)\.repaired --$`)
+	for _, c := range checks.CallSuite() {
+		if c.Repair == nil || c.When&guard.Status == 0 {
+			continue
+		}
+		fixtures, err := filepath.Glob(filepath.Join("testdata", c.Name, "*.txtar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(fixtures, func(path string) bool {
+			text, err := os.ReadFile(path)
+			return err == nil && repaired.Match(text)
+		}) {
+			t.Errorf("%s answers STATUS and repairs, and no fixture has the stage STATUS and a .repaired section", c.Name)
+		}
+	}
+}
+
 // stages gives the stages of a check one by one.
 func stages(c *checks.Check) []guard.Stage {
 	var all []guard.Stage

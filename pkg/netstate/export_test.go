@@ -4,6 +4,7 @@ package netstate
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,3 +81,6 @@ func OwnIDs() (byPath, bySocket any, err error) {
 	socket, err := socketID()
 	return path, socket, err
 }
+
+// Patience is how long the next answer is waited for.
+func (l *Live) Patience() time.Duration { return l.patience() }

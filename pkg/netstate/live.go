@@ -26,6 +26,8 @@ type Live struct {
 	socket *nl.SocketHandle // for what is asked on every call of a plugin
 	strict bool             // the kernel filters address dumps by link
 
+	deadline time.Time // zero: none
+
 	mu      sync.Mutex
 	library *netlink.Handle // for everything else; nil until it is needed
 }
@@ -76,13 +78,29 @@ func (l *Live) handle() (*netlink.Handle, error) {
 		if l.library, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 			return fmt.Errorf("open netlink socket: %w", err)
 		}
-		return l.library.SetSocketTimeout(patience)
+		return l.library.SetSocketTimeout(l.patience())
 	})
 	return l.library, err
 }
 
+// SetDeadline sets when all answers must be there: none is waited for longer. It is
+// called before the View is used. Without a deadline each answer has a second.
+func (l *Live) SetDeadline(deadline time.Time) { l.deadline = deadline }
+
+// patience is how long to wait for the next answer.
+func (l *Live) patience() time.Duration {
+	if l.deadline.IsZero() {
+		return patience
+	}
+	return min(patience, max(time.Until(l.deadline), time.Millisecond))
+}
+
 // request makes a request that goes through the socket.
 func (l *Live) request(kind, flags int) *nl.NetlinkRequest {
+	if p := l.patience(); p < patience {
+		timeout := unix.NsecToTimeval(p.Nanoseconds())
+		_ = l.socket.Socket.SetReceiveTimeout(&timeout)
+	}
 	r := nl.NewNetlinkRequest(kind, flags)
 	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.socket}
 	return r

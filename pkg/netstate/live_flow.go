@@ -33,7 +33,7 @@ func (l *Live) Flows(protocol uint8) ([]Flow, error) {
 		return nil, flowError(err)
 	}
 	defer socket.Close()
-	timeout := unix.NsecToTimeval(patience.Nanoseconds())
+	timeout := unix.NsecToTimeval(l.patience().Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
 	var flows []Flow
 	for _, family := range families() {

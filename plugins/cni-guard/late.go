@@ -11,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
@@ -39,7 +40,18 @@ func (k *call) judge(suite []*checks.Check, stage guard.Stage, answer func(guard
 		_ = within(grace, func() error { log.report(report); return nil })
 		return answer(report)
 	})
+	k.watch.limit(k.target)
 	return pass.Run(k.watch.context(), k.target)
+}
+
+// limit makes the views wait no longer for an answer than the call has time.
+func (w *watchdog) limit(t *checks.Target) {
+	deadline, limited := w.context().Deadline()
+	for _, v := range []netstate.View{t.Node, t.Pod} {
+		if live, ok := v.(*netstate.Live); ok && limited {
+			live.SetDeadline(deadline)
+		}
+	}
 }
 
 // refused answers with the refusal of a report, if it has one.

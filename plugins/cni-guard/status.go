@@ -25,6 +25,7 @@ func (p *plugin) status(args *skel.CmdArgs) error {
 	log := journal{"STATUS", c, args}
 	log.oddities()
 	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
+	p.watch.limit(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
 	p.watch.ifLate(func() error {
 		return within(grace, func() error { return log.statusAnswer(pass.Report(errLate)) })
