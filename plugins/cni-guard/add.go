@@ -57,7 +57,7 @@ func (k *call) remember(args *skel.CmdArgs) {
 		Added: time.Now(),
 	}
 	if kind == netstate.Sandbox {
-		r.Cookie, _ = k.target.Cookie() // without one (before Linux 5.14) the MAC is evidence
+		r.Cookie, _ = k.target.Cookie() // without one (before Linux 5.14) addresses are evidence
 	}
 	var err error
 	if r.BootID, err = k.bootID(); err == nil {

@@ -32,7 +32,9 @@ type Book struct {
 var _ chain.Book = (*Book)(nil)
 
 // Open begins the account of a release, or looks what it would say in a dry run.
-// The path is that of the DEL, and counts where none is on record.
+// The path is that of the DEL, and counts where none is on record. The mark of a
+// sandbox whose path is not certain has none, and then holds for whatever path the
+// runtime passes: see Released.
 func (k Known) Open(addrs []netip.Addr, netns string, dryRun bool) *Book {
 	b := &Book{ledger: k.ledger, dryRun: dryRun}
 	if k.record != nil {
@@ -41,11 +43,15 @@ func (k Known) Open(addrs []netip.Addr, netns string, dryRun bool) *Book {
 		if k.record.Released {
 			b.before = ledger.Release{Called: release.CleanByAddress()}
 		}
-	} else {
+	}
+	switch {
+	case k.record == nil, k.ofAnotherLife(netns):
 		b.record = ledger.Record{Key: k.key(), BootID: k.boot, Added: time.Now()}
-		if paths := k.paths(); netns == "" && len(paths) > 0 {
+		if paths := k.paths(); k.record == nil && netns == "" && len(paths) > 0 {
 			netns = paths[0]
 		}
+	case k.record.Retired && netns == "" && k.entry.Netns == "":
+		b.record.Netns = "" // a later container may have had the ID, and another path
 	}
 	if b.record.Netns == "" {
 		b.record.Netns = netns

@@ -148,6 +148,38 @@ func TestBookRemembers(t *testing.T) {
 	}
 }
 
+// A retired record may be that of an earlier container with the same ID. What is
+// marked is the sandbox that there is now, so that the runtime's DEL finds the mark.
+func TestBookMarksThisLife(t *testing.T) {
+	for name, c := range map[string]struct {
+		cached, del string // the paths in the runtime's cache and of the DEL
+		want        string
+	}{
+		"the path of the DEL":    {"", "/run/netns/next", "/run/netns/next"},
+		"the path in the cache":  {"/run/netns/next", "", "/run/netns/next"},
+		"no path is known":       {"", "", ""},
+		"the path of the record": {"/run/netns/pod", "", "/run/netns/pod"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.record("/run/netns/pod", nil)
+			s.retire()
+			if c.cached != "" {
+				s.cache("c1", c.cached, "", "10.1.0.5")
+			}
+			b := s.look().Open(nil, c.del, false)
+			b.Close(true)
+			r, err := ledger.Ledger(s.stateDir()).Get(ledger.Key{Network: "net", ContainerID: "c1", IfName: "eth0"})
+			if err != nil || !r.Released || r.Netns != c.want {
+				t.Errorf("the mark is %+v, %v; want the path %q", r, err, c.want)
+			}
+			if !s.look().Released(c.del) {
+				t.Error("the next DEL does not find the mark")
+			}
+		})
+	}
+}
+
 // Where nothing can be recorded, only proof that nobody else has the address lets
 // a plugin be called that cleans up by it.
 func TestBookUnwritable(t *testing.T) {

@@ -126,3 +126,19 @@ func TestJudgeUnreadable(t *testing.T) {
 		t.Errorf("the verdict is %+v", j)
 	}
 }
+
+// podman restarts a container under its ID, and no record of the new sandbox was
+// made. The retired record and its cookie are of the one before.
+func TestJudgeRestarted(t *testing.T) {
+	checktest.PrivateNode(t)
+	s := newScene(t)
+	before, _ := s.pod("before", "veth0", "10.1.0.5")
+	s.record(before, nil)
+	s.retire()
+	checktest.Shell(t, "ip netns del before")
+	path, mac := s.pod("pod", "veth1", "10.1.0.5")
+	s.cache("c1", path, fmt.Sprintf(`{"name":"veth1","mac":%q}`, mac), "10.1.0.5")
+	if j := s.look().Judge(); j.Verdict != release.Alive {
+		t.Errorf("the verdict is %v, because %q", j.Verdict, j.Evidence)
+	}
+}

@@ -45,8 +45,19 @@ func Look(a chain.Attachment, stateDir string) Known {
 	case !errors.Is(err, fs.ErrNotExist):
 		errs = append(errs, err)
 	}
+	if k.ofAnotherLife(k.entry.Netns) {
+		k.record = nil
+	}
 	k.trouble = errors.Join(errs...)
 	return k
+}
+
+// ofAnotherLife reports whether the record is that of an earlier container with the
+// same ID, which had another path: podman and nerdctl keep the ID when they restart
+// one. Its cookie says nothing of the sandbox that there is now.
+func (k Known) ofAnotherLife(netns string) bool {
+	r := k.record
+	return r != nil && r.Retired && r.Netns != "" && netns != "" && r.Netns != netns
 }
 
 // Err says what could not be read; nil where all could.
