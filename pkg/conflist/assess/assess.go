@@ -161,10 +161,14 @@ func (j *judge) effective() *file {
 	return nil
 }
 
-// right reports whether pods get the intended network where the runtime takes a file.
-func (j *judge) right(f *file) bool {
-	return f == j.intended || f.allowed || f.list.Multus() && f.refused == nil && j.intended.parsed() &&
-		(f.list.HandsOnTo(j.intended.name, j.intended.list.Name) || j.intended.list.Multus())
+// right reports whether pods get what the operator wants where the runtime takes a file.
+func (j *judge) right(f *file) bool { return f.allowed || j.serves(f) }
+
+// serves reports whether pods get the intended network where the runtime takes a file.
+func (j *judge) serves(f *file) bool {
+	in := j.intended
+	return f == in || in != nil && in.parsed() && f.refused == nil && f.list.Multus() &&
+		(f.list.HandsOnTo(in.name, in.list.Name) || in.list.Multus())
 }
 
 // plan returns the files to put in quarantine together, so that the runtime takes the
@@ -179,13 +183,13 @@ func (j *judge) plan() []string {
 		next := j.inTheWay(s)
 		if next == nil {
 			e := s.Effective()
-			if e == nil || !j.right(j.find(e.Name)) {
+			if e == nil || !j.serves(j.find(e.Name)) {
 				return nil
 			}
 			slices.Reverse(away)
 			return away
 		}
-		if next.role == Keep || next.role == Unknown || next == j.intended {
+		if next.role != Rogue && !(next.role == Benign && next.sample()) {
 			return nil
 		}
 		away = append(away, next.name)

@@ -27,7 +27,7 @@ func (j *judge) intend() {
 			return
 		}
 		if f != nil {
-			j.intended, j.basis = j.today(f), rule.basis
+			j.intended, j.basis = j.today(j.look(f)), rule.basis
 			j.outlived()
 			return
 		}
@@ -68,9 +68,9 @@ func (j *judge) byRecord() *file {
 		f = j.find(r.Source)
 	}
 	if f == nil && r.Network != "" {
-		f = j.oneGroup(j.filter(func(f *file) bool { return f.list.Name == r.Network && !f.list.Multus() && !j.strayCopy(f) }))
+		f = j.oneGroup(j.filter(func(f *file) bool { return j.look(f).list.Name == r.Network && !f.list.Multus() && !j.strayCopy(f) }))
 	}
-	if f != nil && j.strayCopy(f) {
+	if f != nil && j.strayCopy(j.look(f)) {
 		if source := j.sourceOf(f); source != nil {
 			f = source
 		}

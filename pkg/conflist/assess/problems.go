@@ -113,6 +113,9 @@ func (j *judge) intendedRefused() {
 		Pods:   "the runtime takes another file, or none, until that is mended",
 		Remedy: "install what the file needs, or correct it; it must stay",
 	}
+	if f.own() && !f.parsed() {
+		p.Command, p.Remedy = j.install(), ""
+	}
 	j.add(p)
 }
 
@@ -199,6 +202,8 @@ func (j *judge) othersWaiting() {
 		}
 		if j.harmless(f.name) {
 			p.Command = "guardctl conf quarantine " + j.path(f) + j.in.Flags
+		} else {
+			p.Remedy = "see first to what keeps pods from the intended network, and run guardctl conf again"
 		}
 		j.passing(f, &p)
 		j.add(p)
@@ -209,24 +214,23 @@ func (j *judge) explained(f *file) bool {
 	return slices.ContainsFunc(j.problems, func(p Problem) bool { return p.File == f.name })
 }
 
-// harmless reports whether pods get the same without a file.
+// harmless reports whether pods get the intended network, and still get it without a
+// file.
 func (j *judge) harmless(name string) bool {
-	now, then := j.sel.Effective(), j.sel.Without(name)
-	e := then.Effective()
-	switch {
-	case now == nil || e == nil:
-		return now == nil && e == nil && len(then.Files) > 0
-	case now.Name != e.Name:
+	e := j.effective()
+	if e == nil || !j.right(e) {
 		return false
 	}
-	return j.inTheWay(then) == nil || j.inTheWay(j.sel) != nil
+	then := j.sel.Without(name)
+	becomes := then.Effective()
+	return becomes != nil && becomes.Name == e.name && j.inTheWay(then) == nil
 }
 
 // guardMissing says that pods get the intended network without the guard, though the
 // guard is installed.
 func (j *judge) guardMissing() {
 	e := j.effective()
-	if e == nil || j.in.Uninstalled || j.in.Network != "" || !j.right(e) || e.guarded() || e.list.Multus() && !j.intended.list.Multus() && j.intended.guarded() || e.allowed && e != j.intended {
+	if e == nil || j.in.Uninstalled || j.in.Network != "" || !j.right(e) || e.guarded() || j.delegateGuarded(e) || e.allowed && e != j.intended {
 		return
 	}
 	elsewhere := j.filter(func(f *file) bool { return f.guarded() && f != e })
@@ -247,6 +251,16 @@ func (j *judge) guardMissing() {
 		p.Evidence = fmt.Sprintf("guardctl install put it into %s, which is gone", Shown(j.in.Record.File))
 	}
 	j.add(p)
+}
+
+// delegateGuarded reports whether a file is one of Multus that hands pods on to a file
+// with the guard.
+func (j *judge) delegateGuarded(f *file) bool {
+	if !f.list.Multus() {
+		return false
+	}
+	to := j.delegate(f)
+	return to != nil && to.guarded()
 }
 
 // ownDiffers says in what the guard's own copy differs from its source.

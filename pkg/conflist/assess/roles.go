@@ -67,6 +67,8 @@ func (j *judge) roleBeside(f *file) (Role, string) {
 		return Benign, "is a sample, and not in use"
 	case j.named() && !f.inUse() && j.effective() == in:
 		return Benign, "is not in use: CRI-O takes the network of cni_default_network"
+	case in.own() && !in.parsed() && f.parsed():
+		return Benign, "may be what the guard's own copy was made of"
 	case f.verdict == conflist.Attached && !j.basis.strong():
 		return Unknown, "is attached beside " + Shown(in.name)
 	case f.verdict == conflist.Attached:

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package assess_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+)
+
+// A shape is a folder as it is found on real nodes, with the right answer: testdata
+// has one in each file. The sections are "record" and "allow", which are the intent;
+// "default network", which is CRI-O's; "want", and "want crio" and the like where that
+// runtime differs; and the files, below net.d.
+type shape struct {
+	name    string
+	intent  assess.Intent
+	network string
+	want    map[string]string
+	files   map[string]string
+}
+
+func shapes(t testing.TB) (all []shape) {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) < 60 {
+		t.Fatal("the corpus has less than 60 folders:", len(paths), err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := shape{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), want: map[string]string{}, files: map[string]string{}}
+		for _, f := range archive.Files {
+			text := strings.TrimSpace(string(f.Data))
+			switch name, isFile := strings.CutPrefix(f.Name, "net.d/"); {
+			case isFile:
+				s.files[name] = string(f.Data)
+			case f.Name == "record":
+				if err := json.Unmarshal(f.Data, &s.intent.Record); err != nil {
+					t.Fatal(path, err)
+				}
+			case f.Name == "allow":
+				s.intent.Allow = strings.Fields(text)
+			case f.Name == "default network":
+				s.network = text
+			case strings.HasPrefix(f.Name, "want"):
+				s.want[strings.TrimSpace(strings.TrimPrefix(f.Name, "want"))] = text
+			default:
+				t.Fatalf("%s: what is section %q?", path, f.Name)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// make writes the folder.
+func (s shape) make(t testing.TB, dir string) {
+	t.Helper()
+	for name, text := range s.files {
+		text = strings.ReplaceAll(text, "$DIR", dir)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (s shape) runtimes() (all []conflist.Runtime) {
+	for _, kind := range []conflist.Kind{conflist.Containerd, conflist.CRIO, conflist.CRIDockerd} {
+		r := conflist.NewRuntime(kind)
+		r.Supports = func(string, string) error { return nil }
+		if kind == conflist.CRIO {
+			r.DefaultNetwork = s.network
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// answer writes an assessment as the corpus has it.
+func answer(a assess.Assessment) string {
+	var lines []string
+	for _, f := range a.Files {
+		lines = append(lines, f.Role.String()+" "+f.Name)
+	}
+	for _, p := range a.Problems {
+		lines = append(lines, strings.TrimSpace("problem "+string(p.Kind)+" "+p.File))
+	}
+	slices.Sort(lines)
+	intended := a.Intended
+	if intended == "" {
+		intended = "unknown"
+	}
+	return strings.Join(append([]string{"intended " + intended}, lines...), "\n")
+}
+
+func TestCorpus(t *testing.T) {
+	for _, s := range shapes(t) {
+		for _, r := range s.runtimes() {
+			t.Run(s.name+"/"+r.Kind.String(), func(t *testing.T) {
+				dir := t.TempDir()
+				s.make(t, dir)
+				selection, err := conflist.Select(dir, r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, ok := s.want[r.Kind.String()]
+				if !ok {
+					want = s.want[""]
+				}
+				lines := strings.Split(want, "\n")
+				slices.Sort(lines[1:])
+				a := assess.Assess(selection, s.intent)
+				if got := answer(a); got != strings.Join(lines, "\n") {
+					t.Errorf("got\n%s\nwant\n%s\nproblems %+v", got, strings.Join(lines, "\n"), a.Problems)
+				}
+			})
+		}
+	}
+}
+
+// A look at no more files than the runtime reads gives the same answer of the ones
+// that it read, so that the check on ADD agrees with guardctl.
+func TestGlanceAgrees(t *testing.T) {
+	for _, s := range shapes(t) {
+		for _, r := range s.runtimes() {
+			t.Run(s.name+"/"+r.Kind.String(), func(t *testing.T) {
+				dir := t.TempDir()
+				s.make(t, dir)
+				selection, err := conflist.Select(dir, r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				names, err := conflist.Names(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				full, lazy := assess.Assess(selection, s.intent), assess.Assess(conflist.Glance(dir, names, r), s.intent)
+				if answer(full) != answer(lazy) {
+					t.Errorf("all files read:\n%s\nread as needed:\n%s", answer(full), answer(lazy))
+				}
+			})
+		}
+	}
+}
