@@ -63,7 +63,7 @@ var emptyFileFirst = Scenario{
 			return err
 		}
 		if s.Guarded {
-			seeRefused(ctx, s, rogue, "is the ROGUE: containerd refuses it", "then loads nothing")
+			seeRefused(ctx, s, rogue, "is a rogue: containerd refuses it", "then loads nothing")
 			return preventStrike(ctx, s, rogue, before)
 		}
 		if err := restart(ctx, s); err != nil {

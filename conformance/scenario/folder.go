@@ -37,7 +37,7 @@ func seeRefused(ctx context.Context, s *stage.Stage, rogue string, deeds ...stri
 
 // isTold looks for everything that somebody must know at 3 a.m.
 func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
-	words := []string{"the file to KEEP", "is there since", "guardctl conf quarantine " + s.Of(rogue), "and KEEP " + s.OwnFile()}
+	words := []string{"is the intended file", "is there since", "guardctl conf quarantine " + s.Of(rogue), "and keep " + s.OwnFile()}
 	for _, word := range append(words, deeds...) {
 		if !strings.Contains(said, word) {
 			return false
@@ -53,7 +53,7 @@ func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Po
 	if err != nil {
 		return err
 	}
-	s.See(claim.Named, shown.Code == 1 && shown.Says("ROGUE "+s.Of(rogue), "KEEP "+s.KeepFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
+	s.See(claim.Named, shown.Code == 1 && shown.Says("rogue "+s.Of(rogue), "keep  "+s.KeepFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
 	return putAway(ctx, s, rogue, pods...)
 }
 

@@ -34,7 +34,7 @@ var rogueFileReported = Scenario{
 		if err != nil {
 			return err
 		}
-		told := isTold(message, s, rogue, "is the ROGUE: the next pods get it", `it has network "leftover" of bridge`)
+		told := isTold(message, s, rogue, "is the rogue: the next pods get it", `has network "leftover" of bridge`)
 		s.See(claim.FileReported, !ready && told, fmt.Sprintf("ready: %t, message: %q", ready, message))
 		if !s.Guarded {
 			return nil

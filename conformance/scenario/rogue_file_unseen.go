@@ -28,7 +28,7 @@ var rogueFileUnseen = Scenario{
 		if !s.Guarded {
 			return letStrike(ctx, s)
 		}
-		seeRefused(ctx, s, rogue, "is the ROGUE: the next pods get it", `it has network "leftover" of bridge`)
+		seeRefused(ctx, s, rogue, "is the rogue: the next pods get it", `has network "leftover" of bridge`)
 		return preventStrike(ctx, s, rogue, before)
 	},
 }

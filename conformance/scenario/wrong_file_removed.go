@@ -68,7 +68,7 @@ func seeStopped(ctx context.Context, s *stage.Stage, rogue string) error {
 	}
 	_, gone := os.Stat(s.OwnFile())
 	stopped := answer.Code == 2 && gone == nil
-	told := answer.Says("KEEP "+s.OwnFile(), "the ROGUE is "+rogue, "guardctl conf quarantine "+s.Of(rogue))
+	told := answer.Says(s.OwnFile()+" must stay", "guardctl conf quarantine "+s.Of(rogue), "puts the rogue away")
 	s.See(claim.Stopped, stopped && told, answer.String())
 	return nil
 }
