@@ -31,9 +31,10 @@ func releaseCommand() *cobra.Command {
 			"What was released is marked below --state-dir and never released again. Plugins that\n" +
 			"clean up by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
 			"The beginning of a container ID, as crictl prints it, is enough if it is unique.\n\n" +
-			"It exits with 0 if all was released, now or before, 1 if a plugin failed, and 2 if it\n" +
-			"refuses or nothing could be tried. With --dry-run it calls nothing, and exits with 0 if\n" +
-			"plugins would be called or all was released before, and 2 if it would refuse.",
+			"It exits with 0 if all was released, now or before, 1 if a plugin failed or kept the\n" +
+			"address, and 2 if it refuses or nothing could be tried. With --dry-run it calls nothing,\n" +
+			"and exits with 0 if plugins would be called or all was released before, and 2 if it\n" +
+			"would refuse.",
 		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run",
 		Args:    cobra.NoArgs,
 	}
