@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -58,7 +59,7 @@ func (n *confNode) find() error {
 		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
 	}
 	n.dir, n.runtime, n.internalLoopback, n.how = s.ConfDir, s.Runtime, s.InternalLoopback, s.How
-	n.runtime.Supports = supports.Asked()
+	n.runtime.Supports = supports.Asked(probe.Patience)
 	n.record, err = installer.ReadRecord(n.recordDir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):

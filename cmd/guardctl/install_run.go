@@ -62,7 +62,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 // complete finds the site and the programs.
 func (c *changeFlags) complete() error {
 	r := &c.request
-	r.Supports = supports.Asked()
+	r.Supports = supports.Asked(installer.Patience)
 	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
 		if err != nil {
@@ -91,6 +91,9 @@ func (c *changeFlags) find() (site.Site, error) {
 	switch {
 	case c.cmd.Name() != "install" && err == nil && !c.site.said():
 		s := record.Site.Site()
+		if moved, ok := c.moved(s); ok {
+			return moved, nil
+		}
 		c.say("installed in %s, for %s with %s\n", s.BinDir, s.Runtime.Kind, s.ConfDir)
 		return s, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -101,6 +104,28 @@ func (c *changeFlags) find() (site.Site, error) {
 		c.say("%s\n", why)
 	}
 	return s, err
+}
+
+// moved returns the site of today for an upgrade where the runtime no longer looks for
+// plugins in the folder that was installed to: k3s before v1.31.1 has another one with
+// every release.
+func (c *changeFlags) moved(then site.Site) (site.Site, bool) {
+	if c.cmd.Name() != "upgrade" {
+		return site.Site{}, false
+	}
+	now, err := c.site.find()
+	if err != nil || filepath.Clean(now.ConfDir) != filepath.Clean(then.ConfDir) || len(now.Runtime.BinDirs) == 0 {
+		return site.Site{}, false
+	}
+	for _, dir := range now.Runtime.BinDirs {
+		a, errA := os.Stat(dir)
+		b, errB := os.Stat(then.BinDir)
+		if filepath.Clean(dir) == filepath.Clean(then.BinDir) || errA == nil && errB == nil && os.SameFile(a, b) {
+			return site.Site{}, false
+		}
+	}
+	c.say("installed in %s, where the runtime no longer looks: it looks in %s\n", then.BinDir, now.BinDir)
+	return now, true
 }
 
 // do makes the plan and carries it out, or shows it; steps is how many there were.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
@@ -45,7 +46,7 @@ type batchAnswer struct {
 
 func selectBatch(in io.Reader, out io.Writer) error {
 	requests, answers := json.NewDecoder(in), json.NewEncoder(out)
-	asked := supports.Asked()
+	asked := supports.Asked(installer.Patience)
 	for {
 		var r batchRequest
 		if err := requests.Decode(&r); errors.Is(err, io.EOF) {

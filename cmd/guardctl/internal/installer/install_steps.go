@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // planPrograms plans the programs: guardctl before the plugin that calls it.
@@ -72,11 +73,14 @@ func (p *Plan) planRecord(r Request, old, fresh *Record, edits bool) {
 	}, "write down in %s what uninstall needs", recordPath(r.RecordDir))
 }
 
-// planMarker plans to let the plugin work again where an uninstall was begun.
+// planMarker plans to let the plugin work again where an uninstall was begun: in each
+// folder in which the runtime may find it.
 func (p *Plan) planMarker(r Request) {
-	marker := filepath.Join(r.Site.BinDir, Marker)
-	if exists(marker) {
-		p.step(func() error { return remove(marker) }, "remove %s, so that the plugin guards again", marker)
+	for _, dir := range append([]string{r.Site.BinDir}, r.Site.Runtime.BinDirs...) {
+		marker := filepath.Join(resolved(dir), Marker)
+		if exists(marker) && !slices.ContainsFunc(p.Steps, func(s Step) bool { return strings.Contains(s.Does, marker) }) {
+			p.step(func() error { return remove(marker) }, "remove %s, so that the plugin guards again", marker)
+		}
 	}
 }
 

@@ -31,8 +31,9 @@ const (
 	kept = "loopback.orig"
 )
 
-// patience is how long a program may take to answer.
-const patience = 10 * time.Second
+// Patience is how long a program may take to answer when something is decided by it: a
+// node on which it does not start within that time starts no pod either.
+const Patience = 30 * time.Second
 
 // A program is one of ours, and where it belongs.
 type program struct {
@@ -101,7 +102,7 @@ func (b program) try() error {
 
 // runs makes sure that a program runs, before it is where the runtime calls it.
 func (b program) runs(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if !b.runner() {
 		_, err := probe.Version(ctx, path)

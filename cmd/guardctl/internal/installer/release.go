@@ -55,7 +55,7 @@ func OpenRelease(dir string) (*Release, error) {
 	for _, name := range []string{guardctl, plugin, lo, ownLo} {
 		r.programs[name] = open(filepath.Join(r.dir, name))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if r.knowsErr = r.programs[plugin].err; r.knowsErr == nil {
 		r.knows, r.knowsErr = probe.Version(ctx, r.programs[plugin].path)
@@ -113,7 +113,7 @@ func (r *Release) supports(cniVersion string) error {
 // version returns the build of a plugin, which writes "CNI plugin NAME BUILD: …" when
 // it is started by hand; "" where it writes nothing of that kind.
 func version(path string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	var about bytes.Buffer
 	if _, err := (&invoke.RawExec{Stderr: &about}).ExecPlugin(ctx, path, nil, nil); err != nil {

@@ -94,3 +94,48 @@ func TestUpgradeRecords(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }
+
+// Another file than the one on record gets the guard only where it is of the same
+// network, or where the operator says so.
+func TestRecordedFileIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		now     string
+		refused string
+		note    string
+	}{
+		"of the same network": {now: list, note: "the guard goes into 20-b.conflist, of the same network as 10-a.conflist"},
+		"of another network":  {now: strings.Replace(list, "pods", "others", 1), refused: `pods get 20-b.conflist (network "others" of bridge), and by `},
+	} {
+		n := installed(t)
+		n.remove("conf/10-a.conflist")
+		n.write("conf/20-b.conflist", c.now, 0o600)
+		if c.refused != "" {
+			n.refuses(installer.Install, c.refused)
+			n.refuses(installer.Install, "run guardctl install --file 20-b.conflist; if not, put the other file back")
+			n.request.File = "20-b.conflist"
+		}
+		if said := n.show(n.must(installer.Install)); !strings.Contains(said, c.note) || !strings.Contains(n.read("conf/20-b.conflist"), "cni-guard") {
+			t.Errorf("%s: %s", name, said)
+		}
+		n.request.File = ""
+		if p := n.must(installer.Install); len(p.Steps) > 0 {
+			t.Errorf("%s, again: %s", name, n.show(p))
+		}
+	}
+}
+
+// A sample that the operator named stays the intended file, until a network plugin
+// writes its own.
+func TestNamedSample(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-containerd-net.conflist", strings.Replace(list, "pods", "containerd-net", 1), 0o600)
+	n.refuses(installer.Install, "10-containerd-net.conflist is a sample")
+	n.request.File = "10-containerd-net.conflist"
+	n.must(installer.Install)
+	n.request.File = ""
+	if p := n.must(installer.Install); len(p.Steps) > 0 {
+		t.Errorf("again: %s", n.show(p))
+	}
+	n.must(installer.Uninstall)
+	n.refuses(installer.Install, "10-containerd-net.conflist is a sample")
+}

@@ -211,8 +211,11 @@ func TestMarkerBeginsAnew(t *testing.T) {
 func TestInstallAgain(t *testing.T) {
 	n := installed(t)
 	n.must(installer.Uninstall)
+	n.mkdir("next") // the runtime may find the plugin there as well
+	n.request.Site.Runtime.BinDirs = append(n.request.Site.Runtime.BinDirs, n.path("next"))
+	n.write("next/"+installer.Marker, "", 0o600)
 	n.must(installer.Install)
-	if n.has("bin/"+installer.Marker) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
+	if n.has("next/"+installer.Marker) || n.has("bin/"+installer.Marker) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
 		t.Errorf("installed again: %s%s", n.folder("conf"), n.folder("bin"))
 	}
 }

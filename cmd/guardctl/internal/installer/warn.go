@@ -91,7 +91,7 @@ func (r Request) suitsOwn(f target) bool {
 // warnOf notes what is known of single products.
 func (p *Plan) warnOf(r Request, f target) {
 	if f.multus != "" {
-		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node", f.multus, f.Name)
+		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node. Networks of NetworkAttachmentDefinitions are guarded where their own config is a list that ends in {\"type\":\"cni-guard\"}, and only there", f.multus, f.Name)
 	}
 	if r.Placement == Own && slices.Contains(f.Plugins, "cilium-cni") {
 		p.note("Cilium renames every other file of the folder to *.cilium_bak, %s as well, unless its cni.exclusive is false: set that, or put the guard into the list that it installs (cni.customConf)", ownFile)

@@ -18,19 +18,25 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 )
 
+// Patience is how long a plugin may take to answer, unless the caller says otherwise.
+// VERSION needs neither root nor a daemon.
+const Patience = 5 * time.Second
+
 const (
-	patience = 5 * time.Second        // VERSION needs neither root nor a daemon
 	grace    = 200 * time.Millisecond // for what a killed plugin leaves behind to close its output
 	busy     = 10 * time.Millisecond  // between two attempts at a file that is being written
 )
 
 // Version runs the plugin with the verb VERSION and gives the versions of the spec
-// that it answers with, as runtimes do before they use it. It takes five seconds
-// at the most, and less if ctx ends earlier. The error says what the plugin did
+// that it answers with, as runtimes do before they use it. It takes until the deadline of
+// ctx, and Patience where that has none. The error says what the plugin did
 // instead of answering, with what it complained of.
 func Version(ctx context.Context, binary string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Patience)
+		defer cancel()
+	}
 	out, err := run(ctx, binary)
 	for errors.Is(err, syscall.ETXTBSY) && ctx.Err() == nil { // some fork still has it open for writing
 		time.Sleep(busy)

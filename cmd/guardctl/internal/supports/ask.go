@@ -9,18 +9,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
 )
 
-// Asked gives the function for conflist.Runtime. Each plugin is asked once, for
-// the caller's whole life; the function is for one goroutine.
-func Asked() func(binary, cniVersion string) error {
+// Asked returns the function for conflist.Runtime. Each plugin is asked once, for the
+// caller's whole life, and may take so long; the function is for one goroutine.
+func Asked(patience time.Duration) func(binary, cniVersion string) error {
 	answers := map[string]answer{}
 	return func(binary, cniVersion string) error {
 		a, ok := answers[binary]
 		if !ok {
-			a = ask(binary)
+			a = ask(binary, patience)
 			answers[binary] = a
 		}
 		return a.supports(cniVersion)
@@ -42,7 +43,9 @@ func (a answer) supports(cniVersion string) error {
 	return nil
 }
 
-func ask(binary string) answer {
-	versions, err := probe.Version(context.Background(), binary)
+func ask(binary string, patience time.Duration) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	versions, err := probe.Version(ctx, binary)
 	return answer{versions, err}
 }

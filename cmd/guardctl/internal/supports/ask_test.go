@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const answers = `echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'`
@@ -30,7 +31,7 @@ func TestAsked(t *testing.T) {
 			if err := os.WriteFile(plugin, []byte("#!/bin/sh\n"+c.body+"\n"), c.mode); err != nil {
 				t.Fatal(err)
 			}
-			err := Asked()(plugin, c.version)
+			err := Asked(time.Minute)(plugin, c.version)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -44,7 +45,7 @@ func TestAskedOnce(t *testing.T) {
 	if err := os.WriteFile(plugin, []byte("#!/bin/sh\n"+answers+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	asked := Asked()
+	asked := Asked(time.Minute)
 	if err := asked(plugin, "1.0.0"); err != nil {
 		t.Fatal(err)
 	}
