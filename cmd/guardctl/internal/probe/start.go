@@ -23,8 +23,8 @@ import (
 const Patience = 5 * time.Second
 
 const (
-	grace    = 200 * time.Millisecond // for what a killed plugin leaves behind to close its output
-	busy     = 10 * time.Millisecond  // between two attempts at a file that is being written
+	grace = 200 * time.Millisecond // for what a killed plugin leaves behind to close its output
+	busy  = 10 * time.Millisecond  // between two attempts at a file that is being written
 )
 
 // Version runs the plugin with the verb VERSION and gives the versions of the spec
