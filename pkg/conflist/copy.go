@@ -10,17 +10,9 @@ import (
 	"strings"
 )
 
-// CopyOf tells whether a list is that of another file but for the guard: of the
-// same network and with the same plugins. That is how the guard's own file and the
-// primary plugin's look (guardctl install --placement own). What is in the
-// entries is not compared: see [List.Differs].
-func (l List) CopyOf(other List) bool {
-	return l.Name == other.Name && slices.Equal(typesOf(l.unguarded()), typesOf(other.unguarded()))
-}
-
 // Differs says in what a list is no longer the copy of another, as "has …" or
 // "calls …", "" where they do the same but for the guard. The layout of their text
-// does not count.
+// does not count, nor that one is a single configuration and the other a list.
 func (l List) Differs(original List) string {
 	mine, its := l.unguarded(), original.unguarded()
 	switch {
@@ -28,7 +20,7 @@ func (l List) Differs(original List) string {
 		return fmt.Sprintf("has the network %q instead of %q", l.Name, original.Name)
 	case !slices.Equal(typesOf(mine), typesOf(its)):
 		return fmt.Sprintf("calls %s instead of %s", strings.Join(typesOf(mine), ", "), strings.Join(typesOf(its), ", "))
-	case l.CNIVersion != original.CNIVersion && !original.Single:
+	case l.CNIVersion != original.CNIVersion:
 		return fmt.Sprintf("has the cniVersion %q instead of %q", l.CNIVersion, original.CNIVersion)
 	}
 	for i := range mine {
@@ -44,8 +36,9 @@ func (l List) unguarded() []Plugin {
 	return slices.DeleteFunc(slices.Clone(l.Plugins), func(p Plugin) bool { return p.Type == GuardType })
 }
 
-// settings gives an entry in one layout, keys in order. What belongs to the list
-// stands in the entry of a single configuration, and is compared elsewhere.
+// settings gives an entry in one layout, keys in order, without the name and the
+// version: libcni overwrites them with those of the list. An entry that was made of a
+// single configuration still has them.
 func (l List) settings(p Plugin) []byte {
 	var keys map[string]any
 	d := json.NewDecoder(bytes.NewReader(p.Raw))
