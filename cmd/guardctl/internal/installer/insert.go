@@ -104,7 +104,7 @@ func (r Request) convert(f target, target string, doc []byte, a attributes, reco
 	if r.Site.Runtime.Kind == conflist.Containerd && r.Site.Runtime.MaxConfNum != 1 {
 		return change{}, fmt.Errorf("make a list of %s: max_conf_num is %d, and while both the file and the list are there pods would get the network twice: make it a list by hand, in one step (docs/install.md)", path, r.Site.Runtime.MaxConfNum)
 	}
-	if who := r.waited(filepath.Base(path)); who != "" {
+	if who, must := r.waited(f.Name); must || who != "" && r.suitsOwn(f) {
 		return change{}, fmt.Errorf("make a list of %s: %s, so that it must keep its name: %s; nothing was changed", path, who, r.insteadOfList(f))
 	}
 	if exists(list) && !made(list, record) {

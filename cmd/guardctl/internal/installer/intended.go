@@ -149,11 +149,9 @@ func advice(a assess.Assessment) string {
 }
 
 // waited returns who waits for a file by its name, so that it must not be renamed; ""
-// for nobody.
-func (r Request) waited(name string) string {
-	if name == "10-ovn-kubernetes.conf" { // openshift/cluster-network-operator, ovnkube-node: probes for it
-		return "OVN-Kubernetes waits for it by this name (the readiness probe of ovnkube-node)"
-	}
+// for nobody. Must is false for a program that waits only to report itself ready: where
+// the guard can go nowhere else, the file is renamed all the same.
+func (r Request) waited(name string) (who string, must bool) {
 	all, _ := conflist.Names(r.Site.ConfDir)
 	for _, other := range all {
 		l, err := conflist.Read(r.Site.ConfDir, other)
@@ -163,10 +161,13 @@ func (r Request) waited(name string) string {
 		h := l.Handover()
 		switch {
 		case h.Readiness != "" && filepath.Base(h.Readiness) == name:
-			return fmt.Sprintf("Multus waits for it on every ADD (readinessindicatorfile of %s)", assess.Shown(other))
+			return fmt.Sprintf("Multus waits for it on every ADD (readinessindicatorfile of %s)", assess.Shown(other)), true
 		case filepath.IsAbs(h.ClusterNetwork) && filepath.Base(h.ClusterNetwork) == name:
-			return fmt.Sprintf("Multus hands pods on to it by this path (clusterNetwork of %s)", assess.Shown(other))
+			return fmt.Sprintf("Multus hands pods on to it by this path (clusterNetwork of %s)", assess.Shown(other)), true
 		}
 	}
-	return ""
+	if name == "10-ovn-kubernetes.conf" { // ovn-kubernetes#1117, #3586
+		return "OVN-Kubernetes waits for it by this name (the readiness probe of ovnkube-node)", false
+	}
+	return "", false
 }

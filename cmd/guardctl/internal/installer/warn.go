@@ -41,6 +41,9 @@ func (p *Plan) warnOfWriter(r Request, f target, e Edit) {
 		p.note("%s is a copy: when %s changes %s, run guardctl install again, which makes the copy anew (guardctl conf says whether they differ)", ownFile, who, filepath.Base(e.From))
 		return
 	}
+	if who, _ := r.waited(filepath.Base(e.From)); who != "" {
+		p.note("%s is %s now, and %s: have the network plugin write a .conflist that ends in the guard's entry, and run guardctl uninstall if it does not get ready", filepath.Base(e.From), f.Name, who)
+	}
 	file, then := f.Name, "and then the entry is gone"
 	if e.From != "" {
 		file, then = filepath.Base(e.From), fmt.Sprintf("and then %s, which was made of it, does not follow", f.Name)
