@@ -23,8 +23,8 @@ import (
 const Patience = 5 * time.Second
 
 const (
-	grace = 200 * time.Millisecond // for what a killed plugin leaves behind to close its output
-	busy  = 10 * time.Millisecond  // between two attempts at a file that is being written
+	grace = 2 * time.Second       // for what a killed plugin leaves behind to close its output
+	busy  = 10 * time.Millisecond // between two attempts at a file that is being written
 )
 
 // Version runs the plugin with the verb VERSION and gives the versions of the spec
@@ -72,6 +72,9 @@ func run(ctx context.Context, binary string) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = grace
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, and something that it started has its output still open
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("it does not answer: %w", ctx.Err())

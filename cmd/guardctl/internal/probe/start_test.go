@@ -79,3 +79,12 @@ func TestVersionHangs(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A plugin that has answered and ended is not judged by a process that it left behind,
+// which has its output still open.
+func TestLeavesAProcess(t *testing.T) {
+	got, err := probe.Version(t.Context(), script(t, `echo '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}'; sleep 20 & exit 0`))
+	if err != nil || !slices.Equal(got, []string{"1.0.0"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
