@@ -33,7 +33,7 @@ func confCommand() *cobra.Command {
 		if err != nil {
 			return on.couldNotRead(err)
 		}
-		r := on.report(a)
+		r := on.report(cmd.Context(), a)
 		if output.json() {
 			err = printJSON(cmd.OutOrStdout(), r)
 		} else {

@@ -45,7 +45,7 @@ func (n *confNode) intent(s conflist.Selection) assess.Intent {
 func (n *confNode) given(but ...string) string {
 	var b strings.Builder
 	n.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && slices.Contains([]string{"runtime", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network", "record-dir"}, f.Name) && !slices.Contains(but, f.Name) {
+		if f.Changed && slices.Contains([]string{"runtime", "runtime-endpoint", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network", "record-dir"}, f.Name) && !slices.Contains(but, f.Name) {
 			printable.Fprintf(&b, " --%s %s", f.Name, inShell(f.Value.String()))
 		}
 	})

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,7 @@ type confNode struct {
 	*siteFlags
 	recordDir string
 
+	site             site.Site
 	dir              string
 	runtime          conflist.Runtime
 	assumed          bool // that there is a runtime: none was found
@@ -50,7 +52,7 @@ func (n *confNode) find() error {
 	if err != nil {
 		return err
 	}
-	s, err := site.Find("", o)
+	s, err := site.FindRunning(context.Background(), "", o)
 	if errors.Is(err, site.ErrNone) && o.Runtime == 0 {
 		s, err = withoutRuntime(o)
 		n.assumed = len(o.BinDirs) == 0
@@ -58,7 +60,7 @@ func (n *confNode) find() error {
 	if err != nil {
 		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
 	}
-	n.dir, n.runtime, n.internalLoopback, n.how = s.ConfDir, s.Runtime, s.InternalLoopback, s.How
+	n.site, n.dir, n.runtime, n.internalLoopback, n.how = s, s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked(probe.Patience)
 	n.record, err = installer.ReadRecord(n.recordDir)
 	switch {

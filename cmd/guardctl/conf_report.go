@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -59,7 +60,7 @@ type confFinding struct {
 
 // report shows an assessment. What is not to be read for it, it goes without: the
 // records of the quarantine.
-func (n *confNode) report(a assess.Assessment) confReport {
+func (n *confNode) report(ctx context.Context, a assess.Assessment) confReport {
 	s := a.Selection
 	r := confReport{
 		Runtime: n.runtime.Kind.String(), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
@@ -86,7 +87,9 @@ func (n *confNode) report(a assess.Assessment) confReport {
 			Keep: p.Keep, Command: p.Command, Remedy: p.Remedy, Minor: p.Minor, Unknown: p.Unknown,
 		})
 	}
-	r.Findings = append(r.Findings, n.missingPlugins(a)...)
+	for _, p := range n.besideFiles(ctx, a) {
+		r.Findings = append(r.Findings, shownProblem(p))
+	}
 	r.Findings = append(r.Findings, n.entryFindings()...)
 	return r
 }

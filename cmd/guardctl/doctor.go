@@ -98,6 +98,8 @@ func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) 
 	if s, err := conflist.Select(n.dir, n.runtime); err == nil { // that it cannot be read is for a check to say
 		target.Conf.Intent = n.intent(s)
 	}
+	a, err := n.assess()
+	target.Conf.Inspect = n.inspections(a, err, e.StateDir)
 	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
 }
 

@@ -27,7 +27,9 @@ func CallSuite() []*Check {
 }
 
 // NodeSuite gives the checks that run without a pod only.
-func NodeSuite() []*Check { return []*Check{GuardPlacement, TunnelPeers} }
+func NodeSuite() []*Check {
+	return []*Check{GuardPlacement, RuntimeState, ChainPlugins, PodNetworks, TunnelPeers}
+}
 
 // HeadSuite gives the checks that need no result of a primary plugin: those that
 // run where the guard also stands first in the list.
@@ -40,5 +42,5 @@ func Names() []string {
 	for _, c := range CallSuite() {
 		names = append(names, c.Name)
 	}
-	return append(names, guardPlacementName, tunnelPeersName)
+	return append(names, guardPlacementName, runtimeStateName, chainPluginsName, podNetworksName, tunnelPeersName)
 }

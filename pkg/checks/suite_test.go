@@ -3,6 +3,7 @@
 package checks_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,6 +187,8 @@ func healthyConf(t *testing.T) checks.Conf {
 		Runtime:  conflist.NewRuntime(conflist.Containerd),
 		Loopback: func() (checks.Loopback, error) { return checks.Loopback{Ours: true}, nil },
 	}
+	nothing := func(context.Context) ([]guard.Finding, error) { return nil, nil }
+	conf.Inspect = checks.Inspections{Runtime: nothing, Chain: nothing, Pods: nothing}
 	conf.Runtime.BinDirs = []string{t.TempDir()}
 	for path, text := range map[string]string{
 		filepath.Join(conf.Dir, "10-a.conflist"):            `{"name": "a", "plugins": [{"type": "bridge"}, {"type": "cni-guard"}]}`,

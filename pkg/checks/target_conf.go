@@ -33,6 +33,8 @@ type Conf struct {
 	Intent assess.Intent
 	// Loopback tells of the loopback plugin of the node; nil where nobody looked.
 	Loopback func() (Loopback, error)
+	// Inspect has what only guardctl looks at.
+	Inspect Inspections
 }
 
 // A Loopback is the loopback plugin that the runtime would call.

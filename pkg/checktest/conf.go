@@ -3,6 +3,7 @@
 package checktest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type conf struct {
 	runtime  conflist.Kind
 	dir      string // folder, missing, file, none, or "" where nothing is said
 	loopback string
+	inspect  string // what each inspection finds
 }
 
 // set takes a key of the target section that is about the configuration.
@@ -59,6 +61,8 @@ func (c *conf) set(key, value string) (known bool, err error) {
 		oneOf(&c.dir, "folder", "missing", "file", "none")
 	case "loopback":
 		oneOf(&c.loopback, "ours", "other", "missing", "internal", "unreadable", "none")
+	case "inspection":
+		oneOf(&c.inspect, "nothing", "finding", "minor", "unreadable", "none")
 	default:
 		return false, nil
 	}
@@ -130,6 +134,8 @@ func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) erro
 	if said.crio != nil {
 		t.Conf.CRIODefaultNetwork = func() (string, error) { return *said.crio, nil }
 	}
+	look := said.inspection()
+	t.Conf.Inspect = checks.Inspections{Runtime: look, Chain: look, Pods: look}
 	t.Conf.Loopback = said.loopbackOf(filepath.Join(root, "bin", "loopback"))
 	var err error
 	t.Conf.Dir, err = f.confDir(filepath.Join(root, "net.d"))
@@ -171,4 +177,19 @@ func (c conf) loopbackOf(path string) func() (checks.Loopback, error) {
 		l.Path = ""
 	}
 	return func() (checks.Loopback, error) { return l, nil }
+}
+
+// inspection returns a look that finds what the target section says.
+func (c conf) inspection() checks.Inspection {
+	found := []guard.Finding{{Object: "something", Problem: "is wrong", Remedy: "Mend it.", Minor: c.inspect == "minor"}}
+	var err error
+	switch c.inspect {
+	case "", "none":
+		return nil
+	case "nothing":
+		found = nil
+	case "unreadable":
+		found, err = nil, errors.New("permission denied")
+	}
+	return func(context.Context) ([]guard.Finding, error) { return found, err }
 }

@@ -106,3 +106,14 @@ func (k Known) paths() []string {
 	}
 	return paths
 }
+
+// Recorded reports whether the ledger has the attachment.
+func (k Known) Recorded() bool { return k.record != nil }
+
+// Pod returns "namespace/name" as ADD recorded it; "" where it did not.
+func (k Known) Pod() string {
+	if k.record == nil {
+		return ""
+	}
+	return k.record.Pod
+}
