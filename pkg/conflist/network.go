@@ -15,13 +15,15 @@ func (c *candidate) asNetwork(v Verdict, reason string, args ...any) {
 	switch {
 	case c.Network == "":
 		c.Reason += "; but its network has no name, so that no pod can start"
-	case !validName(c.Network):
+	case !ValidName(c.Network):
 		c.Reason += fmt.Sprintf("; but no pod can start, for the name of its network may have letters, digits and _.- only, and is %q", c.Network)
 	}
 }
 
-// validName is [a-zA-Z0-9][a-zA-Z0-9_.-]*.
-func validName(name string) bool {
+// ValidName reports whether a name is one that the spec allows to networks and
+// containers: [a-zA-Z0-9][a-zA-Z0-9_.-]*, as utils.ValidateNetworkName of the CNI
+// library has it, without its regular expression.
+func ValidName(name string) bool {
 	for i := range len(name) {
 		c := name[i]
 		switch {

@@ -13,7 +13,7 @@ func FuzzName(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		if want := utils.ValidateNetworkName(name) == nil; validName(name) != want {
+		if want := utils.ValidateNetworkName(name) == nil; ValidName(name) != want {
 			t.Errorf("%q: libcni says %v", name, want)
 		}
 	})

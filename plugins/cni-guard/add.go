@@ -5,8 +5,6 @@ package main
 import (
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
@@ -15,7 +13,7 @@ import (
 
 // add judges the sandbox, looks after it, records it, and hands on the result
 // of the plugins before it, as it came in.
-func (p *plugin) add(args *skel.CmdArgs) error {
+func (p *plugin) add(args *cmdArgs) error {
 	c, want, err := readAll(args)
 	if err != nil {
 		return err
@@ -43,7 +41,7 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 // remember writes down whose sandbox this is. A pod that is refused is recorded
 // as well, without a cookie where it was given the node's namespace: its DEL
 // follows, and must know what the primary plugin left there.
-func (k *call) remember(args *skel.CmdArgs) {
+func (k *call) remember(args *cmdArgs) {
 	kind := k.target.Netns.Kind
 	if kind != netstate.Sandbox && kind != netstate.Node {
 		return

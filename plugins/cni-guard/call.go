@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -37,7 +36,7 @@ type call struct {
 // readAll reads the configuration and the result in it, for the verbs that fail
 // where the configuration is not valid. A result that cannot be read refuses
 // nothing.
-func readAll(args *skel.CmdArgs) (config, checks.Interface, *types.Error) {
+func readAll(args *cmdArgs) (config, checks.Interface, *types.Error) {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
 		return c, checks.Interface{}, err
@@ -49,7 +48,7 @@ func readAll(args *skel.CmdArgs) (config, checks.Interface, *types.Error) {
 
 // open opens the namespaces. What cannot be opened becomes a View that answers
 // with the error, so that the checks that need it cannot tell.
-func open(command string, c config, want checks.Interface, args *skel.CmdArgs) *call {
+func open(command string, c config, want checks.Interface, args *cmdArgs) *call {
 	netns := netstate.OpenNetns(args.Netns)
 	k := &call{
 		config: c,

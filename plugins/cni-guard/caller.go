@@ -8,14 +8,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // conf says where the configuration of a call comes from. Nothing is read yet.
-func (c config) conf(args *skel.CmdArgs) checks.Conf {
+func (c config) conf(args *cmdArgs) checks.Conf {
 	return checks.Conf{
 		Dir:     c.ConfDir,
 		Network: c.Network,

@@ -3,15 +3,13 @@
 package main
 
 import (
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
 // check looks at the sandbox and changes nothing. CRI-O calls it right after
 // every ADD.
-func (p *plugin) check(args *skel.CmdArgs) error {
+func (p *plugin) check(args *cmdArgs) error {
 	c, want, err := readAll(args)
 	if err != nil {
 		return err

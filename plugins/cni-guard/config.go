@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
-	"github.com/containernetworking/cni/pkg/utils"
 	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // A config is the plugin's entry of the conflist with what the runtime adds.
@@ -80,8 +80,8 @@ func (c *config) readCall(keys map[string]json.RawMessage) error {
 	if c.CNIVersion == "" {
 		c.CNIVersion = unversioned
 	}
-	if err := utils.ValidateNetworkName(c.Network); err != nil && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf(`read "name": %w`, err))
+	if !conflist.ValidName(c.Network) && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf(`read "name": %q is not the name of a network: it may have letters, digits, dots, dashes and underscores`, c.Network))
 		c.Network = "" // it would become the name of a file
 	}
 	c.PrevResult = notNull(keys["prevResult"])

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -18,7 +17,7 @@ import (
 // del lets the chain go on, unless the namespace is the node's or another
 // pod's: then it releases the sandbox without a namespace and stops the chain,
 // as the plugins that follow would act on what is not theirs.
-func (p *plugin) del(args *skel.CmdArgs) error {
+func (p *plugin) del(args *cmdArgs) error {
 	if os.Getenv(release.Variable) != "" {
 		return nil // guardctl releases this chain, and we are in it under another name
 	}
@@ -36,7 +35,7 @@ func (p *plugin) del(args *skel.CmdArgs) error {
 }
 
 // del judges the sandbox that was opened, and lets the chain go on or stops it.
-func (k *call) del(args *skel.CmdArgs) error {
+func (k *call) del(args *cmdArgs) error {
 	k.recall()
 	report := k.judge(checks.CallSuite(), guard.Del, k.stopLate)
 	k.log.report(report)
@@ -60,7 +59,7 @@ func (k *call) del(args *skel.CmdArgs) error {
 // operator: its address may be another pod's by now, and plugins that clean up by
 // address, such as firewall, would take that pod's rules. This holds wherever
 // CNI_NETNS leads, and also where nothing is there any more.
-func (k *call) stopAfterRelease(args *skel.CmdArgs, outcome release.Outcome) error {
+func (k *call) stopAfterRelease(args *cmdArgs, outcome release.Outcome) error {
 	finding, advice := "container "+args.ContainerID+" was released", "Nothing is left to do"
 	if !outcome.Complete {
 		finding, advice = finding+" in part", "The next DEL goes on with it"

@@ -7,22 +7,30 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
-	"github.com/containernetworking/cni/pkg/utils"
 	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
+// The cmdArgs of a call are what the runtime passes (SPEC 1.1.0, section 2,
+// "Parameters"), under the names that pkg/skel of the CNI library gives them.
+type cmdArgs struct {
+	ContainerID, Netns, IfName, Args, Path, NetnsOverride string
+	StdinData                                             []byte
+}
+
 // A verb answers one CNI_COMMAND.
-type verb func(*skel.CmdArgs) error
+type verb func(*cmdArgs) error
 
 // A dispatcher reads a call and has the right verb answer it, as pkg/skel of the CNI
 // library does, but for one thing: it refuses no cniVersion. skel refuses what it does
 // not know before the verb is reached. A list whose primary plugin is content with a
 // version must not stop working because the guard was added to it, and a DEL must be
 // judged whatever the list says. It also leaves the configuration to the verb, which
-// parses it once.
+// parses it once, and compiles no regular expression at every start.
 type dispatcher struct {
 	getenv         func(string) string
 	stdin          io.Reader
@@ -59,8 +67,8 @@ func (d dispatcher) serve() error {
 
 // args reads the environment, and requires of it what the command needs (SPEC 1.1.0,
 // section 2).
-func (d dispatcher) args(command string) (*skel.CmdArgs, *types.Error) {
-	args := new(skel.CmdArgs)
+func (d dispatcher) args(command string) (*cmdArgs, *types.Error) {
+	args := new(cmdArgs)
 	attachment, sandbox := []string{"ADD", "CHECK", "DEL"}, []string{"ADD", "CHECK"}
 	var missing []string
 	for _, v := range []struct {
@@ -69,9 +77,9 @@ func (d dispatcher) args(command string) (*skel.CmdArgs, *types.Error) {
 		required bool
 		validate func(string) *types.Error
 	}{
-		{"CNI_CONTAINERID", &args.ContainerID, slices.Contains(attachment, command), utils.ValidateContainerID},
+		{"CNI_CONTAINERID", &args.ContainerID, slices.Contains(attachment, command), validateContainerID},
 		{"CNI_NETNS", &args.Netns, slices.Contains(sandbox, command), nil},
-		{"CNI_IFNAME", &args.IfName, slices.Contains(attachment, command), utils.ValidateInterfaceName},
+		{"CNI_IFNAME", &args.IfName, slices.Contains(attachment, command), validateInterfaceName},
 		{"CNI_ARGS", &args.Args, false, nil},
 		{"CNI_PATH", &args.Path, true, nil},
 		{"CNI_NETNS_OVERRIDE", &args.NetnsOverride, false, nil},
@@ -91,4 +99,29 @@ func (d dispatcher) args(command string) (*skel.CmdArgs, *types.Error) {
 		return nil, types.NewError(types.ErrInvalidEnvironmentVariables, fmt.Sprintf("required env variables [%s] missing", strings.Join(missing, ",")), "")
 	}
 	return args, nil
+}
+
+func validateContainerID(id string) *types.Error {
+	if !conflist.ValidName(id) {
+		return types.NewError(types.ErrInvalidEnvironmentVariables, "invalid characters in containerID", id)
+	}
+	return nil
+}
+
+// validateInterfaceName allows what the kernel does (dev_valid_name in
+// net/core/dev.c): fewer than 16 bytes, not "." or "..", and no slash, colon or
+// white space.
+func validateInterfaceName(name string) *types.Error {
+	invalid := func(why, details string) *types.Error {
+		return types.NewError(types.ErrInvalidEnvironmentVariables, why, details)
+	}
+	switch {
+	case len(name) > 15:
+		return invalid("interface name is too long", "interface name should be less than 16 characters")
+	case name == ".", name == "..":
+		return invalid("interface name is . or ..", "")
+	case strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == ':' || unicode.IsSpace(r) }):
+		return invalid("interface name contains / or : or whitespace characters", "")
+	}
+	return nil
 }

@@ -58,7 +58,7 @@ func called(t *testing.T, env map[string]string, conf string, fails error, by fu
 	var s seen
 	verbs := map[string]verb{}
 	for _, name := range []string{"ADD", "DEL", "CHECK", "GC", "STATUS"} {
-		verbs[name] = func(a *skel.CmdArgs) error {
+		verbs[name] = func(a *cmdArgs) error {
 			s.verb, s.args = name, strings.Join([]string{a.ContainerID, a.Netns, a.IfName, a.Args, a.Path, a.NetnsOverride, string(a.StdinData)}, "|")
 			return fails
 		}
@@ -107,8 +107,11 @@ func withSkel(t *testing.T, env map[string]string, conf string, verbs map[string
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
+	skels := func(name string) func(*skel.CmdArgs) error {
+		return func(a *skel.CmdArgs) error { return verbs[name]((*cmdArgs)(a)) }
+	}
 	err := skel.PluginMainFuncsWithError(skel.CNIFuncs{
-		Add: verbs["ADD"], Del: verbs["DEL"], Check: verbs["CHECK"], GC: verbs["GC"], Status: verbs["STATUS"],
+		Add: skels("ADD"), Del: skels("DEL"), Check: skels("CHECK"), GC: skels("GC"), Status: skels("STATUS"),
 	}, version.All, "about")
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(dir, name))

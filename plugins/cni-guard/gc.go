@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/ledger"
@@ -14,7 +13,7 @@ import (
 
 // gc forgets the records of attachments that the runtime no longer knows. It
 // never fails: what it cannot do today the next one does.
-func (p *plugin) gc(args *skel.CmdArgs) error {
+func (p *plugin) gc(args *cmdArgs) error {
 	c, configErr := parseConfig(args.StdinData)
 	p.begin("GC", c, args)
 	log := journal{"GC", c, args}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -273,10 +272,10 @@ func (w *world) key(c *container) ledger.Key {
 }
 
 // call makes a call of the plugin whose target is the model.
-func (w *world) call(command string, c *container) (*call, *skel.CmdArgs) {
+func (w *world) call(command string, c *container) (*call, *cmdArgs) {
 	conf := defaultConfig()
 	conf.Network, conf.StateDir = "net", w.dir
-	args := &skel.CmdArgs{ContainerID: c.id, IfName: "eth0", Netns: c.path}
+	args := &cmdArgs{ContainerID: c.id, IfName: "eth0", Netns: c.path}
 	k := &call{
 		config: conf, key: w.key(c), ledger: ledger.Ledger(w.dir), log: journal{command, conf, args},
 		bootID: func() (string, error) { return fmt.Sprintf("boot-%d", w.boot), nil },

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/events"
@@ -28,7 +27,7 @@ import (
 type journal struct {
 	command string
 	config  config
-	args    *skel.CmdArgs
+	args    *cmdArgs
 }
 
 // A subject is what a line of the journal is about; "" where it is about no check.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -20,7 +19,7 @@ var errLate = fmt.Errorf("the call was not done within %v; the kernel or a file 
 
 // begin has the journal say so if the call hangs before any check runs, such as in
 // opening the namespace.
-func (p *plugin) begin(command string, c config, args *skel.CmdArgs) {
+func (p *plugin) begin(command string, c config, args *cmdArgs) {
 	p.watch.ifLate(func() error {
 		log := journal{command, c, args}
 		return within(grace, func() error {

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -21,7 +19,7 @@ import (
 
 // releaseAndStop releases what the other plugins hold for the sandbox and words
 // the error that keeps them from its namespace.
-func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
+func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) error {
 	request := k.request(args)
 	outcome := k.release(request)
 	outcome.Left = append(outcome.Left, k.leftOnNode()...)
@@ -34,7 +32,7 @@ func (k *call) releaseAndStop(refusal guard.Outcome, args *skel.CmdArgs) error {
 // of the chain needs one for its DEL, and reports whether the chain must stop: all
 // was released, or a plugin that cleans up by address was called. Otherwise the chain
 // goes on: it may fail, and then the runtime tries again.
-func (k *call) releasedForOthers(args *skel.CmdArgs) (release.Outcome, bool) {
+func (k *call) releasedForOthers(args *cmdArgs) (release.Outcome, bool) {
 	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
 	request := k.request(args)
 	if !gone || k.Settings.Audit || !request.HelpNeeded() {
@@ -72,7 +70,7 @@ func (k *call) releasedInPart() bool {
 }
 
 // finishRelease goes on with a release that was begun.
-func (k *call) finishRelease(args *skel.CmdArgs) error {
+func (k *call) finishRelease(args *cmdArgs) error {
 	outcome := k.release(k.request(args))
 	k.log.helped("went on with a release that was begun before", outcome)
 	return k.stopAfterRelease(args, outcome)
@@ -135,7 +133,7 @@ func samePod(there, want []netip.Prefix) bool {
 }
 
 // request names the sandbox to guardctl.
-func (k *call) request(args *skel.CmdArgs) release.Request {
+func (k *call) request(args *cmdArgs) release.Request {
 	return release.Request{
 		ContainerID: args.ContainerID,
 		IfName:      args.IfName,

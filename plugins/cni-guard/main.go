@@ -8,8 +8,6 @@ package main
 import (
 	"os"
 
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -50,7 +48,7 @@ type plugin struct {
 // guarded wraps a verb. A panic of ours must not fail a pod: the verb then
 // succeeds with what it had answered so far.
 func (p *plugin) guarded(answer verb) verb {
-	return func(args *skel.CmdArgs) (err error) {
+	return func(args *cmdArgs) (err error) {
 		p.watch = startWatchdog()
 		defer func() {
 			if cause := recover(); cause != nil {

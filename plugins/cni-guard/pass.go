@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	"golang.org/x/sys/unix"
 
@@ -47,11 +46,11 @@ func (p *plugin) verbs() map[string]verb {
 }
 
 // pass judges nothing.
-func pass(*skel.CmdArgs) error { return nil }
+func pass(*cmdArgs) error { return nil }
 
 // passAdd hands on the result of the plugins before it. A configuration that is not
 // valid is no reason to fail any more.
-func (p *plugin) passAdd(args *skel.CmdArgs) error {
+func (p *plugin) passAdd(args *cmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil && err.Code == types.ErrDecodingFailure {
 		return err // there is no result to hand on
@@ -63,7 +62,7 @@ func (p *plugin) passAdd(args *skel.CmdArgs) error {
 // passDel judges nothing, and retires the record of the sandbox: one that was
 // recorded before the marker was there must not seem to be alive when the guard
 // judges again.
-func passDel(args *skel.CmdArgs) error {
+func passDel(args *cmdArgs) error {
 	if os.Getenv(release.Variable) != "" {
 		return nil // guardctl releases this chain under another name
 	}

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/containernetworking/cni/pkg/skel"
-
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -16,7 +14,7 @@ import (
 // status answers whether the node is fit for pods. The runtime asks every few
 // seconds and makes the node NotReady on an error, and then no pod starts whose ADD
 // would repair anything. So STATUS repairs what ADD would, and reports what is left.
-func (p *plugin) status(args *skel.CmdArgs) error {
+func (p *plugin) status(args *cmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
 		return err
