@@ -105,6 +105,8 @@ func (w *workshop) start(ctx context.Context, args ...string) ([]claim.Sighting,
 	command := append([]string{w.self, "play", "-scratch", scratch}, append(w.flags, args...)...)
 	cmd := exec.CommandContext(ctx, w.inNode, command...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// What outlives its node would keep its output open.
+	cmd.WaitDelay = 10 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -5,6 +5,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/claim"
@@ -61,4 +62,38 @@ func seeShown(ctx context.Context, s *stage.Stage) error {
 	}
 	s.See(claim.Shown, answer.Says(fmt.Sprintf("pods get network %q", chain.Name), s.Runtime.(runtimes.Selector).Own()), answer.String())
 	return nil
+}
+
+// soon bounds an ADD that CRI-O puts off until it has a network.
+const soon = 5 * time.Second
+
+var defaultNetworkMissing = Scenario{
+	Name:     "default-network-missing",
+	Incident: "CRI-O takes its network by name, and no file has one of that name; the pods' own file lies there.",
+	Harms:    []claim.Claim{claim.NodeReady, claim.NextPod},
+	Limits:   []claim.Claim{claim.NodeReady, claim.NextPod},
+	Limit:    "CRI-O has no network then, and calls nobody",
+	Holds:    []claim.Claim{claim.NameMissing},
+	NotOn:    defaultNetwork(runtimes.ByFile, "").NotOn,
+	Setup: stage.Setup{
+		Settings: runtimes.Settings{DefaultNetwork: runtimes.DefaultNetwork{Name: "other", By: runtimes.ByFile}},
+	},
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		if err := seeNodeReady(ctx, s); err != nil {
+			return err
+		}
+		next, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		_, err := s.Runtime.Run(next, "next")
+		s.See(claim.NextPod, err == nil, fmt.Sprint(err))
+		if !s.Guarded {
+			return nil
+		}
+		answer, err := s.Guardctl(ctx, "conf")
+		if err != nil {
+			return err
+		}
+		s.See(claim.NameMissing, answer.Code == 1 && answer.Says("cni_default_network", `"other"`) && !answer.Says("in use"), answer.String())
+		return nil
+	},
 }

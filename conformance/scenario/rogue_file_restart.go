@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/stage"
+)
+
+var rogueFileRestart = Scenario{
+	Name:     "rogue-file-restart",
+	Incident: "05-b.conflist wins as in rogue-file-wins, and CRI-O starts the next time: the pods that run are of another network than its default, and it collects their attachments as garbage.",
+	Harms:    []claim.Claim{claim.KeptNetwork},
+	Limits:   []claim.Claim{claim.KeptNetwork},
+	Limit:    "CRI-O takes the attachments of its default network only for valid (ocicni 0.5.0), and the DEL that it calls for the others is that of a pod that ends, with the path of its own namespace; put the rogue away before CRI-O starts the next time",
+	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	NotOn:    onlyCRIO("it never asks its networks to collect garbage"),
+	Play: func(ctx context.Context, s *stage.Stage) error {
+		const rogue = "05-b.conflist"
+		before, err := seeBefore(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.Install(rogue, s.LeftoverList()); err != nil {
+			return err
+		}
+		if err := s.AwaitLeftover(ctx); err != nil {
+			return err
+		}
+		if err := restart(ctx, s); err != nil {
+			return err
+		}
+		// CRI-O is ready when it has collected.
+		if err := awaitReady(ctx, s); err != nil {
+			return err
+		}
+		if err := s.SeePod(claim.KeptNetwork, before); err != nil {
+			return err
+		}
+		if err := s.SeeNode(); err != nil || !s.Guarded {
+			return err
+		}
+		return putAway(ctx, s, rogue, before)
+	},
+}
