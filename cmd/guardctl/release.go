@@ -3,11 +3,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -17,8 +20,9 @@ import (
 func releaseCommand() *cobra.Command {
 	var r releasing
 	var binDirs string
+	var orphans, yes bool
 	cmd := &cobra.Command{
-		Use:   "release --container-id ID --network NAME",
+		Use:   "release --container-id ID --network NAME | --orphans",
 		Short: "Release what a lost sandbox still holds",
 		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace: they\n" +
 			"give back its addresses and remove what they keep on the node, and cannot touch a\n" +
@@ -31,11 +35,15 @@ func releaseCommand() *cobra.Command {
 			"What was released is marked below --state-dir and never released again. Plugins that\n" +
 			"clean up by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
 			"The beginning of a container ID, as crictl prints it, is enough if it is unique.\n\n" +
+			"--orphans lists the attachments of sandboxes that are gone by proof, and that the\n" +
+			"runtime, if it answers, does not know any more, so that nobody will release them. It\n" +
+			"calls nothing. With --yes it then releases each, after the same look. --cache-dir\n" +
+			"limits that to one cache.\n\n" +
 			"It exits with 0 if all was released, now or before, 1 if a plugin failed or kept the\n" +
 			"address, and 2 if it refuses or nothing could be tried. With --dry-run it calls nothing,\n" +
 			"and exits with 0 if plugins would be called or all was released before, and 2 if it\n" +
 			"would refuse.",
-		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run",
+		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run\n  guardctl release --orphans",
 		Args:    cobra.NoArgs,
 	}
 	flags := cmd.Flags()
@@ -51,11 +59,8 @@ func releaseCommand() *cobra.Command {
 	flags.BoolVar(&r.forRuntime, "for-runtime", false, "the runtime has sent the DEL of this attachment; used by the plugin")
 	flags.StringVar(&r.netns, "netns", "", "CNI_NETNS of that DEL; used by the plugin")
 	r.output = outputFlag(cmd, "text", "json")
-	for _, name := range []string{"container-id", "network"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag was added above
-		}
-	}
+	flags.BoolVar(&orphans, "orphans", false, "list what pods that are gone still hold; instead of --container-id and --network")
+	flags.BoolVar(&yes, "yes", false, "with --orphans: release all that is listed")
 	for _, name := range []string{"for-runtime", "netns"} {
 		if err := flags.MarkHidden(name); err != nil {
 			panic(err) // the flag was added above
@@ -63,9 +68,39 @@ func releaseCommand() *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r.BinDirs = filepath.SplitList(binDirs)
+		if err := releaseUsage(flags, orphans); err != nil {
+			return usageError(err)
+		}
+		if orphans {
+			return r.orphans(cmd, yes, flags.Changed("bin-dir"))
+		}
 		return r.run(cmd)
 	}
 	return cmd
+}
+
+// releaseUsage returns what is wrong with the flags that say what to release.
+func releaseUsage(flags *pflag.FlagSet, orphans bool) error {
+	var missing, excess []string
+	for _, name := range []string{"container-id", "network"} {
+		if !flags.Changed(name) {
+			missing = append(missing, name)
+		}
+	}
+	for _, name := range []string{"container-id", "network", "ifname", "force"} {
+		if flags.Changed(name) {
+			excess = append(excess, "--"+name)
+		}
+	}
+	switch {
+	case orphans && len(excess) > 0:
+		return fmt.Errorf("--orphans finds the attachments itself: leave out %s", strings.Join(excess, ", "))
+	case !orphans && len(missing) > 0:
+		return fmt.Errorf("required flag(s) \"%s\" not set", strings.Join(missing, `", "`))
+	case !orphans && flags.Changed("yes"):
+		return errors.New("--yes is for --orphans only")
+	}
+	return nil
 }
 
 // defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it; else the

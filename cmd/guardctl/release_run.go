@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -38,10 +37,8 @@ type releasing struct {
 }
 
 func (r *releasing) run(cmd *cobra.Command) error {
-	// libcni hands our environment on to the plugins, and this one would tell
-	// them that the node's namespace is meant.
-	if err := errors.Join(os.Unsetenv("CNI_NETNS_OVERRIDE"), os.Setenv(release.Variable, "1")); err != nil {
-		return fmt.Errorf("clean environment: %w", err)
+	if err := cleanEnvironment(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()

@@ -34,7 +34,7 @@ func Attachments(ctx context.Context, s site.Site, a assess.Assessment, stateDir
 	known := ask(ctx, s)
 	all := onOtherNetworks(s, a, cached, known, stateDir)
 	all = append(all, olderThanGuard(a, cached)...)
-	orphans, err := Orphans(ctx, s, a, stateDir)
+	orphans, err := Orphans(ctx, s, a, stateDir, "")
 	for _, o := range orphans {
 		all = append(all, o.problem())
 	}

@@ -34,13 +34,18 @@ type Orphan struct {
 	Unknown bool
 }
 
-// Orphans lists the orphans of the runtime's cache, and those that only host-local
-// has of the networks that pods get. A sandbox is gone only where that is proved.
-func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir string) ([]Orphan, error) {
+// Orphans lists the orphans of all caches, or of one if only that is named, and
+// otherwise those that only host-local has of the networks that pods get. A sandbox
+// is gone only where that is proved.
+func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir, only string) ([]Orphan, error) {
 	known := ask(ctx, s)
+	dirs := cacheDirs(s)
+	if only != "" {
+		dirs = []string{only}
+	}
 	var all []Orphan
 	var everywhere []lost.Cached
-	for _, dir := range cacheDirs(s) {
+	for _, dir := range dirs {
 		cached, err := lost.List(dir)
 		if err != nil {
 			return nil, err
@@ -55,6 +60,9 @@ func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir str
 		if j := look.Judge(); j.Verdict == release.Gone && !look.Released("") {
 			all = append(all, Orphan{Attachment: c.Attachment, Pod: c.Pod, Source: c.Path, Proof: j.Because()})
 		}
+	}
+	if only != "" {
+		return all, nil
 	}
 	reserved, err := reservations(a)
 	if err != nil {
