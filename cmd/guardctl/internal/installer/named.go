@@ -4,10 +4,11 @@ package installer
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
@@ -15,32 +16,25 @@ import (
 
 // namesGuard reports whether a document has a plugin of the guard's type, at any
 // depth: Multus has copies of other lists in its own. The type is compared as a parser
-// reads it, with escapes resolved and keys folded as encoding/json does. In a document
-// that does not parse the bare name is enough: it keeps the plugin, which does no harm.
+// reads it, with escapes resolved and keys folded as encoding/json does; of a key that
+// is there several times each value counts. In a document that does not parse the bare
+// name is enough: it keeps the plugin, which does no harm.
 func namesGuard(doc []byte) bool {
-	var v any
-	if err := json.Unmarshal(doc, &v); err != nil {
+	if !gjson.ValidBytes(doc) {
 		return bytes.Contains(bytes.ReplaceAll(doc, []byte{0}, nil), []byte(conflist.GuardType)) // UTF-16 has zeros
 	}
-	return hasGuard(v)
+	return hasGuard(gjson.ParseBytes(doc))
 }
 
-func hasGuard(v any) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			if strings.EqualFold(key, "type") && value == any(conflist.GuardType) || hasGuard(value) {
-				return true
-			}
-		}
-	case []any:
-		for _, value := range v {
-			if hasGuard(value) {
-				return true
-			}
-		}
+func hasGuard(v gjson.Result) (found bool) {
+	if !v.IsObject() && !v.IsArray() {
+		return false
 	}
-	return false
+	v.ForEach(func(key, value gjson.Result) bool {
+		found = strings.EqualFold(key.String(), "type") && value.String() == conflist.GuardType || hasGuard(value)
+		return !found
+	})
+	return found
 }
 
 // names reports whether a file names the guard; see namesGuard.

@@ -53,7 +53,11 @@ func OpenRelease(dir string) (*Release, error) {
 	}
 	r := &Release{dir: resolved(abs), programs: map[string]*built{}}
 	for _, name := range []string{guardctl, plugin, lo, ownLo} {
-		r.programs[name] = open(filepath.Join(r.dir, name))
+		b := open(filepath.Join(r.dir, name))
+		if b.err == nil && (name != lo || b.isLoopback()) { // another project's is none of our business
+			b.version = version(b.path)
+		}
+		r.programs[name] = b
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -68,8 +72,11 @@ func open(path string) *built {
 	if err != nil {
 		return &built{path: path, err: err}
 	}
-	return &built{path: path, content: content, hash: hash(content), version: version(path)}
+	return &built{path: path, content: content, hash: hash(content)}
 }
+
+// isLoopback reports whether a program is our loopback plugin.
+func (b *built) isLoopback() bool { return loopback.OursIn(bytes.NewReader(b.content)) }
 
 // find returns a program, or an error that says where to look for it.
 func (r *Release) find(name string) (*built, error) {
@@ -83,7 +90,7 @@ func (r *Release) find(name string) (*built, error) {
 // loopback returns our loopback plugin, nil where the release has none.
 func (r *Release) loopback() *built {
 	for _, name := range []string{lo, ownLo} {
-		if b := r.programs[name]; b.err == nil && loopback.OursIn(bytes.NewReader(b.content)) {
+		if b := r.programs[name]; b.err == nil && b.isLoopback() {
 			return b
 		}
 	}
