@@ -20,13 +20,18 @@ type Status struct {
 }
 
 // Status asks for the status, verbosely.
-func (r Runtime) Status(ctx context.Context) (s Status, err error) {
+func (r Runtime) Status(ctx context.Context) (Status, error) {
 	answer, err := r.call(ctx, "Status", []byte{0x08, 1}) // verbose = true
 	if err != nil {
-		return s, err
+		return Status{}, err
 	}
-	s.Info = map[string]string{}
-	err = each(answer, func(field protowire.Number, value []byte) error {
+	return readStatus(answer)
+}
+
+// readStatus reads a StatusResponse.
+func readStatus(answer []byte) (Status, error) {
+	s := Status{Info: map[string]string{}}
+	err := each(answer, func(field protowire.Number, value []byte) error {
 		switch field {
 		case 1:
 			return each(value, func(field protowire.Number, condition []byte) error {
@@ -83,12 +88,17 @@ type Sandbox struct {
 }
 
 // Sandboxes asks for all sandboxes.
-func (r Runtime) Sandboxes(ctx context.Context) (all []Sandbox, err error) {
+func (r Runtime) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 	answer, err := r.call(ctx, "ListPodSandbox", nil)
 	if err != nil {
 		return nil, err
 	}
-	err = each(answer, func(field protowire.Number, item []byte) error {
+	return readSandboxes(answer)
+}
+
+// readSandboxes reads a ListPodSandboxResponse.
+func readSandboxes(answer []byte) (all []Sandbox, _ error) {
+	err := each(answer, func(field protowire.Number, item []byte) error {
 		if field != 1 {
 			return nil
 		}

@@ -95,6 +95,9 @@ func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 		problem.What, problem.Pods = fmt.Sprintf("has loaded no network, though %s has %s", a.Selection.Dir, would), "no pod can start"
 	case !sameLists(loaded.Networks, a.Selection):
 		problem.What = fmt.Sprintf("works with %s, and %s has %s by now", has, a.Selection.Dir, would)
+		if strings.Contains(would, "("+has+")") { // the same plugins
+			problem.What = fmt.Sprintf("works with %s as it was before, and %s has other values by now", has, a.Selection.Dir)
+		}
 		problem.Pods = "pods get the old list until it loads the folder again"
 	default:
 		return nil

@@ -61,7 +61,7 @@ func TestRuntime(t *testing.T) {
 		}, "not-loaded: containerd works with network \"a\" of bridge, and CONF has 10-a.conflist (network \"a\" of bridge, cni-guard) by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: systemctl restart containerd\n"},
 		"another value": {nil, func(n *node) *site.Running {
 			return &site.Running{NetworkReady: true, Loaded: n.loaded("a", `{"type":"bridge","mtu":1500}`, guard)}
-		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard, and CONF has 10-a.conflist (network \"a\" of bridge, cni-guard) by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: systemctl restart containerd\n"},
+		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard as it was before, and CONF has other values by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: systemctl restart containerd\n"},
 		"nothing loaded": {nil, func(n *node) *site.Running {
 			l := n.loaded("")
 			l.Trouble = "cni config load failed: no network config found"
