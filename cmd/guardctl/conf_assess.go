@@ -31,7 +31,7 @@ func (n *confNode) assess() (assess.Assessment, error) {
 // intent collects what is known of the operator's wishes beside the files.
 func (n *confNode) intent(s conflist.Selection) assess.Intent {
 	in := assess.Intent{
-		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s),
+		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s), Attachments: n.attachments(s),
 		Flags: n.given("conf-dir"), InstallFlags: n.given(),
 	}
 	if e, err := n.guardEntry(); err == nil {

@@ -27,9 +27,20 @@ type Intent struct {
 	// Flags are appended to the commands of guardctl conf, InstallFlags to guardctl install:
 	// those by which the operator told guardctl about the node. Both begin with a blank.
 	Flags, InstallFlags string
+	// Attachments are the networks that Multus attaches pods to beside their own, as far
+	// as the node knows them.
+	Attachments []Attachment
 	// DaemonGone says why Multus's daemon or its configuration is gone, as "its socket
 	// /run/multus/multus.sock is not there"; "" where that is not known.
 	DaemonGone string
+}
+
+// An Attachment is a network that Multus attaches pods to, by a NetworkAttachmentDefinition
+// or a file of its own.
+type Attachment struct {
+	Network string
+	IfName  string // the interface that it had in a pod; "" where no pod of the node has it
+	Plugins []string
 }
 
 // A Record is what guardctl install wrote down of the file with the guard.

@@ -58,16 +58,17 @@ type Kind string
 
 // The kinds.
 const (
-	NothingLoaded    Kind = "nothing-loaded"    // no pod can start
-	RogueInUse       Kind = "rogue-in-use"      // another file takes the place of the intended one
-	RogueAttached    Kind = "rogue-attached"    // pods are attached to another network as well
-	RogueWaiting     Kind = "rogue-waiting"     // another file could take its place
-	CopyInUse        Kind = "copy-in-use"       // a copy takes its place, of the same network
-	SourceInUse      Kind = "source-in-use"     // what it was made of takes its place, without the guard
-	GuardMissing     Kind = "guard-missing"     // pods get the intended network without the guard
-	IntendedRefused  Kind = "intended-refused"  // the runtime refuses the intended file
-	OwnCopyDiffers   Kind = "own-copy-differs"  // the guard's own copy is not what its source is now
-	IntentUnknown    Kind = "intent-unknown"    // nobody can tell which file is intended
-	MultusIncomplete Kind = "multus-incomplete" // Multus waits for what is not there
-	Unreadable       Kind = "unreadable"        // this user may not read it
+	NothingLoaded    Kind = "nothing-loaded"       // no pod can start
+	RogueInUse       Kind = "rogue-in-use"         // another file takes the place of the intended one
+	RogueAttached    Kind = "rogue-attached"       // pods are attached to another network as well
+	RogueWaiting     Kind = "rogue-waiting"        // another file could take its place
+	CopyInUse        Kind = "copy-in-use"          // a copy takes its place, of the same network
+	SourceInUse      Kind = "source-in-use"        // what it was made of takes its place, without the guard
+	GuardMissing     Kind = "guard-missing"        // pods get the intended network without the guard
+	IntendedRefused  Kind = "intended-refused"     // the runtime refuses the intended file
+	OwnCopyDiffers   Kind = "own-copy-differs"     // the guard's own copy is not what its source is now
+	IntentUnknown    Kind = "intent-unknown"       // nobody can tell which file is intended
+	MultusIncomplete Kind = "multus-incomplete"    // Multus waits for what is not there
+	Unguarded        Kind = "attachment-unguarded" // Multus attaches pods to it without the guard
+	Unreadable       Kind = "unreadable"           // this user may not read it
 )

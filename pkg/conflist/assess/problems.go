@@ -31,6 +31,7 @@ func (j *judge) findProblems() {
 		j.othersWaiting()
 	}
 	j.multus()
+	j.attachments()
 }
 
 // add lists a problem, unless its file is gone again.
@@ -335,6 +336,34 @@ func (j *judge) multus() {
 		return
 	}
 	j.add(p)
+}
+
+// attachments names the networks that Multus attaches pods to beside their own, and in
+// whose list the guard is not. It says so only where the guard is installed.
+func (j *judge) attachments() {
+	if e := j.effective(); e == nil || !e.list.Multus() || !slices.ContainsFunc(j.files, (*file).guarded) {
+		return
+	}
+	for _, a := range j.in.Attachments {
+		if slices.Contains(a.Plugins, conflist.GuardType) || j.hasNetwork(a.Network) {
+			continue
+		}
+		p := Problem{
+			Kind: Unguarded, Minor: true,
+			What:   fmt.Sprintf("is not all that pods get: Multus attaches them to %s, and cni-guard is not among its plugins", Describe(a.Network, a.Plugins)),
+			Pods:   "when the sandbox of such a pod is lost, its interface there is deleted wherever the path leads then",
+			Remedy: `add {"type": "cni-guard"} as the last plugin to the list in the config of that NetworkAttachmentDefinition; a single plugin has to become a list for that`,
+		}
+		if a.IfName != "" {
+			p.Evidence = fmt.Sprintf("a pod of this node had it as %s", Shown(a.IfName))
+		}
+		j.add(p)
+	}
+}
+
+// hasNetwork reports whether a file of the folder has a network: that is a pod's own.
+func (j *judge) hasNetwork(network string) bool {
+	return slices.ContainsFunc(j.files, func(f *file) bool { return f.list.Name == network })
 }
 
 // here reports whether a path, perhaps one of a container, is of the folder.
