@@ -25,6 +25,9 @@ type Handover struct {
 	// Delegate is the name of the first network below "delegates", whose configuration
 	// stands there. The others are networks beside the pod's own.
 	Delegate string
+	// DelegatePlugins are the types of its plugins as they stand there: Multus calls
+	// these, and not those of the file that it copied them from.
+	DelegatePlugins []string
 	// ClusterNetwork is a network, an object of the cluster, or the path of a file as
 	// Multus sees it, which may be in a container.
 	ClusterNetwork string
@@ -45,7 +48,11 @@ func (l List) Handover() (h Handover) {
 		}
 		var conf struct {
 			Delegates []struct {
-				Name string `json:"name"`
+				Name    string `json:"name"`
+				Type    string `json:"type"`
+				Plugins []struct {
+					Type string `json:"type"`
+				} `json:"plugins"`
 			} `json:"delegates"`
 			ClusterNetwork         string `json:"clusterNetwork"`
 			ReadinessIndicatorFile string `json:"readinessindicatorfile"`
@@ -60,7 +67,14 @@ func (l List) Handover() (h Handover) {
 			SocketDir: conf.SocketDir, Kubeconfig: conf.Kubeconfig,
 		}
 		if len(conf.Delegates) > 0 {
-			h.Delegate, h.ClusterNetwork = conf.Delegates[0].Name, ""
+			first := conf.Delegates[0]
+			h.Delegate, h.ClusterNetwork = first.Name, ""
+			if first.Type != "" {
+				h.DelegatePlugins = append(h.DelegatePlugins, first.Type)
+			}
+			for _, p := range first.Plugins {
+				h.DelegatePlugins = append(h.DelegatePlugins, p.Type)
+			}
 		}
 		return h
 	}

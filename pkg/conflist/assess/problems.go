@@ -234,6 +234,16 @@ func (j *judge) guardMissing() {
 	if e == nil || j.in.Uninstalled || j.in.Network != "" || !j.right(e) || e.guarded() || j.delegateGuarded(e) || e.allowed && e != j.intended {
 		return
 	}
+	if to := j.delegate(e); e.list.Multus() && to != nil && to.guarded() {
+		j.add(Problem{
+			Kind: GuardMissing, File: e.name, Keep: j.path(e),
+			What:     fmt.Sprintf("is Multus's file, and has a copy of %s (below delegates), in which cni-guard is not", Shown(to.name)),
+			Evidence: fmt.Sprintf("the copy calls %s", shownAll(e.list.Handover().DelegatePlugins)),
+			Pods:     "pods start without the guard",
+			Remedy:   "restart the pod of Multus on this node, which makes the copy again",
+		})
+		return
+	}
 	elsewhere := j.filter(func(f *file) bool { return f.guarded() && f != e })
 	if j.in.Record == nil && len(elsewhere) == 0 {
 		return
@@ -255,10 +265,13 @@ func (j *judge) guardMissing() {
 }
 
 // delegateGuarded reports whether a file is one of Multus that hands pods on to a file
-// with the guard.
+// with the guard, or has a copy of it with the guard.
 func (j *judge) delegateGuarded(f *file) bool {
 	if !f.list.Multus() {
 		return false
+	}
+	if copied := f.list.Handover().DelegatePlugins; len(copied) > 0 {
+		return slices.Contains(copied, conflist.GuardType)
 	}
 	to := j.delegate(f)
 	return to != nil && to.guarded()
