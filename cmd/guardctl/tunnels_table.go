@@ -14,7 +14,7 @@ import (
 // A tunnelTable is what guardctl tunnels prints.
 type tunnelTable struct {
 	Peers         []tunnelRow       `json:"peers"`
-	NotEnumerable []notEnumerableOf `json:"not_enumerable"`
+	NotEnumerable []notEnumerableOf `json:"notEnumerable"`
 
 	asked   bool              // just now
 	trouble map[string]string // why some could not be asked, or not be remembered
@@ -29,9 +29,9 @@ type tunnelRow struct {
 	Outer  string       `json:"outer"`
 	Probed string       `json:"probed"` // "" where no address is known that answers
 	State  tunnel.State `json:"state"`
-	RTT    *float64     `json:"rtt_ms"` // null without an answer
+	RTT    *float64     `json:"rttMs"` // null without an answer
 	// LastConfirmed is when it last answered; null where nothing is known of that.
-	LastConfirmed *time.Time `json:"last_confirmed"`
+	LastConfirmed *time.Time `json:"lastConfirmed"`
 
 	more int // further blocks
 	why  string

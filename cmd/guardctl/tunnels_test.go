@@ -108,7 +108,7 @@ func TestTunnelsJSON(t *testing.T) {
 	out, code := guardctl(t, "tunnels", "--probe", "-o", "json", "--state-dir", t.TempDir(), "--peers", "203.0.113.9")
 	var got struct {
 		Peers         []map[string]any `json:"peers"`
-		NotEnumerable []map[string]any `json:"not_enumerable"`
+		NotEnumerable []map[string]any `json:"notEnumerable"`
 	}
 	d := json.NewDecoder(strings.NewReader(out))
 	d.DisallowUnknownFields()
@@ -116,17 +116,17 @@ func TestTunnelsJSON(t *testing.T) {
 		t.Fatalf("exit code %d, error %v:\n%s", code, err, out)
 	}
 	for _, p := range got.Peers {
-		keys := []string{"device", "kind", "block", "outer", "probed", "state", "rtt_ms", "last_confirmed"}
+		keys := []string{"device", "kind", "block", "outer", "probed", "state", "rttMs", "lastConfirmed"}
 		for _, key := range keys {
 			if _, ok := p[key]; !ok || len(p) != len(keys) {
 				t.Errorf("%v: want %v", p, keys)
 			}
 		}
 	}
-	if p := got.Peers[0]; p["state"] != "answered" || p["rtt_ms"].(float64) <= 0 || p["last_confirmed"] == nil {
+	if p := got.Peers[0]; p["state"] != "answered" || p["rttMs"].(float64) <= 0 || p["lastConfirmed"] == nil {
 		t.Errorf("the peer is %v", p)
 	}
-	if p := got.Peers[1]; p["state"] != "unreachable" || p["rtt_ms"] != nil || p["last_confirmed"] != nil {
+	if p := got.Peers[1]; p["state"] != "unreachable" || p["rttMs"] != nil || p["lastConfirmed"] != nil {
 		t.Errorf("the further address is %v", p)
 	}
 	if got.NotEnumerable[0]["device"] != "cilium_vxlan" {
@@ -136,7 +136,7 @@ func TestTunnelsJSON(t *testing.T) {
 
 func TestTunnelsNone(t *testing.T) {
 	checktest.PrivateNode(t)
-	if out, code := guardctl(t, "tunnels", "--probe", "-o", "json", "--state-dir", t.TempDir()); code != 0 || strings.Join(strings.Fields(out), "") != `{"peers":[],"not_enumerable":[]}` {
+	if out, code := guardctl(t, "tunnels", "--probe", "-o", "json", "--state-dir", t.TempDir()); code != 0 || strings.Join(strings.Fields(out), "") != `{"peers":[],"notEnumerable":[]}` {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 	for _, args := range [][]string{
