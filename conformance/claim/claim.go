@@ -41,6 +41,7 @@ const (
 	Refused     Claim = "the pod is refused, with the file to keep, the rogue, and the command that puts that away"
 	Warned      Claim = "the guard reports the file that could take over, and starts the pod"
 	Named       Claim = "guardctl conf exits with 1 and names the file to keep and the rogue"
+	NamedReady  Claim = "guardctl conf names the file to keep and the rogue, and exits with 0 while that does no harm"
 	PutAway     Claim = "guardctl conf quarantine puts the rogue away"
 	Stopped     Claim = "who would put the right file away is stopped, and told which one is the rogue"
 	Installed   Claim = "guardctl install, upgrade and uninstall do what they should"

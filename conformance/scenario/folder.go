@@ -49,11 +49,20 @@ func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
 // mend does what an operator does on a node with the guard: looks, and puts away
 // what is shown; then the next pod must be right, and the others must go.
 func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+	return mendShown(ctx, s, claim.Named, 1, rogue, pods...)
+}
+
+// mendReady is mend for a file that lies ready and does no harm as yet.
+func mendReady(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+	return mendShown(ctx, s, claim.NamedReady, 0, rogue, pods...)
+}
+
+func mendShown(ctx context.Context, s *stage.Stage, c claim.Claim, code int, rogue string, pods ...runtimes.Pod) error {
 	shown, err := s.Guardctl(ctx, "conf", "--conf-dir", s.Of(""), "--runtime", s.Product())
 	if err != nil {
 		return err
 	}
-	s.See(claim.Named, shown.Code == 1 && shown.Says("rogue "+s.Of(rogue), "keep  "+s.KeepFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
+	s.See(c, shown.Code == code && shown.Says("rogue "+s.Of(rogue), "keep "+s.KeepFile(), "guardctl conf quarantine "+s.Of(rogue)), shown.String())
 	return putAway(ctx, s, rogue, pods...)
 }
 

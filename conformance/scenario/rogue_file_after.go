@@ -13,7 +13,7 @@ var rogueFileAfter = Scenario{
 	Name:     "rogue-file-after",
 	Incident: "10-b.conflist is installed, which sorts after 10-a.conflist and does nothing, until somebody tidies up and takes the wrong one away.",
 	Harms:    []claim.Claim{claim.RightNetwork},
-	Holds:    []claim.Claim{claim.Warned, claim.Stopped, claim.RightNetwork, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	Holds:    []claim.Claim{claim.Warned, claim.Stopped, claim.RightNetwork, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
 	Play: func(ctx context.Context, s *stage.Stage) error {
 		const rogue = "10-b.conflist"
@@ -37,7 +37,7 @@ var rogueFileAfter = Scenario{
 		if err := seeStopped(ctx, s, rogue); err != nil {
 			return err
 		}
-		return mend(ctx, s, rogue, before, next)
+		return mendReady(ctx, s, rogue, before, next)
 	},
 }
 
@@ -57,7 +57,7 @@ var rogueFileAny = Scenario{
 	Name:     "rogue-file-any",
 	Incident: `10-b.conflist is installed as above, on a node whose operators want no second file at all ("scope": "any").`,
 	Harmless: "as long as 10-a.conflist is there; rogue-file-after has the rest",
-	Holds:    []claim.Claim{claim.Refused, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	Holds:    []claim.Claim{claim.Refused, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
 	Setup: stage.Setup{Guard: map[string]any{
 		"checks": map[string]any{"conflist": map[string]any{"scope": "any"}},
@@ -75,7 +75,7 @@ var rogueFileAny = Scenario{
 			_, err := seeNext(ctx, s, "next")
 			return err
 		}
-		seeRefused(ctx, s, rogue, "lies ready to take the place of", `it has network "leftover" of bridge`)
-		return mend(ctx, s, rogue, before)
+		seeRefused(ctx, s, rogue, "lies ready to take the place of", `has network "leftover" of bridge`)
+		return mendReady(ctx, s, rogue, before)
 	},
 }

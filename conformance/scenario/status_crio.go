@@ -18,8 +18,10 @@ const (
 	// graceless is why other runtimes do not play cni_status_grace_period.
 	graceless = "it calls STATUS whenever it is asked for its own: status-reports"
 	// graced is longer than CRI-O needs to report something: it asks every five
-	// seconds, and the grace period is five seconds, too.
-	graced = 15 * time.Second
+	// seconds, the grace period is as long, and may end right after it has asked.
+	graced = 30 * time.Second
+	// started is longer than CRI-O needs at its start: it asks twice in a second.
+	started = 10 * time.Second
 )
 
 func onlyPolled() map[string]string {
@@ -50,7 +52,7 @@ var statusOnce = Scenario{
 		if err := s.Runtime.Start(ctx); err != nil {
 			return err
 		}
-		if err := seeReported(ctx, s, claim.NotReady); err != nil {
+		if err := seeReported(ctx, s, claim.NotReady, started); err != nil {
 			return err
 		}
 		if err := seeReadyAgain(ctx, s); err != nil {
@@ -59,7 +61,7 @@ var statusOnce = Scenario{
 		if err := node.SetLoDown(s.NodeNamespace()); err != nil {
 			return err
 		}
-		return seeReported(ctx, s, claim.LaterReport)
+		return seeReported(ctx, s, claim.LaterReport, started)
 	},
 }
 
@@ -81,7 +83,7 @@ var statusGracePeriod = Scenario{
 		if err := node.SetLoDown(s.NodeNamespace()); err != nil {
 			return err
 		}
-		if err := seeReported(ctx, s, claim.NotReady); err != nil {
+		if err := seeReported(ctx, s, claim.NotReady, graced); err != nil {
 			return err
 		}
 		return seeReadyAgain(ctx, s)
@@ -89,8 +91,8 @@ var statusGracePeriod = Scenario{
 }
 
 // seeReported waits as long as the runtime may need to report that lo is down.
-func seeReported(ctx context.Context, s *stage.Stage, c claim.Claim) error {
-	ctx, cancel := context.WithTimeout(ctx, graced)
+func seeReported(ctx context.Context, s *stage.Stage, c claim.Claim, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	said := ""
 	err := runtimes.Await(ctx, "the runtime to report the network", func(ctx context.Context) (bool, error) {
