@@ -29,7 +29,7 @@ func installCommand() *cobra.Command {
 	}
 	c := newChangeFlags(cmd)
 	r := &c.request
-	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: where it is, or inline)")
+	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: where it is, or inline; with cri-dockerd bookend where the primary allows it)")
 	cmd.Flags().StringVar(&r.File, "file", "", "the file of the conf dir that the guard goes into, where that cannot be told, or to guard a sample")
 	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
 	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, also of one that is there: enforce or audit (default: as it is, or enforce)")

@@ -30,7 +30,7 @@ func Install(r Request) (Plan, error) {
 		return p, err
 	}
 	record, err := r.recorded()
-	r.choosePlacement(record)
+	free := r.choosePlacement(record)
 	if err == nil {
 		err = errors.Join(r.ownRecord(), r.sameWay(record))
 	}
@@ -40,6 +40,9 @@ func Install(r Request) (Plan, error) {
 	now, err := p.choose(r, record)
 	if err != nil {
 		return p, fmt.Errorf("find the file to put the guard into: %w; nothing was changed", err)
+	}
+	if free && r.bookends(now) {
+		r.Placement = Bookend
 	}
 	c, err := r.insert(now, record)
 	if err != nil {
@@ -107,15 +110,17 @@ func isFolder(path string) bool {
 }
 
 // choosePlacement keeps to the placement of the installation that there is, where the
-// operator says none.
-func (r *Request) choosePlacement(record *Record) {
+// operator says none. It reports whether nothing decided, so that it is Inline unless
+// the file suits another.
+func (r *Request) choosePlacement(record *Record) (free bool) {
 	switch {
 	case r.Placement != "":
 	case record != nil && !exists(r.marker()): // the marker says that uninstall was run
 		r.Placement = record.Placement
 	default:
-		r.Placement = Inline
+		r.Placement, free = Inline, true
 	}
+	return free
 }
 
 // sameWay refuses a second way of installing beside the first.
