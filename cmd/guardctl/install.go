@@ -21,6 +21,9 @@ func installCommand() *cobra.Command {
 			"the configuration that the runtime selects, as its last plugin. Pods start all the\n" +
 			"while. What it changes it writes down for uninstall. Running it again does what is\n" +
 			"left to do, which mostly is nothing.\n\n" +
+			"It refuses, with nothing changed, where a sample of a package decides, where nothing\n" +
+			"says which file is the network of the node, and where pods get another file than the\n" +
+			"one on record. --file names one.\n\n" +
 			"Placements: inline edits the file that counts; own writes 00-cni-guard.conflist, a\n" +
 			"copy that wins over it and survives a network plugin that writes its own file again;\n" +
 			"bookend lists the guard first as well, where it refuses an ADD before others act.",
