@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package assess
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+)
+
+// guardMissing says that pods get the intended network without the guard, though the
+// guard is installed.
+func (j *judge) guardMissing() {
+	e := j.effective()
+	if e == nil || j.in.Uninstalled || j.in.Network != "" || !j.right(e) || e.guarded() || j.delegateGuarded(e) || e.allowed && e != j.intended {
+		return
+	}
+	if to := j.delegate(e); e.list.Multus() && to != nil && to.guarded() {
+		j.add(Problem{
+			Kind: GuardMissing, File: e.name, Keep: j.path(e),
+			What:     fmt.Sprintf("is Multus's file, and has a copy of %s (below delegates), in which cni-guard is not", Shown(to.name)),
+			Evidence: fmt.Sprintf("the copy calls %s", shownAll(e.list.Handover().DelegatePlugins)),
+			Pods:     "pods start without the guard",
+			Remedy:   "restart the pod of Multus on this node, which makes the copy again",
+		})
+		return
+	}
+	elsewhere := j.filter(func(f *file) bool { return f.guarded() && f != e })
+	if j.in.Record == nil && len(elsewhere) == 0 {
+		return
+	}
+	p := Problem{
+		Kind: GuardMissing, File: j.intended.name, Keep: j.path(j.intended), Command: j.install(),
+		What: "is the intended file, and cni-guard is not among its plugins",
+		Pods: "pods start without the guard",
+	}
+	switch {
+	case len(elsewhere) > 0:
+		p.Evidence = fmt.Sprintf("the guard is in %s, which pods do not get", Shown(elsewhere[0].name))
+	case j.in.Record.File == j.intended.name:
+		p.Evidence = "guardctl install put it there; somebody, mostly the network plugin, wrote the file again since"
+	default:
+		p.Evidence = fmt.Sprintf("guardctl install put it into %s, which is gone", Shown(j.in.Record.File))
+	}
+	j.add(p)
+}
+
+// delegateGuarded reports whether a file is one of Multus that hands pods on to a file
+// with the guard, or has a copy of it with the guard.
+func (j *judge) delegateGuarded(f *file) bool {
+	if !f.list.Multus() {
+		return false
+	}
+	if copied := f.list.Handover().DelegatePlugins; len(copied) > 0 {
+		return slices.Contains(copied, conflist.GuardType)
+	}
+	to := j.delegate(f)
+	return to != nil && to.guarded()
+}
+
+// ownDiffers says in what the guard's own copy differs from its source.
+func (j *judge) ownDiffers() {
+	own := j.intended
+	if !own.own() || !own.guarded() || own.refused != nil {
+		return
+	}
+	source := j.sourceOf(own)
+	if source == nil || source.refused != nil && !source.parsed() {
+		return
+	}
+	if how := own.list.Differs(source.list); how != "" {
+		j.add(Problem{
+			Kind: OwnCopyDiffers, File: own.name, Keep: j.path(source), Command: j.install(), Minor: j.in.Waiting || j.in.Network != "",
+			What: fmt.Sprintf("is the copy with cni-guard in it, and differs from %s, which was changed since: it %s", j.pathShown(source), how),
+			Pods: "pods get what is in the copy",
+		})
+	}
+}
+
+// install returns the command that puts the guard where it belongs.
+func (j *judge) install() string {
+	placement := ""
+	if j.in.Record != nil {
+		placement = j.in.Record.Placement
+	}
+	if j.intended != nil && j.intended.name == OwnFile {
+		placement = "own"
+	}
+	if placement == "" || placement == "inline" {
+		return "guardctl install" + j.in.InstallFlags
+	}
+	return "guardctl install --placement " + placement + j.in.InstallFlags
+}
