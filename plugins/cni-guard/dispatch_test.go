@@ -53,7 +53,7 @@ type seen struct {
 }
 
 // called calls by one of two dispatchers.
-func called(t *testing.T, env map[string]string, conf string, fails error, by func(*testing.T, map[string]string, string, map[string]verb) (error, string, string)) seen {
+func called(t *testing.T, env map[string]string, conf string, fails error, by func(*testing.T, map[string]string, string, map[string]verb) (stdout, stderr string, err error)) seen {
 	t.Helper()
 	var s seen
 	verbs := map[string]verb{}
@@ -63,7 +63,7 @@ func called(t *testing.T, env map[string]string, conf string, fails error, by fu
 			return fails
 		}
 	}
-	err, stdout, stderr := by(t, env, conf, verbs)
+	stdout, stderr, err := by(t, env, conf, verbs)
 	s.stdout, s.stderr = stdout, stderr
 	if e := asCNIError(err); e != nil {
 		if e.Code == types.ErrInternal { // skel's code for any other error; ours is made by finish
@@ -75,17 +75,17 @@ func called(t *testing.T, env map[string]string, conf string, fails error, by fu
 	return s
 }
 
-func withDispatcher(_ *testing.T, env map[string]string, conf string, verbs map[string]verb) (error, string, string) {
-	var stdout, stderr bytes.Buffer
-	err := dispatcher{
-		getenv: func(name string) string { return env[name] }, stdin: strings.NewReader(conf), stdout: &stdout, stderr: &stderr,
+func withDispatcher(_ *testing.T, env map[string]string, conf string, verbs map[string]verb) (stdout, stderr string, err error) {
+	var out, errOut bytes.Buffer
+	err = dispatcher{
+		getenv: func(name string) string { return env[name] }, stdin: strings.NewReader(conf), stdout: &out, stderr: &errOut,
 		about: "about", verbs: verbs,
 	}.serve()
-	return err, stdout.String(), stderr.String()
+	return out.String(), errOut.String(), err
 }
 
 // withSkel needs the process's own environment and files.
-func withSkel(t *testing.T, env map[string]string, conf string, verbs map[string]verb) (error, string, string) {
+func withSkel(t *testing.T, env map[string]string, conf string, verbs map[string]verb) (stdout, stderr string, err error) {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]**os.File{"stdin": &os.Stdin, "stdout": &os.Stdout, "stderr": &os.Stderr}
@@ -110,7 +110,7 @@ func withSkel(t *testing.T, env map[string]string, conf string, verbs map[string
 	skels := func(name string) func(*skel.CmdArgs) error {
 		return func(a *skel.CmdArgs) error { return verbs[name]((*cmdArgs)(a)) }
 	}
-	err := skel.PluginMainFuncsWithError(skel.CNIFuncs{
+	failed := skel.PluginMainFuncsWithError(skel.CNIFuncs{
 		Add: skels("ADD"), Del: skels("DEL"), Check: skels("CHECK"), GC: skels("GC"), Status: skels("STATUS"),
 	}, version.All, "about")
 	read := func(name string) string {
@@ -120,7 +120,7 @@ func withSkel(t *testing.T, env map[string]string, conf string, verbs map[string
 		}
 		return string(text)
 	}
-	return orNil(err), read("stdout"), read("stderr")
+	return read("stdout"), read("stderr"), orNil(failed)
 }
 
 // FuzzDispatch: whatever the environment is, the answer is an error of the spec, or a

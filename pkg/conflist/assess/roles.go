@@ -82,7 +82,7 @@ func (j *judge) roleBeside(f *file) (Role, string) {
 	case related(f, in) && (contains(f.list, in.list) || f.at > in.at):
 		return Benign, fmt.Sprintf("is of the same network plugin as %s", Shown(in.name))
 	case !j.basis.strong() && !f.inUse():
-		return Unknown, fmt.Sprintf("is not in use, and nobody said what it is for")
+		return Unknown, "is not in use, and nobody said what it is for"
 	case !j.basis.strong():
 		return Unknown, "is in use, and nobody said what it is for"
 	}
