@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // TestMain lets the test program be the inside of a cell that goes wrong.
@@ -113,13 +113,13 @@ func TestBrokenCellLeavesNothing(t *testing.T) {
 
 func needMachine(t *testing.T) {
 	t.Helper()
-	rig.Need(t, "ip", "unshare", "setsid")
+	rigtest.Need(t, "ip", "unshare", "setsid")
 	if os.Getuid() != 0 {
-		rig.Lack(t, "control groups need root")
+		rigtest.Lack(t, "control groups need root")
 	}
 	try := filepath.Join(hierarchies()[0], fmt.Sprintf("cni-guard-test-%d", os.Getpid()))
 	if err := os.Mkdir(try, 0o755); err != nil {
-		rig.Lack(t, err.Error())
+		rigtest.Lack(t, err.Error())
 	}
 	if err := os.Remove(try); err != nil {
 		t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"os"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 	"github.com/cni-guard/cni-guard/conformance/scenario"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // An outcome is what a cell tells the suite.
@@ -48,14 +48,14 @@ func play(ctx context.Context, args []string) error {
 		site.Programs = programs(f)
 	}
 	sc := chosen.scenarios[0]
-	st, err := stage.New(*scratch, *guarded, sc.Setup, stage.Folders{Ref: f.ref, Guard: f.guard}, site, chosen.kinds[0].make)
+	st, err := rig.New(*scratch, *guarded, sc.Setup, rig.Folders{Ref: f.ref, Guard: f.guard}, site, chosen.kinds[0].make)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(perform(ctx, sc, st))
 }
 
-func perform(ctx context.Context, sc scenario.Scenario, st *stage.Stage) outcome {
+func perform(ctx context.Context, sc scenario.Scenario, st *rig.Rig) outcome {
 	err := st.Raise(ctx)
 	if err == nil {
 		err = sc.Play(ctx, st)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/killed"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 const (
@@ -55,7 +55,7 @@ func scenes() []scene {
 // Wherever a command is killed, and whichever of its writes fails, the runtime
 // selects the network with all its plugins; and the command, run again, is done.
 func TestInterrupted(t *testing.T) {
-	guard, ref := rig.GuardDir(t), rig.RefDir(t)
+	guard, ref := rigtest.GuardDir(t), rigtest.RefDir(t)
 	first, other := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "other")
 	if err := errors.Join(StandIns(guard, first, "first"), StandIns(guard, other, "other")); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Two loops of pods go as fast as they can, one that removes pods by the folder
@@ -18,7 +18,7 @@ import (
 func TestNoPodNotices(t *testing.T) {
 	here, err := node.Here()
 	if err != nil {
-		rig.Lack(t, err.Error())
+		rigtest.Lack(t, err.Error())
 	}
 	defer here.Close()
 	n, other := loaded(t)
@@ -57,11 +57,11 @@ func TestNoPodNotices(t *testing.T) {
 // loaded makes a node with its network, and another version of the programs.
 func loaded(t *testing.T) (*Node, string) {
 	t.Helper()
-	guard, other := rig.GuardDir(t), filepath.Join(t.TempDir(), "other")
+	guard, other := rigtest.GuardDir(t), filepath.Join(t.TempDir(), "other")
 	if err := CopyPrograms(guard, other, "another version"); err != nil {
 		t.Fatal(err)
 	}
-	n, err := NewNode(t.TempDir(), "containerd", guard, rig.RefDir(t))
+	n, err := NewNode(t.TempDir(), "containerd", guard, rigtest.RefDir(t))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(n.Conf(), "10-pods.conflist"), n.Primary(), 0o644)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/killed"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // prepare makes the node as it is before the command.
@@ -135,7 +135,7 @@ func (s scene) asBefore(t testing.TB, n *Node) {
 	if entries, err := os.ReadDir(n.Conf()); err != nil || len(entries) != 1 {
 		t.Errorf("the folder has %v, %v", entries, err)
 	}
-	wantSame(t, filepath.Join(n.Bin(), "loopback"), filepath.Join(rig.RefDir(t), "loopback"))
+	wantSame(t, filepath.Join(n.Bin(), "loopback"), filepath.Join(rigtest.RefDir(t), "loopback"))
 }
 
 func wantSame(t testing.TB, a, b string) {

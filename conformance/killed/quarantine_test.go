@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/killed"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 const (
@@ -29,7 +29,7 @@ type confDir struct {
 
 func newConfDir(t *testing.T, rogue string) confDir {
 	t.Helper()
-	return confDir{guardctl: filepath.Join(rig.GuardDir(t), "guardctl"), dir: filepath.Join(t.TempDir(), "net.d"), rogue: rogue}
+	return confDir{guardctl: filepath.Join(rigtest.GuardDir(t), "guardctl"), dir: filepath.Join(t.TempDir(), "net.d"), rogue: rogue}
 }
 
 func (c confDir) command(verb string) *exec.Cmd {

@@ -14,12 +14,12 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A full is a node whose state folder is a small file system.
 type full struct {
-	*rig.Rig
+	*rigtest.Rig
 	t       *testing.T
 	runtime *chain.Runtime
 	state   string
@@ -28,7 +28,7 @@ type full struct {
 
 func newFull(t *testing.T, options string) *full {
 	t.Helper()
-	f := &full{Rig: rig.New(t), t: t}
+	f := &full{Rig: rigtest.New(t), t: t}
 	f.state = filepath.Join(f.Dir, "state")
 	if err := os.Mkdir(f.state, 0o700); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func newFull(t *testing.T, options string) *full {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(f.state, unix.MNT_DETACH) })
 	var err error
-	f.runtime, err = chain.NewRuntime(f.Dir, []string{rig.GuardDir(t), rig.RefDir(t)}, &f.said, "1.0.0",
+	f.runtime, err = chain.NewRuntime(f.Dir, []string{rigtest.GuardDir(t), rigtest.RefDir(t)}, &f.said, "1.0.0",
 		chain.PTP(f.HostLocal()), chain.Guard(f.Dir))
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A ledger is what the tests need of the guard's state folder.
@@ -28,7 +28,7 @@ type ledger struct {
 
 func newLedger(t *testing.T) *ledger {
 	t.Helper()
-	r := rig.New(t)
+	r := rigtest.New(t)
 	conf := chain.Guard(r.Dir).With("cniVersion", "1.0.0").With("name", chain.Name).
 		// The sandboxes here have no eth0; it is not what is under test.
 		With("checks", map[string]any{"pod-address": map[string]string{"policy": "off"}}).
@@ -41,7 +41,7 @@ func newLedger(t *testing.T) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard := filepath.Join(rig.GuardDir(t), "cni-guard")
+	guard := filepath.Join(rigtest.GuardDir(t), "cni-guard")
 	return &ledger{t: t, guard: guard, conf: text, state: filepath.Join(r.Dir, "state"), node: r.Node.Path}
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Killed while it releases a lost pod, perhaps with guardctl at work, which then
@@ -59,9 +59,9 @@ func (f *full) killLost(n int, p chain.Pod) int {
 		f.t.Fatal(err)
 	}
 	defer stdin.Close()
-	cmd := exec.Command(filepath.Join(rig.GuardDir(f.t), "cni-guard"))
+	cmd := exec.Command(filepath.Join(rigtest.GuardDir(f.t), "cni-guard"))
 	cmd.Env = append(os.Environ(), "CNI_COMMAND=DEL", "CNI_CONTAINERID="+p.ID, "CNI_IFNAME=eth0",
-		"CNI_NETNS="+f.Node.Path, "CNI_PATH="+strings.Join([]string{rig.GuardDir(f.t), rig.RefDir(f.t)}, ":"))
+		"CNI_NETNS="+f.Node.Path, "CNI_PATH="+strings.Join([]string{rigtest.GuardDir(f.t), rigtest.RefDir(f.t)}, ":"))
 	stops, err := runUntil(n, cmd, stdin)
 	if err != nil {
 		f.t.Fatal(err)

@@ -11,12 +11,12 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A soak is a node with a pod that stays, while others come and go.
 type soak struct {
-	*rig.Rig
+	*rigtest.Rig
 	t *testing.T
 
 	random    *rand.Rand
@@ -27,7 +27,7 @@ type soak struct {
 
 func newSoak(t *testing.T, random *rand.Rand) *soak {
 	t.Helper()
-	s := &soak{Rig: rig.New(t), t: t, random: random, ends: map[string]int{}}
+	s := &soak{Rig: rigtest.New(t), t: t, random: random, ends: map[string]int{}}
 	s.restartRuntime()
 	pin, err := node.NewPin("cni-neighbour")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // The guard alone, as a configuration of its own: the only way to have it in
@@ -17,8 +17,8 @@ import (
 func TestGuardAlone(t *testing.T) {
 	for _, version := range []string{"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"} {
 		t.Run(version, func(t *testing.T) {
-			r := rig.New(t)
-			guard := filepath.Join(rig.GuardDir(t), "cni-guard")
+			r := rigtest.New(t)
+			guard := filepath.Join(rigtest.GuardDir(t), "cni-guard")
 			pin, err := node.NewPin("cni-subject")
 			if err != nil {
 				t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A release is one of the spec that can have a conflist, and what libcni does
@@ -58,7 +58,7 @@ func limit(rel release, primary, chained string) string {
 // newPass makes a pass with the plugins that can be had.
 func newPass(t *testing.T, rel release, primary string, chained ...string) *pass {
 	t.Helper()
-	r := rig.New(t)
+	r := rigtest.New(t)
 	plugins := []chain.Plugin{plugin(primary, r.HostLocal())}
 	sbr := false
 	for _, name := range chained {

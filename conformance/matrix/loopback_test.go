@@ -9,7 +9,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Our loopback takes the reference one's place, so a runtime must not be able to
@@ -22,8 +22,8 @@ func TestLoopbackLikeReference(t *testing.T) {
 				conf = conf.With("prevResult", prev)
 			}
 			t.Run(version+"/"+name, func(t *testing.T) {
-				reference := observeLoopback(t, rig.RefDir(t), conf)
-				ours := observeLoopback(t, rig.GuardDir(t), conf)
+				reference := observeLoopback(t, rigtest.RefDir(t), conf)
+				ours := observeLoopback(t, rigtest.GuardDir(t), conf)
 				if !reflect.DeepEqual(reference, ours) {
 					t.Errorf("reference: %+v\nours:      %+v", reference, ours)
 				}
@@ -45,7 +45,7 @@ type observed struct {
 // path, as results name it.
 func observeLoopback(t *testing.T, dir string, conf chain.Plugin) observed {
 	t.Helper()
-	rig.New(t)
+	rigtest.New(t)
 	plugin := filepath.Join(dir, "loopback")
 	pin, err := node.NewPin("cni-subject")
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A pass is one way of a pod through all verbs.
 type pass struct {
 	*testing.T
-	*rig.Rig
+	*rigtest.Rig
 
 	rel     release
 	sbr     bool

@@ -20,7 +20,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // The primary of the test answers in a version of its own, as plugins that somebody
@@ -39,8 +39,8 @@ func TestVersionPairs(t *testing.T) {
 	known := []string{"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"}
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "primary"), []byte(primary), 0o755))
-	must(t, os.Symlink(filepath.Join(rig.GuardDir(t), "cni-guard"), filepath.Join(dir, "cni-guard")))
-	rig.New(t)
+	must(t, os.Symlink(filepath.Join(rigtest.GuardDir(t), "cni-guard"), filepath.Join(dir, "cni-guard")))
+	rigtest.New(t)
 	pin, err := node.NewPin("cni-subject")
 	must(t, err)
 	t.Cleanup(func() { _ = pin.Remove() })
@@ -165,8 +165,8 @@ func verbOf(environ []string) string {
 // What the guard is handed by a runtime that takes less care than libcni comes out as
 // it came in, and fails no verb.
 func TestResultAsItCame(t *testing.T) {
-	rig.New(t)
-	guard := filepath.Join(rig.GuardDir(t), "cni-guard")
+	rigtest.New(t)
+	guard := filepath.Join(rigtest.GuardDir(t), "cni-guard")
 	pin, err := node.NewPin("cni-subject")
 	must(t, err)
 	t.Cleanup(func() { _ = pin.Remove() })

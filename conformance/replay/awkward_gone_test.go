@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // After a reboot the runtime passes an empty path. sbr fails on it with words
 // that go-cni takes for "gone already": the removal completes, no plugin before
 // sbr is called, and the address stays allocated for good.
 func TestAwkwardPluginsPathGone(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting) *rig {
+		r := rigtest.New(t)
 		s := withChain(t, r, with, "1.0.0", chain.PTP(r.HostLocal()), chain.SBR())
 		if err := s.pin().Remove(); err != nil {
 			t.Fatal(err)

@@ -8,14 +8,14 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Two plugins do not bear an empty CNI_NETNS, with which the guard releases a
 // lost sandbox: sbr fails, and host-device leaves its address allocated.
 func TestAwkwardPlugins(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting) *rig {
+		r := rigtest.New(t)
 		addSpare(t)
 		s := withChain(t, r, with, "1.0.0", chain.HostDevice("spare", r.HostLocal()), chain.SBR())
 		s.runtime.InternalLoopback()

@@ -10,17 +10,17 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // guardctl runs guardctl release for the subject, and gives what it printed and
 // its exit code. A command before it, such as unshare, may be given.
-func (s *stage) guardctl(before []string, args ...string) (string, int) {
+func (s *rig) guardctl(before []string, args ...string) (string, int) {
 	s.Helper()
-	words := append(before, filepath.Join(rig.GuardDir(s.T), "guardctl"), "release", "--ifname=eth0", "--network="+chain.Name,
+	words := append(before, filepath.Join(rigtest.GuardDir(s.T), "guardctl"), "release", "--ifname=eth0", "--network="+chain.Name,
 		"--cache-dir="+filepath.Join(s.Dir, "cache"), "--conf-dir="+filepath.Join(s.Dir, "conf"),
 		"--state-dir="+filepath.Join(s.Dir, "state"),
-		"--bin-dir="+strings.Join([]string{filepath.Join(s.Dir, "bin"), rig.GuardDir(s.T), rig.RefDir(s.T)}, ":"))
+		"--bin-dir="+strings.Join([]string{filepath.Join(s.Dir, "bin"), rigtest.GuardDir(s.T), rigtest.RefDir(s.T)}, ":"))
 	if !strings.Contains(strings.Join(args, " "), "--container-id") {
 		words = append(words, "--container-id="+s.pod.ID)
 	}
@@ -38,7 +38,7 @@ func (s *stage) guardctl(before []string, args ...string) (string, int) {
 }
 
 // wantWhole asserts that the subject lives and nothing of it was released.
-func (s *stage) wantWhole() {
+func (s *rig) wantWhole() {
 	s.Helper()
 	if s.leases(s.pod) == "" {
 		s.Error("the address is released, and the pod lives")
@@ -49,7 +49,7 @@ func (s *stage) wantWhole() {
 }
 
 // oneAddress is a chain of which only one pod has an address at a time.
-func oneAddress(r *rig.Rig, more ...chain.Plugin) []chain.Plugin {
+func oneAddress(r *rigtest.Rig, more ...chain.Plugin) []chain.Plugin {
 	one := r.HostLocal().With("ranges", [][]map[string]string{{
 		{"subnet": "10.88.0.0/24", "rangeStart": "10.88.0.5", "rangeEnd": "10.88.0.5"},
 	}})
@@ -57,7 +57,7 @@ func oneAddress(r *rig.Rig, more ...chain.Plugin) []chain.Plugin {
 }
 
 // wantHeir adds a pod that is given the address of the subject.
-func (s *stage) wantHeir() chain.Pod {
+func (s *rig) wantHeir() chain.Pod {
 	s.Helper()
 	heir, result := s.add("heir", s.holder().Path())
 	if got := chain.Address(result); got != chain.Address(s.result) {
@@ -69,8 +69,8 @@ func (s *stage) wantHeir() chain.Pod {
 // By hand nothing is released of a pod that lives, wherever the operator sits.
 // The mount namespace of a debug pod has an empty file where the node has the pin.
 func TestReleaseByHandWhileThePodLives(t *testing.T) {
-	r := rig.New(t)
-	rig.Need(t, "unshare", "umount")
+	r := rigtest.New(t)
+	rigtest.Need(t, "unshare", "umount")
 	s := withChain(t, r, guarded, "1.0.0", oneAddress(r, chain.Firewall())...)
 	pin := s.pin()
 	elsewhere := []string{"unshare", "--mount", "--propagation", "private", "sh", "-c", `umount "$0" && exec "$@"`, pin.Path}
@@ -106,7 +106,7 @@ func TestReleaseByHandWhileThePodLives(t *testing.T) {
 func TestReleaseByHandIsRemembered(t *testing.T) {
 	for name, known := range map[string]bool{"on record": true, "older than the guard": false} {
 		t.Run(name, func(t *testing.T) {
-			r := rig.New(t)
+			r := rigtest.New(t)
 			s := withChain(t, r, guarded, "1.0.0", oneAddress(r, chain.Firewall())...)
 			pin := s.pin()
 			if !known {

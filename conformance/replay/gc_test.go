@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // At its start CRI-O collects attachments that it does not know, with the path
 // that libcni's cache has, wherever it leads by now.
 func TestGCWithStalePath(t *testing.T) {
-	lose := func(t *testing.T, with setting, primary func(chain.Plugin) chain.Plugin, ipam bool) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting, primary func(chain.Plugin) chain.Plugin, ipam bool) *rig {
+		r := rigtest.New(t)
 		var allocate chain.Plugin
 		if ipam {
 			allocate = r.HostLocal()

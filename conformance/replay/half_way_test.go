@@ -13,11 +13,11 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // script installs a plugin that is a shell script.
-func (s *stage) script(name, text string) {
+func (s *rig) script(name, text string) {
 	s.Helper()
 	bin := filepath.Join(s.Dir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -30,9 +30,9 @@ func (s *stage) script(name, text string) {
 
 // countFirewall puts a plugin firewall before the reference one that counts its
 // DELs, and gives a function that tells them.
-func (s *stage) countFirewall() (dels func() int) {
+func (s *rig) countFirewall() (dels func() int) {
 	log := filepath.Join(s.Dir, "firewall.log")
-	s.script("firewall", fmt.Sprintf("[ \"$CNI_COMMAND\" != DEL ] || echo DEL >>%q\nexec %q\n", log, filepath.Join(rig.RefDir(s.T), "firewall")))
+	s.script("firewall", fmt.Sprintf("[ \"$CNI_COMMAND\" != DEL ] || echo DEL >>%q\nexec %q\n", log, filepath.Join(rigtest.RefDir(s.T), "firewall")))
 	return func() int {
 		text, err := os.ReadFile(log)
 		if err != nil && !os.IsNotExist(err) {
@@ -42,9 +42,9 @@ func (s *stage) countFirewall() (dels func() int) {
 	}
 }
 
-// scriptStage sets the stage with our programs, and plugins that are scripts, in a
+// scriptRig sets the rig with our programs, and plugins that are scripts, in a
 // folder of its own.
-func scriptStage(t *testing.T, r *rig.Rig, version string, plugins ...chain.Plugin) *stage {
+func scriptRig(t *testing.T, r *rigtest.Rig, version string, plugins ...chain.Plugin) *rig {
 	t.Helper()
 	for _, program := range []string{"cni-guard", "guardctl", "loopback"} {
 		install(t, r.Dir, program)
@@ -65,13 +65,13 @@ func handOn(del string) string {
 func TestReleaseKilledHalfWay(t *testing.T) {
 	for name, freed := range map[string]bool{"before the address is free": false, "when the address is free": true} {
 		t.Run(name, func(t *testing.T) {
-			r := rig.New(t)
-			rig.Need(t, "flock", "sed")
+			r := rigtest.New(t)
+			rigtest.Need(t, "flock", "sed")
 			plugins := oneAddress(r, chain.Plugin{"type": "killer"}, chain.Firewall())
 			if freed {
 				plugins = append([]chain.Plugin{{"type": "killer"}}, oneAddress(r, chain.Firewall())...)
 			}
-			s := scriptStage(t, r, "1.0.0", plugins...)
+			s := scriptRig(t, r, "1.0.0", plugins...)
 			dels := s.countFirewall()
 			lock, killed := filepath.Join(s.Dir, "lock"), filepath.Join(s.Dir, "killed")
 			del := fmt.Sprintf("[ -e %[1]q ] && exit 0\n: >%[1]q\nexec 9>%[2]q\nflock 9\nkill -9 $PPID\nexec sleep 1000", killed, lock)
@@ -116,8 +116,8 @@ func TestReleaseKilledHalfWay(t *testing.T) {
 
 // Two DELs of one pod at once, as of two runtimes, release it once.
 func TestReleaseTwiceAtOnce(t *testing.T) {
-	r := rig.New(t)
-	s := scriptStage(t, r, "1.0.0", oneAddress(r, chain.Firewall())...)
+	r := rigtest.New(t)
+	s := scriptRig(t, r, "1.0.0", oneAddress(r, chain.Firewall())...)
 	dels := s.countFirewall()
 	p := s.hold()
 	s.end(p)
@@ -149,8 +149,8 @@ func TestReleaseTwiceAtOnce(t *testing.T) {
 // Where nothing can be recorded, the cache of the runtime tells that the address
 // is the next pod's.
 func TestReleaseUnrecorded(t *testing.T) {
-	r := rig.New(t)
-	s := scriptStage(t, r, "1.0.0", oneAddress(r, chain.Firewall())...)
+	r := rigtest.New(t)
+	s := scriptRig(t, r, "1.0.0", oneAddress(r, chain.Firewall())...)
 	dels := s.countFirewall()
 	p := s.hold()
 	state := filepath.Join(s.Dir, "state")
@@ -188,8 +188,8 @@ func TestReleaseUnrecorded(t *testing.T) {
 // eth0 without sandbox and MAC, as kindnet's: the removal completes, the answer
 // says that the address was kept, and does not name the node's eth0.
 func TestReleaseKept(t *testing.T) {
-	r := rig.New(t)
-	s := scriptStage(t, r, "0.4.0", chain.Plugin{"type": "cni-kindnet"})
+	r := rigtest.New(t)
+	s := scriptRig(t, r, "0.4.0", chain.Plugin{"type": "cni-kindnet"})
 	s.script("cni-kindnet", `cat >/dev/null
 [ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"0.4.0","interfaces":[{"name":"eth0"}],"ips":[{"version":"4","interface":0,"address":"10.244.0.5/32"}]}'
 `)

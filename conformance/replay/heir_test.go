@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A lost pod is released; the next pod is given its address. The runtime repeats
 // the DEL, and every GC does, as the attachment is still in its cache. firewall
 // removes rules by address: released again, they would be those of the heir.
 func TestRepeatedReleaseSparesHeir(t *testing.T) {
-	r := rig.New(t)
+	r := rigtest.New(t)
 	one := r.HostLocal().With("ranges", [][]map[string]string{{
 		{"subnet": "10.88.0.0/24", "rangeStart": "10.88.0.5", "rangeEnd": "10.88.0.5"},
 	}})

@@ -17,7 +17,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A sample of random histories on the kernel, with the built programs and the
@@ -28,8 +28,8 @@ import (
 func TestHistoriesOnKernel(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			r := rig.New(t)
-			h := &histories{stage: withChain(t, r, guarded, "1.0.0", chain.PTP(r.HostLocal()), chain.Firewall())}
+			r := rigtest.New(t)
+			h := &histories{rig: withChain(t, r, guarded, "1.0.0", chain.PTP(r.HostLocal()), chain.Firewall())}
 			h.runtime.InternalLoopback()
 			random := rand.New(rand.NewPCG(seed, 7))
 			steps := []string{"add", "add", "lose pod", "delete", "delete", "release by hand", "change mac", "lose state"}
@@ -48,7 +48,7 @@ func TestHistoriesOnKernel(t *testing.T) {
 
 // histories is a node with pods that come and go.
 type histories struct {
-	*stage
+	*rig
 	added int
 	pods  []*member
 }
@@ -156,11 +156,11 @@ func (h *histories) delete(m *member) error {
 
 // releaseByHand is what an operator does with a pod that is thought to be lost.
 func (h *histories) releaseByHand(m *member) error {
-	cmd := exec.Command(filepath.Join(rig.GuardDir(h), "guardctl"), "release",
+	cmd := exec.Command(filepath.Join(rigtest.GuardDir(h), "guardctl"), "release",
 		"--container-id", m.ID, "--network", chain.Name,
 		"--cache-dir", filepath.Join(h.Dir, "cache"), "--conf-dir", filepath.Join(h.Dir, "conf"),
 		"--state-dir", filepath.Join(h.Dir, "state"),
-		"--bin-dir", rig.GuardDir(h)+":"+rig.RefDir(h))
+		"--bin-dir", rigtest.GuardDir(h)+":"+rigtest.RefDir(h))
 	out, err := cmd.CombinedOutput()
 	if m.lives && err == nil {
 		return fmt.Errorf("%s was released while it lives:\n%s", m.ID, out)

@@ -20,8 +20,8 @@ import (
 // Calico, reported no MAC. The process ID goes to a process of a pod that has
 // started since.
 func TestProcessIDReusedAfterRebootWithoutMAC(t *testing.T) {
-	lose := func(t *testing.T, with setting) (s *stage, neighbour string) {
-		s = newStage(t, with)
+	lose := func(t *testing.T, with setting) (s *rig, neighbour string) {
+		s = newRig(t, with)
 		p := s.hold()
 		s.forgetMACs()
 		s.end(p)
@@ -46,8 +46,8 @@ func TestProcessIDReusedAfterRebootWithoutMAC(t *testing.T) {
 // A StatefulSet's pod keeps its MAC and address (kubeovn/kube-ovn#897), and its next
 // sandbox is there before the DEL of the last one, whose path leads to it.
 func TestNextSandboxOfSamePod(t *testing.T) {
-	lose := func(t *testing.T, with setting) (s *stage, next string) {
-		s = newStage(t, with)
+	lose := func(t *testing.T, with setting) (s *rig, next string) {
+		s = newRig(t, with)
 		pin := s.pin()
 		next = s.neighbour()
 		takeInterface(t, next, s.result.Interfaces[1].Mac, s.result.IPs[0].Address)
@@ -74,12 +74,12 @@ func TestNextSandboxOfSamePod(t *testing.T) {
 // it as a port, another has its name and address and another MAC. That is the pod's
 // own sandbox, whether or not it is on record.
 func TestVirtualMachineSwapsInterface(t *testing.T) {
-	for name, age := range map[string]func(*stage){
-		"on record":  func(*stage) {},
-		"state lost": (*stage).loseState,
+	for name, age := range map[string]func(*rig){
+		"on record":  func(*rig) {},
+		"state lost": (*rig).loseState,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, guarded)
+			s := newRig(t, guarded)
 			pin := s.pin()
 			swapInterface(t, pin.Path, s.result.IPs[0].Address)
 			age(s)
@@ -96,7 +96,7 @@ func TestVirtualMachineSwapsInterface(t *testing.T) {
 // one is an ordinary one, and one whose path leads to another stops before it.
 func TestStateLostWhilePodsRun(t *testing.T) {
 	t.Run("its own", func(t *testing.T) {
-		s := newStage(t, guarded)
+		s := newRig(t, guarded)
 		neighbour := s.neighbour()
 		s.hold()
 		s.loseState()
@@ -109,7 +109,7 @@ func TestStateLostWhilePodsRun(t *testing.T) {
 		s.wantSame(neighbour, before)
 	})
 	t.Run("another pod", func(t *testing.T) {
-		s := newStage(t, guarded)
+		s := newRig(t, guarded)
 		neighbour := s.neighbour()
 		p := s.hold()
 		s.loseState()
@@ -122,7 +122,7 @@ func TestStateLostWhilePodsRun(t *testing.T) {
 }
 
 // loseState empties the guard's state folder, as a reboot does.
-func (s *stage) loseState() {
+func (s *rig) loseState() {
 	s.Helper()
 	if err := os.RemoveAll(filepath.Join(s.Dir, "state")); err != nil {
 		s.Fatal(err)
@@ -130,7 +130,7 @@ func (s *stage) loseState() {
 }
 
 // forgetMACs takes the MACs out of the result that the runtime kept of the subject.
-func (s *stage) forgetMACs() {
+func (s *rig) forgetMACs() {
 	s.Helper()
 	path := filepath.Join(s.Dir, "cache", "results", strings.Join([]string{chain.Name, s.pod.ID, "eth0"}, "-"))
 	data, err := os.ReadFile(path)

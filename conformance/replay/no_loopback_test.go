@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A runtime that brings lo up by itself (CRI-O, containerd with
@@ -16,8 +16,8 @@ import (
 // skel has after the act since 1.2. So the chain here has one plugin, without
 // IPAM, as networks of virtual machines have.
 func TestProcessIDReusedByNodeInternalLoopback(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting) *rig {
+		r := rigtest.New(t)
 		s := withChain(t, r, with, "1.0.0", chain.Bridge(nil))
 		s.runtime.InternalLoopback()
 		p := s.hold()

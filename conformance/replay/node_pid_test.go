@@ -7,8 +7,8 @@ import "testing"
 // Incident 003: the sandbox's process is gone, and a process of the node has its
 // ID when DEL comes (cri-o/cri-o#2849).
 func TestProcessIDReusedByNode(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		s := newStage(t, with)
+	lose := func(t *testing.T, with setting) *rig {
+		s := newRig(t, with)
 		p := s.hold()
 		s.end(p)
 		s.reuse(p.PID)

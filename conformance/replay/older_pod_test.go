@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A pod may be older than the guard, or its record lost. Without the guard it is
@@ -15,14 +15,14 @@ import (
 func TestPodOlderThanGuard(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		age  func(s *stage) // makes the subject such a pod
+		age  func(s *rig) // makes the subject such a pod
 		with setting
 	}{
-		{"no record", (*stage).forgetRecord, guarded},
-		{"guard added later", (*stage).addGuard, guardless},
+		{"no record", (*rig).forgetRecord, guarded},
+		{"guard added later", (*rig).addGuard, guardless},
 	} {
 		t.Run(c.name+"/node", func(t *testing.T) {
-			s := newStage(t, c.with)
+			s := newRig(t, c.with)
 			p := s.hold()
 			c.age(s)
 			s.end(p)
@@ -32,7 +32,7 @@ func TestPodOlderThanGuard(t *testing.T) {
 			s.wantSame(s.Node.Path, before)
 		})
 		t.Run(c.name+"/another pod", func(t *testing.T) {
-			s := newStage(t, c.with)
+			s := newRig(t, c.with)
 			neighbour := s.neighbour()
 			p := s.hold()
 			c.age(s)
@@ -43,7 +43,7 @@ func TestPodOlderThanGuard(t *testing.T) {
 			s.wantSame(neighbour, before)
 		})
 		t.Run(c.name+"/its own", func(t *testing.T) {
-			s := newStage(t, c.with)
+			s := newRig(t, c.with)
 			s.hold()
 			c.age(s)
 			s.wantReleased(s.remove())
@@ -54,8 +54,8 @@ func TestPodOlderThanGuard(t *testing.T) {
 // Nothing at all is known of the pod: no record, and in this version of the spec
 // no result on DEL. The node is still recognised.
 func TestUnknownPod(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting) *rig {
+		r := rigtest.New(t)
 		s := withChain(t, r, with, "0.3.1", chain.PTP(r.HostLocal()), chain.Portmap())
 		if err := s.pin().PointAt(s.Node.Path); err != nil {
 			t.Fatal(err)
@@ -80,12 +80,12 @@ func TestUnknownPod(t *testing.T) {
 }
 
 // guardless has our programs installed and no guard in the chain yet.
-func guardless(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+func guardless(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	return r.Installed(version, plugins...)
 }
 
 // addGuard puts the guard into the conflist of a running node.
-func (s *stage) addGuard() {
+func (s *rig) addGuard() {
 	s.Helper()
 	if err := s.runtime.Configure("1.0.0", s.usualWithGuard()...); err != nil {
 		s.Fatal(err)

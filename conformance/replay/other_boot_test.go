@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Cookies start again with every boot, so a record of another boot must say
@@ -14,8 +14,8 @@ import (
 // runtime gives no result on DEL, and the record is all there is to go by.
 func TestRecordOfAnotherBoot(t *testing.T) {
 	misleading := map[string]any{"cookie": 1, "mac": "02:00:00:00:00:01"}
-	mislead := func(t *testing.T) *stage {
-		r := rig.New(t)
+	mislead := func(t *testing.T) *rig {
+		r := rigtest.New(t)
 		s := withChain(t, r, guarded, "0.3.1", chain.PTP(r.HostLocal()), chain.Portmap())
 		s.hold()
 		s.editRecord(misleading)
@@ -40,7 +40,7 @@ func TestRecordOfAnotherBoot(t *testing.T) {
 
 // After a reboot the result that the runtime kept still tells the pods apart.
 func TestProcessIDReusedAfterReboot(t *testing.T) {
-	s := newStage(t, guarded)
+	s := newRig(t, guarded)
 	neighbour := s.neighbour()
 	p := s.hold()
 	s.editRecord(map[string]any{"bootID": "11111111-2222-3333-4444-555555555555"})

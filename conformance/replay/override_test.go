@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // With CNI_NETNS_OVERRIDE the caller says that it means the namespace that it
 // names, though it is its own. The guard must not stand in its way.
 func TestOverride(t *testing.T) {
-	lose := func(t *testing.T) *stage {
-		r := rig.New(t)
+	lose := func(t *testing.T) *rig {
+		r := rigtest.New(t)
 		s := withChain(t, r, guarded, "1.0.0", chain.Bridge(nil))
 		if err := s.pin().PointAt(s.Node.Path); err != nil {
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func TestOverride(t *testing.T) {
 			}
 		})
 		t.Run("ADD/"+value, func(t *testing.T) {
-			r := rig.New(t)
+			r := rigtest.New(t)
 			s := withChain(t, r, guarded, "1.0.0")
 			t.Setenv("CNI_NETNS_OVERRIDE", value)
 			_, err := s.runtime.Add(t.Context(), chain.Pod{ID: "subject", Netns: s.Node.Path})

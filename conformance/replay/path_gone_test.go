@@ -10,14 +10,14 @@ import "testing"
 func TestPathGone(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		path func(s *stage) string
+		path func(s *rig) string
 	}{
-		{"gone", func(s *stage) string { return s.pod.Netns }},
-		{"empty", func(*stage) string { return "" }},
+		{"gone", func(s *rig) string { return s.pod.Netns }},
+		{"empty", func(*rig) string { return "" }},
 	} {
 		for name, with := range map[string]setting{"bare": bare, "guarded": guarded} {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
-				s := newStage(t, with)
+				s := newRig(t, with)
 				if err := s.pin().Remove(); err != nil {
 					t.Fatal(err)
 				}

@@ -6,8 +6,8 @@ import "testing"
 
 // Something bound the node's own namespace over the pod's pin.
 func TestPinLeadsToNode(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		s := newStage(t, with)
+	lose := func(t *testing.T, with setting) *rig {
+		s := newRig(t, with)
 		if err := s.pin().PointAt(s.Node.Path); err != nil {
 			t.Fatal(err)
 		}

@@ -8,8 +8,8 @@ import "testing"
 // the reference loopback fails on the file before the chain is reached, and so
 // the address stays allocated.
 func TestPinUnmounted(t *testing.T) {
-	lose := func(t *testing.T, with setting) *stage {
-		s := newStage(t, with)
+	lose := func(t *testing.T, with setting) *rig {
+		s := newRig(t, with)
 		if err := s.pin().Unmount(); err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import "testing"
 // The process ID goes to a process of another pod: the reference plugins take
 // that pod's network away (kubernetes/kubernetes#100648, comments).
 func TestProcessIDReusedByAnotherPod(t *testing.T) {
-	lose := func(t *testing.T, with setting) (s *stage, neighbour string) {
-		s = newStage(t, with)
+	lose := func(t *testing.T, with setting) (s *rig, neighbour string) {
+		s = newRig(t, with)
 		neighbour = s.neighbour()
 		p := s.hold()
 		s.end(p)

@@ -9,12 +9,12 @@ import (
 )
 
 // recordPath is where the guard keeps what ADD knew of the subject.
-func (s *stage) recordPath() string {
+func (s *rig) recordPath() string {
 	return filepath.Join(s.Dir, "state", "live", "pods:"+s.pod.ID+":eth0")
 }
 
 // records gives the files of the subject's records, of both folders.
-func (s *stage) records() []string {
+func (s *rig) records() []string {
 	s.Helper()
 	files, err := filepath.Glob(filepath.Join(s.Dir, "state", "*", filepath.Base(s.recordPath())))
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *stage) records() []string {
 }
 
 // forgetRecord makes the subject a pod that the guard never saw.
-func (s *stage) forgetRecord() {
+func (s *rig) forgetRecord() {
 	s.Helper()
 	if err := os.Remove(s.recordPath()); err != nil {
 		s.Fatal(err)
@@ -32,7 +32,7 @@ func (s *stage) forgetRecord() {
 }
 
 // editRecord changes keys of the subject's record.
-func (s *stage) editRecord(values map[string]any) {
+func (s *rig) editRecord(values map[string]any) {
 	s.Helper()
 	data, err := os.ReadFile(s.recordPath())
 	if err != nil {

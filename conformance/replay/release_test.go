@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // Without guardctl the guard cannot release. It must still keep the chain from
 // the node, and have the runtime try again until guardctl is there.
 func TestReleaseWithoutGuardctl(t *testing.T) {
-	s := newStage(t, withoutGuardctl)
+	s := newRig(t, withoutGuardctl)
 	install(t, s.Dir, "cni-guard")
 	install(t, s.Dir, "loopback")
 	p := s.hold()
@@ -32,7 +32,7 @@ func TestReleaseWithoutGuardctl(t *testing.T) {
 }
 
 // withoutGuardctl has our programs but for guardctl.
-func withoutGuardctl(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+func withoutGuardctl(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	return r.InstalledIn(filepath.Join(r.Dir, "bin"), version, append(plugins, chain.Guard(r.Dir))...)
 }
 
@@ -40,7 +40,7 @@ func withoutGuardctl(r *rig.Rig, version string, plugins ...chain.Plugin) *chain
 // is to be released: the address, that is. portmap and firewall are not in this
 // chain, as what they need to know was in the note.
 func TestReleaseWithoutCacheEntry(t *testing.T) {
-	r := rig.New(t)
+	r := rigtest.New(t)
 	s := withChain(t, r, guarded, "1.0.0", chain.PTP(r.HostLocal()))
 	p := s.hold()
 	if err := os.RemoveAll(filepath.Join(s.Dir, "cache", "results")); err != nil {
@@ -56,7 +56,7 @@ func TestReleaseWithoutCacheEntry(t *testing.T) {
 // A plugin that fails to release keeps the removal going: an address must not be
 // lost because the guard stopped the chain.
 func TestReleaseFailsAtFirst(t *testing.T) {
-	s := newStage(t, guarded)
+	s := newRig(t, guarded)
 	p := s.hold()
 	s.end(p)
 	s.reuse(p.PID)
@@ -71,7 +71,7 @@ func TestReleaseFailsAtFirst(t *testing.T) {
 // install puts one of our programs into the folder bin of dir.
 func install(t *testing.T, dir, program string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(rig.GuardDir(t), program))
+	data, err := os.ReadFile(filepath.Join(rigtest.GuardDir(t), program))
 	if err != nil {
 		t.Fatal(err)
 	}

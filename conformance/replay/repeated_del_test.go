@@ -7,15 +7,15 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // The guard let a DEL pass, the primary plugin failed it, and when the runtime
 // repeats it the path leads to another pod. In this version of the spec the
 // runtime gives no result on DEL: only the record tells the two apart.
 func TestRepeatedDEL(t *testing.T) {
-	lose := func(t *testing.T, with setting) (s *stage, neighbour string) {
-		r := rig.New(t)
+	lose := func(t *testing.T, with setting) (s *rig, neighbour string) {
+		r := rigtest.New(t)
 		s = withChain(t, r, with, "0.3.1", chain.PTP(r.HostLocal()), chain.Portmap())
 		neighbour = s.neighbour()
 		pin := s.pin()
@@ -44,7 +44,7 @@ func TestRepeatedDEL(t *testing.T) {
 }
 
 // bareInternalLoopback spares lo, so that the harm is the chain's.
-func bareInternalLoopback(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+func bareInternalLoopback(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	runtime := r.Bare(version, plugins...)
 	runtime.InternalLoopback()
 	return runtime
@@ -52,7 +52,7 @@ func bareInternalLoopback(r *rig.Rig, version string, plugins ...chain.Plugin) *
 
 // breakIPAM puts a file in the place of the leases, so that host-local fails,
 // and gives a function that undoes it.
-func (s *stage) breakIPAM() (mend func()) {
+func (s *rig) breakIPAM() (mend func()) {
 	s.Helper()
 	aside := s.LeaseDir() + ".aside"
 	if err := os.Rename(s.LeaseDir(), aside); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // hold makes the subject: a pod whose sandbox lives as long as a process.
-func (s *stage) hold() *node.Process {
+func (s *rig) hold() *node.Process {
 	s.Helper()
 	p := s.holder()
 	s.pod, s.result = s.add("subject", p.Path())
@@ -16,7 +16,7 @@ func (s *stage) hold() *node.Process {
 }
 
 // holder starts a sandbox that lives as long as a process.
-func (s *stage) holder() *node.Process {
+func (s *rig) holder() *node.Process {
 	s.Helper()
 	p, err := node.NewHolder()
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *stage) holder() *node.Process {
 }
 
 // pin makes the subject: a pod whose sandbox a bind mount keeps.
-func (s *stage) pin() *node.Pin {
+func (s *rig) pin() *node.Pin {
 	s.Helper()
 	p, err := node.NewPin("cni-subject")
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *stage) pin() *node.Pin {
 }
 
 // neighbour adds another pod and gives the path of its sandbox.
-func (s *stage) neighbour() string {
+func (s *rig) neighbour() string {
 	s.Helper()
 	p := s.holder()
 	s.add("neighbour", p.Path())
@@ -47,7 +47,7 @@ func (s *stage) neighbour() string {
 }
 
 // lost waits until the kernel has taken the subject's sandbox down.
-func (s *stage) lost() {
+func (s *rig) lost() {
 	s.Helper()
 	if err := s.Node.AwaitGone(chain.NodeSide(s.result)); err != nil {
 		s.Fatal(err)
@@ -55,7 +55,7 @@ func (s *stage) lost() {
 }
 
 // end ends the process of the subject's sandbox, and the sandbox with it.
-func (s *stage) end(p *node.Process) {
+func (s *rig) end(p *node.Process) {
 	s.Helper()
 	if err := p.End(); err != nil {
 		s.Fatal(err)
@@ -64,7 +64,7 @@ func (s *stage) end(p *node.Process) {
 }
 
 // reuse lets a process of the calling thread's namespace have the ID.
-func (s *stage) reuse(pid int) {
+func (s *rig) reuse(pid int) {
 	s.Helper()
 	p, err := node.Reuse(pid)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *stage) reuse(pid int) {
 }
 
 // reuseWithin lets a process that lives in another pod have the ID.
-func (s *stage) reuseWithin(netns string, pid int) {
+func (s *rig) reuseWithin(netns string, pid int) {
 	s.Helper()
 	var p *node.Process
 	err := node.Within(netns, func() (err error) {

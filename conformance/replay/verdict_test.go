@@ -10,7 +10,7 @@ import (
 )
 
 // remove ends the subject, as the runtime does when a pod is deleted.
-func (s *stage) remove() chain.Removal {
+func (s *rig) remove() chain.Removal {
 	s.Helper()
 	r := s.runtime.Remove(s.Context(), s.pod)
 	s.Logf("removed in %s; to retry: %v; taken for gone: %v", r.Took, r.Err, r.Said)
@@ -18,7 +18,7 @@ func (s *stage) remove() chain.Removal {
 }
 
 // wantStuck asserts that the runtime will try again, and for ever.
-func (s *stage) wantStuck(r chain.Removal) {
+func (s *rig) wantStuck(r chain.Removal) {
 	s.Helper()
 	if r.Complete() {
 		s.Error("the removal completed; it should have been stuck")
@@ -30,7 +30,7 @@ func (s *stage) wantStuck(r chain.Removal) {
 
 // wantReleased asserts that the removal is complete and nothing of the subject
 // is left on the node but the runtime's own note.
-func (s *stage) wantReleased(r chain.Removal) {
+func (s *rig) wantReleased(r chain.Removal) {
 	s.Helper()
 	if !r.Complete() {
 		s.Errorf("the removal is to be retried: %v", r.Err)
@@ -56,7 +56,7 @@ func (s *stage) wantReleased(r chain.Removal) {
 
 // wantNote asserts that the runtime still has its note of the attachment: the
 // guard answered with an error, and the note is not ours to delete.
-func (s *stage) wantNote() {
+func (s *rig) wantNote() {
 	s.Helper()
 	if !s.runtime.Cached(s.pod) {
 		s.Error("the runtime's cache entry is gone; it was the runtime's to delete")
@@ -64,7 +64,7 @@ func (s *stage) wantNote() {
 }
 
 // wantSame asserts that nothing in the namespace changed.
-func (s *stage) wantSame(path, before string) {
+func (s *rig) wantSame(path, before string) {
 	s.Helper()
 	if after := s.snapshot(path); after != before {
 		s.Errorf("the namespace changed.\nbefore:\n%s\nafter:\n%s", before, after)
@@ -72,7 +72,7 @@ func (s *stage) wantSame(path, before string) {
 }
 
 // wantCutOff asserts that a pod was harmed: its lo is down or its eth0 gone.
-func (s *stage) wantCutOff(netns string) {
+func (s *rig) wantCutOff(netns string) {
 	s.Helper()
 	f := s.look(netns)
 	if f.LoUp && f.HasEth0 {

@@ -1,120 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rig gives a test a fresh node and a container runtime on it, with the
-// reference plugins alone or with ours before them.
+// Package rig gives a scenario a private node with a real runtime on it, and
+// writes down what the scenario sees there.
 package rig
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"testing"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
+	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// A Rig is what a test works with. Its goroutine is on the node.
+// A Setup is what a scenario wants its node to be like.
+type Setup struct {
+	Addresses  int            // how many pods can have one at a time; 0 for plenty
+	CNIVersion string         // of the conflist; 1.0.0 where empty
+	Guard      map[string]any // keys of the guard's entry beyond what it needs
+	Late       bool           // the scenario installs the guard itself
+	Bridge     bool           // pods on a bridge, which stays when they go, instead of ptp
+	Settings   runtimes.Settings
+}
+
+// Folders are what the suite brings along.
+type Folders struct {
+	Ref   string // of the reference plugins
+	Guard string // of our programs
+}
+
+// A Rig is what a scenario plays on.
 type Rig struct {
-	Node *node.Node
-	Dir  string // the test's own: caches, leases, records
+	Guarded bool // this is the run with the guard; without, InstallGuard does nothing
+	Runtime runtimes.Runtime
 
-	t testing.TB
+	node    *node.Node
+	before  string // snapshot of the node
+	site    runtimes.Site
+	folders Folders
+	setup   Setup
+
+	mu        sync.Mutex
+	sightings []claim.Sighting
 }
 
-// New puts the test on a fresh node, or skips it with the reason.
-func New(t testing.TB) *Rig {
-	t.Helper()
-	Need(t, "sh", "sleep", "iptables", "iptables-save")
-	n, err := node.New()
-	if errors.Is(err, node.ErrNotPrivate) {
-		Lack(t, err.Error())
-	}
+// New makes the process's own namespaces, which scripts/in-node gave it, a node
+// with a runtime that is not started yet. Scratch is an empty folder.
+func New(scratch string, guarded bool, setup Setup, folders Folders, site runtimes.Site, make func(runtimes.Site) runtimes.Runtime) (*Rig, error) {
+	n, err := node.Here()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { _ = n.Close() })
-	return &Rig{Node: n, Dir: t.TempDir(), t: t}
-}
-
-// Need skips the test where a program is not installed.
-func Need(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			Lack(t, err.Error())
+	// These are the machine's; what is mounted there goes with this node, whatever
+	// happens.
+	for _, dir := range []string{scratch, "/var/lib/cni", "/dev/shm"} {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
+			return nil, fmt.Errorf("mount tmpfs on %s: %w", dir, err)
 		}
 	}
-}
-
-// Lack skips the test, or fails it where REQUIRE_ALL=1 says that nothing may be
-// lacking.
-func Lack(t testing.TB, reason string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatalf("REQUIRE_ALL=1, but %s", reason)
+	site.Node, site.Disk, site.Bin = n.Path, scratch, filepath.Join(scratch, "bin")
+	if err := os.MkdirAll(site.Bin, 0o755); err != nil {
+		return nil, fmt.Errorf("make rig: %w", err)
 	}
-	t.Skip(reason)
+	return &Rig{Guarded: guarded, Runtime: make(site), node: n, site: site, folders: folders, setup: setup}, nil
 }
 
-// RefDir is the folder of the reference plugins.
-func RefDir(t testing.TB) string {
-	t.Helper()
-	return folder(t, "CNI_PLUGIN_BIN", "scripts/plugins.sh")
-}
-
-// GuardDir is the folder of our programs.
-func GuardDir(t testing.TB) string {
-	t.Helper()
-	return folder(t, "CNI_GUARD_BIN", "scripts/build.sh")
-}
-
-func folder(t testing.TB, variable, script string) string {
-	t.Helper()
-	dir := os.Getenv(variable)
-	if !filepath.IsAbs(dir) {
-		Lack(t, variable+" must be the absolute path of the folder that "+script+" filled")
+// Raise installs the plugins and starts the runtime.
+func (s *Rig) Raise(ctx context.Context) error {
+	if r, ok := s.Runtime.(runtimes.Configurable); ok {
+		r.Set(s.setup.Settings)
 	}
-	return dir
-}
-
-// Bare makes a runtime that has the reference plugins only.
-func (r *Rig) Bare(version string, plugins ...chain.Plugin) *chain.Runtime {
-	r.t.Helper()
-	return r.runtime([]string{RefDir(r.t)}, version, plugins...)
-}
-
-// Guarded makes a runtime with our loopback in the place of the reference one,
-// and the guard last in the chain.
-func (r *Rig) Guarded(version string, plugins ...chain.Plugin) *chain.Runtime {
-	r.t.Helper()
-	return r.Installed(version, append(plugins, chain.Guard(r.Dir))...)
-}
-
-// Installed makes a runtime with our programs before the reference plugins.
-func (r *Rig) Installed(version string, plugins ...chain.Plugin) *chain.Runtime {
-	r.t.Helper()
-	return r.InstalledIn(GuardDir(r.t), version, plugins...)
-}
-
-// InstalledIn is Installed with our programs in a folder of one's own.
-func (r *Rig) InstalledIn(dir, version string, plugins ...chain.Plugin) *chain.Runtime {
-	r.t.Helper()
-	return r.runtime([]string{dir, RefDir(r.t)}, version, plugins...)
-}
-
-func (r *Rig) runtime(binDirs []string, version string, plugins ...chain.Plugin) *chain.Runtime {
-	r.t.Helper()
-	runtime, err := chain.NewRuntime(r.Dir, binDirs, r.t.Output(), version, plugins...)
-	if err != nil {
-		r.t.Fatal(err)
+	if err := s.install(s.folders.Ref, "ptp", "bridge", "macvlan", "ipvlan", "host-local", "loopback"); err != nil {
+		return err
 	}
-	return runtime
+	if s.setup.Late {
+		if err := s.Runtime.Configure(ctx, s.version(), s.network()...); err != nil {
+			return err
+		}
+	} else if err := s.InstallGuard(ctx); err != nil {
+		return err
+	}
+	if err := s.Runtime.Start(ctx); err != nil {
+		return err
+	}
+	var err error
+	s.before, err = node.Snapshot(s.node.Path)
+	return err
 }
 
-// HostLocal allocates in the rig's own folder.
-func (r *Rig) HostLocal() chain.Plugin { return chain.HostLocal(r.LeaseDir()) }
+// NodeNamespace is the path of the node's own namespace.
+func (s *Rig) NodeNamespace() string { return s.node.Path }
 
-// LeaseDir is where HostLocal keeps its leases.
-func (r *Rig) LeaseDir() string { return filepath.Join(r.Dir, "leases") }
+// See writes down what was seen. Detail is what there was instead.
+func (s *Rig) See(c claim.Claim, held bool, detail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if held {
+		detail = ""
+	}
+	s.sightings = append(s.sightings, claim.Sighting{Claim: c, Held: held, Detail: detail})
+}
+
+// Sightings gives everything that was seen so far.
+func (s *Rig) Sightings() []claim.Sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]claim.Sighting(nil), s.sightings...)
+}
+
+func (s *Rig) version() string {
+	if s.setup.CNIVersion == "" {
+		return "1.0.0"
+	}
+	return s.setup.CNIVersion
+}
+
+// network is the conflist without the guard.
+func (s *Rig) network() []chain.Plugin {
+	ipam := chain.HostLocal(s.leaseDir())
+	if n := s.setup.Addresses; n > 0 {
+		ipam = ipam.With("ranges", [][]map[string]string{{{
+			"subnet":     "10.88.0.0/24",
+			"rangeStart": "10.88.0.10",
+			"rangeEnd":   fmt.Sprintf("10.88.0.%d", 10+n-1),
+		}}})
+	}
+	if s.setup.Bridge {
+		return []chain.Plugin{chain.Bridge(ipam)}
+	}
+	return []chain.Plugin{chain.PTP(ipam)}
+}
+
+// HostLocal allocates where Leased and SeeAddress look.
+func (s *Rig) HostLocal() chain.Plugin { return chain.HostLocal(s.leaseDir()) }
+
+func (s *Rig) leaseDir() string { return filepath.Join(s.site.Disk, "leases") }

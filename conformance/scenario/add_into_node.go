@@ -9,8 +9,8 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // pinned is why no other runtime calls ADD with the node's namespace.
@@ -26,7 +26,7 @@ const uplink = "ens3"
 // primaries are the plugins that are played. All of them take a prevResult from the
 // plugin before them, ipvlan where it is told its master (without, it looks for that
 // in the prevResult). Not every kernel has ipvlan.
-func primaries(s *stage.Stage) ([]chain.Plugin, error) {
+func primaries(s *rig.Rig) ([]chain.Plugin, error) {
 	ipam := s.HostLocal()
 	delete(ipam, "routes") // a second default route would fail, and the ADD with it
 	all := []chain.Plugin{chain.PTP(ipam), chain.Bridge(ipam), chain.Macvlan(ipam).With("master", uplink)}
@@ -40,7 +40,7 @@ func primaries(s *stage.Stage) ([]chain.Plugin, error) {
 // noLoopback leaves the loopback plugin out, which is called first here, and would
 // refuse the ADD: the reference one after it has acted, ours before. containerd's
 // library go-cni calls it beside the others, and CRI-O not at all.
-var noLoopback = stage.Setup{Settings: runtimes.Settings{InternalLoopback: true}}
+var noLoopback = rig.Setup{Settings: runtimes.Settings{InternalLoopback: true}}
 
 var addIntoNode = Scenario{
 	Name:     "add-into-node",
@@ -49,7 +49,7 @@ var addIntoNode = Scenario{
 	Holds:    []claim.Claim{claim.NotAdded, claim.NodeUntouched, claim.AddressFree, claim.Recognised, claim.PodRuns, claim.PodGone},
 	NotOn:    pinned(),
 	Setup:    noLoopback,
-	Play:     func(ctx context.Context, s *stage.Stage) error { return addToAll(ctx, s, stage.Around) },
+	Play:     func(ctx context.Context, s *rig.Rig) error { return addToAll(ctx, s, rig.Around) },
 }
 
 var addIntoNodeInline = Scenario{
@@ -62,10 +62,10 @@ var addIntoNodeInline = Scenario{
 	Holds: []claim.Claim{claim.NotAdded, claim.AddressFree, claim.Recognised, claim.PodGone},
 	NotOn: pinned(),
 	Setup: noLoopback,
-	Play:  func(ctx context.Context, s *stage.Stage) error { return addToAll(ctx, s, stage.Behind) },
+	Play:  func(ctx context.Context, s *rig.Rig) error { return addToAll(ctx, s, rig.Behind) },
 }
 
-func addToAll(ctx context.Context, s *stage.Stage, where stage.GuardEntry) error {
+func addToAll(ctx context.Context, s *rig.Rig, where rig.GuardEntry) error {
 	if err := node.RenameEth0(s.NodeNamespace(), uplink); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func addToAll(ctx context.Context, s *stage.Stage, where stage.GuardEntry) error
 // does not work at all would leave the node alone as well. The reference plugins
 // fail with the node's by themselves: host-local, which they call, sees that it is
 // its own (skel of libcni v1.3). By then bridge has made cni0, macvlan its link.
-func addTo(ctx context.Context, s *stage.Stage, primary chain.Plugin, where stage.GuardEntry) error {
+func addTo(ctx context.Context, s *rig.Rig, primary chain.Plugin, where rig.GuardEntry) error {
 	if err := s.Chain(ctx, where, primary); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func addTo(ctx context.Context, s *stage.Stage, primary chain.Plugin, where stag
 	if err != nil {
 		return err
 	}
-	s.See(claim.NodeUntouched, before == after, fmt.Sprintf("%s: %s", name, stage.Difference(before, after)))
+	s.See(claim.NodeUntouched, before == after, fmt.Sprintf("%s: %s", name, rig.Difference(before, after)))
 	if failure == nil {
 		return s.Runtime.Remove(ctx, lost)
 	}

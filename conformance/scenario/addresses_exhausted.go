@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 // Why a DEL that fails does less harm on some runtimes. They call no plugin for lo.
@@ -24,8 +24,8 @@ var addressesExhausted = Scenario{
 	Holds: []claim.Claim{
 		claim.PodGone, claim.AddressFree, claim.AddressUsed, claim.NodeLo, claim.NodeEth0, claim.NoRecord, claim.NodeAsBefore,
 	},
-	Setup: stage.Setup{Addresses: 2},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Addresses: 2},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		other, err := s.Runtime.Run(ctx, "other")
 		if err != nil {
 			return err

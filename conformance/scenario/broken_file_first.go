@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var brokenFileFirst = Scenario{
@@ -18,7 +18,7 @@ var brokenFileFirst = Scenario{
 	Limit:    "containerd has no network then, and calls nobody, until guardctl conf quarantine; pods that must go are removed by kubelet's next attempt",
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.AddressFree, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {
@@ -53,7 +53,7 @@ var emptyFileFirst = Scenario{
 	Harms:    []claim.Claim{claim.NextPod},
 	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {

@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // attachmentsKept is why no other runtime is played.
@@ -27,8 +27,8 @@ var gcAtStart = Scenario{
 	Harmless: "a path that leads nowhere does none; it shows that the guard lets addresses be freed",
 	Holds:    []claim.Claim{claim.AddressFree, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
 	NotOn:    attachmentsKept(),
-	Setup:    stage.Setup{Bridge: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup:    rig.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		return forgetAndCollect(ctx, s, func(runtimes.Pod) error { return nil })
 	},
 }
@@ -40,8 +40,8 @@ var cachedPathReused = Scenario{
 	Harms: []claim.Claim{claim.NodeEth0},
 	Holds: []claim.Claim{claim.AddressFree, claim.Recognised, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
 	NotOn: attachmentsKept(),
-	Setup: stage.Setup{Bridge: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		err := forgetAndCollect(ctx, s, func(pod runtimes.Pod) error { return s.RewriteCachedPath(pod, s.NodeNamespace()) })
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ var cachedPathReused = Scenario{
 
 // forgetAndCollect runs two pods, loses power and all notes of them but libcni's,
 // and looks at what the runtime does about these.
-func forgetAndCollect(ctx context.Context, s *stage.Stage, meanwhile func(runtimes.Pod) error) error {
+func forgetAndCollect(ctx context.Context, s *rig.Rig, meanwhile func(runtimes.Pod) error) error {
 	pods, err := s.RunAll(ctx, "web", "db")
 	if err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // defaultNetwork is a scenario for each place where CRI-O finds its default
@@ -24,10 +24,10 @@ func defaultNetwork(by runtimes.Source, where string) Scenario {
 			claim.PodRuns, claim.RightNetwork, claim.Recorded, claim.Shown, claim.PodGone, claim.AddressFree, claim.NodeAsBefore,
 		},
 		NotOn: onlyCRIO("containerd takes the first file, and has no option for a name"),
-		Setup: stage.Setup{
+		Setup: rig.Setup{
 			Settings: runtimes.Settings{DefaultNetwork: runtimes.DefaultNetwork{Name: chain.Name, By: by}},
 		},
-		Play: func(ctx context.Context, s *stage.Stage) error {
+		Play: func(ctx context.Context, s *rig.Rig) error {
 			if err := s.Install("05-b.conflist", s.LeftoverList()); err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func defaultNetwork(by runtimes.Source, where string) Scenario {
 }
 
 // seeShown looks whether guardctl knows which network counts.
-func seeShown(ctx context.Context, s *stage.Stage) error {
+func seeShown(ctx context.Context, s *rig.Rig) error {
 	if !s.Guarded {
 		return nil
 	}
@@ -75,10 +75,10 @@ var defaultNetworkMissing = Scenario{
 	Limit:    "CRI-O has no network then, and calls nobody",
 	Holds:    []claim.Claim{claim.NameMissing},
 	NotOn:    defaultNetwork(runtimes.ByFile, "").NotOn,
-	Setup: stage.Setup{
+	Setup: rig.Setup{
 		Settings: runtimes.Settings{DefaultNetwork: runtimes.DefaultNetwork{Name: "other", By: runtimes.ByFile}},
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := seeNodeReady(ctx, s); err != nil {
 			return err
 		}

@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var fiftyPods = Scenario{
@@ -22,7 +22,7 @@ var fiftyPods = Scenario{
 		claim.PodReady, claim.Recorded, claim.PodGone, claim.AddressFree, claim.Recognised,
 		claim.NodeLo, claim.NodeEth0, claim.NoRecord, claim.NodeAsBefore,
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods := make([]runtimes.Pod, 50)
 		err := atOnce(len(pods), func(i int) (err error) {
 			pods[i], err = s.Runtime.Run(ctx, fmt.Sprintf("pod-%02d", i))

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // unselected gives the reasons for scenarios of files that a runtime selects.
@@ -29,14 +29,14 @@ func unselectedNor(crio string) map[string]string {
 
 // seeRefused runs a pod that must be refused because of a file, in words that
 // leave no doubt which one that is, and what it does.
-func seeRefused(ctx context.Context, s *stage.Stage, rogue string, deeds ...string) {
+func seeRefused(ctx context.Context, s *rig.Rig, rogue string, deeds ...string) {
 	_, err := s.Runtime.Run(ctx, "refused")
 	said := fmt.Sprint(err)
 	s.See(claim.Refused, err != nil && isTold(said, s, rogue, deeds...), said)
 }
 
 // isTold looks for everything that somebody must know at 3 a.m.
-func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
+func isTold(said string, s *rig.Rig, rogue string, deeds ...string) bool {
 	words := []string{"is the intended file", "is there since", "guardctl conf quarantine " + s.Of(rogue), "and keep " + s.OwnFile()}
 	for _, word := range append(words, deeds...) {
 		if !strings.Contains(said, word) {
@@ -48,16 +48,16 @@ func isTold(said string, s *stage.Stage, rogue string, deeds ...string) bool {
 
 // mend does what an operator does on a node with the guard: looks, and puts away
 // what is shown; then the next pod must be right, and the others must go.
-func mend(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+func mend(ctx context.Context, s *rig.Rig, rogue string, pods ...runtimes.Pod) error {
 	return mendShown(ctx, s, claim.Named, 1, rogue, pods...)
 }
 
 // mendReady is mend for a file that lies ready and does no harm as yet.
-func mendReady(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+func mendReady(ctx context.Context, s *rig.Rig, rogue string, pods ...runtimes.Pod) error {
 	return mendShown(ctx, s, claim.NamedReady, 0, rogue, pods...)
 }
 
-func mendShown(ctx context.Context, s *stage.Stage, c claim.Claim, code int, rogue string, pods ...runtimes.Pod) error {
+func mendShown(ctx context.Context, s *rig.Rig, c claim.Claim, code int, rogue string, pods ...runtimes.Pod) error {
 	shown, err := s.Guardctl(ctx, "conf", "--conf-dir", s.Of(""), "--runtime", s.Product())
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func mendShown(ctx context.Context, s *stage.Stage, c claim.Claim, code int, rog
 }
 
 // putAway runs the command that messages name, and looks at the next pod.
-func putAway(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+func putAway(ctx context.Context, s *rig.Rig, rogue string, pods ...runtimes.Pod) error {
 	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.Of(rogue), "--runtime", s.Product())
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func putAway(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes
 
 // seeMended waits until the right network counts again, and looks at the next pod
 // and at the end of the others.
-func seeMended(ctx context.Context, s *stage.Stage, pods ...runtimes.Pod) error {
+func seeMended(ctx context.Context, s *rig.Rig, pods ...runtimes.Pod) error {
 	if err := s.AwaitOwn(ctx); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func seeMended(ctx context.Context, s *stage.Stage, pods ...runtimes.Pod) error 
 }
 
 // seeNext runs a pod and looks whether it is in the right network.
-func seeNext(ctx context.Context, s *stage.Stage, name string) (runtimes.Pod, error) {
+func seeNext(ctx context.Context, s *rig.Rig, name string) (runtimes.Pod, error) {
 	pod, err := s.Runtime.Run(ctx, name)
 	if err == nil {
 		s.SeeNetwork(claim.RightNetwork, pod)
@@ -104,7 +104,7 @@ func seeNext(ctx context.Context, s *stage.Stage, name string) (runtimes.Pod, er
 }
 
 // seeBefore runs the pod of before the incident.
-func seeBefore(ctx context.Context, s *stage.Stage) (runtimes.Pod, error) {
+func seeBefore(ctx context.Context, s *rig.Rig) (runtimes.Pod, error) {
 	pod, err := s.Runtime.Run(ctx, "before")
 	if err == nil {
 		err = s.Leased(pod)
@@ -113,7 +113,7 @@ func seeBefore(ctx context.Context, s *stage.Stage) (runtimes.Pod, error) {
 }
 
 // restart kills the runtime and starts it again, so that it reads its folder.
-func restart(ctx context.Context, s *stage.Stage) error {
+func restart(ctx context.Context, s *rig.Rig) error {
 	if err := s.Runtime.Kill(); err != nil {
 		return err
 	}

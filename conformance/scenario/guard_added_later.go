@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var guardAddedLater = Scenario{
@@ -20,8 +20,8 @@ var guardAddedLater = Scenario{
 	Holds: []claim.Claim{
 		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.PodReady, claim.NoRecord,
 	},
-	Setup: stage.Setup{Late: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Late: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "lost", "older")
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var guardOlderPods = Scenario{
@@ -21,8 +21,8 @@ var guardOlderPods = Scenario{
 		"containerd":  "it deletes with the present conflist: guard-added-later",
 		"containerd2": "it deletes with the present conflist: guard-added-later",
 	},
-	Setup: stage.Setup{Late: true, Bridge: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Late: true, Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		older, err := s.Runtime.Run(ctx, "older")
 		if err != nil {
 			return err

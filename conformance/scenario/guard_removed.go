@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var guardRemoved = Scenario{
@@ -17,7 +17,7 @@ var guardRemoved = Scenario{
 	Holds: []claim.Claim{
 		claim.Recorded, claim.PodReady, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		old, err := s.Runtime.Run(ctx, "old")
 		if err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var guardctlMissing = Scenario{
@@ -21,7 +21,7 @@ var guardctlMissing = Scenario{
 	Holds: []claim.Claim{
 		claim.Retried, claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised,
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := s.DiscardGuardctl(); err != nil {
 			return err
 		}

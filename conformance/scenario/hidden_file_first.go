@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var hiddenFileFirst = Scenario{
@@ -17,8 +17,8 @@ var hiddenFileFirst = Scenario{
 	Limit:    "hidden files sort before all others, and no placement prevents what they do; guardctl conf shows what ls does not",
 	Holds:    []claim.Claim{claim.Installed, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
-	Setup:    stage.Setup{Late: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup:    rig.Setup{Late: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = ".05-b.conflist"
 		if err := installOwn(ctx, s); err != nil {
 			return err

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // Two loops of pods, each of as many.
@@ -33,8 +33,8 @@ var installUnderLoad = Scenario{
 		"libcni": "conformance/install plays it on libcni",
 		"podman": "guardctl install knows no podman",
 	},
-	Setup: stage.Setup{Late: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Late: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		before, err := os.ReadFile(s.OwnFile())
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ type load struct {
 }
 
 // run runs pods one after the other. None may fail, not once.
-func (l *load) run(ctx context.Context, s *stage.Stage, loop int) error {
+func (l *load) run(ctx context.Context, s *rig.Rig, loop int) error {
 	for i := range podsInLoop {
 		pod, err := s.Runtime.Run(ctx, fmt.Sprintf("pod-%d-%d", loop, i))
 		s.See(claim.PodRuns, err == nil, fmt.Sprint(err))
@@ -84,7 +84,7 @@ func (l *load) run(ctx context.Context, s *stage.Stage, loop int) error {
 	return nil
 }
 
-func (l *load) count(s *stage.Stage, pod runtimes.Pod) error {
+func (l *load) count(s *rig.Rig, pod runtimes.Pod) error {
 	recorded, err := s.Recorded(pod)
 	if recorded {
 		l.with.Add(1)
@@ -95,7 +95,7 @@ func (l *load) count(s *stage.Stage, pod runtimes.Pod) error {
 }
 
 // see looks whether the guard came and went at all while pods did.
-func (l *load) see(s *stage.Stage) {
+func (l *load) see(s *rig.Rig) {
 	if with, out := l.with.Load(), l.out.Load(); s.Guarded {
 		s.See(claim.InAndOut, with > 0 && out > 0, fmt.Sprintf("%d with it, %d without", with, out))
 	}
@@ -103,7 +103,7 @@ func (l *load) see(s *stage.Stage) {
 
 // operate changes the installation until a loop of pods is done, and ends with a
 // whole round. Each upgrade brings other programs.
-func (l *load) operate(ctx context.Context, s *stage.Stage) error {
+func (l *load) operate(ctx context.Context, s *rig.Rig) error {
 	if !s.Guarded {
 		return nil
 	}
@@ -113,10 +113,10 @@ func (l *load) operate(ctx context.Context, s *stage.Stage) error {
 	}
 	flags := [][]string{nil, {"--loopback"}, {"--placement", "own"}, {"--placement", "bookend"}}
 	for i := 0; !l.done.Load(); i++ {
-		steps := []func() (stage.Answer, error){
-			func() (stage.Answer, error) { return s.Operate(ctx, s.Programs(), "install", flags[i%len(flags)]...) },
-			func() (stage.Answer, error) { return s.Operate(ctx, next, "upgrade") },
-			func() (stage.Answer, error) { return s.Operate(ctx, s.Programs(), "uninstall") },
+		steps := []func() (rig.Answer, error){
+			func() (rig.Answer, error) { return s.Operate(ctx, s.Programs(), "install", flags[i%len(flags)]...) },
+			func() (rig.Answer, error) { return s.Operate(ctx, next, "upgrade") },
+			func() (rig.Answer, error) { return s.Operate(ctx, s.Programs(), "uninstall") },
 		}
 		for _, step := range steps {
 			answer, err := step()

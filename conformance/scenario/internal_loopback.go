@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var internalLoopback = Scenario{
@@ -22,8 +22,8 @@ var internalLoopback = Scenario{
 		"containerd": "containerd 1.6 has no such option",
 		"podman":     "podman does so in all scenarios, and guardctl does not know it",
 	},
-	Setup: stage.Setup{Bridge: true, Settings: runtimes.Settings{InternalLoopback: true}},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Bridge: true, Settings: runtimes.Settings{InternalLoopback: true}},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "lost", "web")
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ var internalLoopback = Scenario{
 
 // seeVerified looks whether guardctl finds fault with a loopback plugin that nobody
 // calls.
-func seeVerified(ctx context.Context, s *stage.Stage) error {
+func seeVerified(ctx context.Context, s *rig.Rig) error {
 	if !s.Guarded {
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var nodeLoDown = Scenario{
@@ -15,7 +15,7 @@ var nodeLoDown = Scenario{
 	Incident: "The node's lo is down, after whatever took it down, when the next pod starts.",
 	Harms:    []claim.Claim{claim.NodeLo},
 	Holds:    []claim.Claim{claim.PodReady, claim.NodeLo, claim.NodeEth0, claim.Repaired, claim.PodGone, claim.AddressFree, claim.NodeAsBefore},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := node.SetLoDown(s.NodeNamespace()); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 // emptied is why a boot does not lead containerd astray.
@@ -22,7 +22,7 @@ var nodeRebooted = Scenario{
 	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied, "crio": vanished},
 	NotOn:    map[string]string{"podman": "after a boot podman calls no plugin for the containers of before, so that no guard can give their addresses back"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.PodReady, claim.NoRecord, claim.NodeAsBefore},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "web", "db")
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var normalLife = Scenario{
@@ -17,8 +17,8 @@ var normalLife = Scenario{
 		claim.PodReady, claim.PodsTalk, claim.PodsPing, claim.Recorded, claim.PodGone, claim.AddressFree, claim.AddressUsed,
 		claim.NoRecord, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
 	},
-	Setup: stage.Setup{Addresses: 2},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Addresses: 2},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "web", "db")
 		if err != nil {
 			return err

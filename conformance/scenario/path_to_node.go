@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var pathToNode = Scenario{
@@ -18,8 +18,8 @@ var pathToNode = Scenario{
 		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NoRecord,
 	},
 	// bridge deletes eth0 before it does anything that could fail; ptp does not.
-	Setup: stage.Setup{Bridge: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pod, err := runAndLose(ctx, s, "lost")
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var pathToOtherPod = Scenario{
@@ -16,7 +16,7 @@ var pathToOtherPod = Scenario{
 	Holds: []claim.Claim{
 		claim.PodReady, claim.Neighbour, claim.PodsTalk, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NodeLo,
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "lost", "neighbour", "client")
 		if err != nil {
 			return err

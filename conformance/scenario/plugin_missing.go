@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var pluginMissing = Scenario{
@@ -17,7 +17,7 @@ var pluginMissing = Scenario{
 	Limit:    "CRI-O calls no plugin of a file that it skips, and so not the guard; with the plugin back it takes the file again",
 	Holds:    []claim.Claim{claim.Missing, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    onlyCRIO("containerd looks for plugins when it calls them: pods fail to start meanwhile, and none gets another network"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := s.Install("10-b.conflist", s.LeftoverList()); err != nil {
 			return err
 		}

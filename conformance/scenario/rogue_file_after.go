@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var rogueFileAfter = Scenario{
@@ -15,7 +15,7 @@ var rogueFileAfter = Scenario{
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds:    []claim.Claim{claim.Warned, claim.Stopped, claim.RightNetwork, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "10-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {
@@ -42,7 +42,7 @@ var rogueFileAfter = Scenario{
 }
 
 // tidyUp takes the wrong file away.
-func tidyUp(ctx context.Context, s *stage.Stage) error {
+func tidyUp(ctx context.Context, s *rig.Rig) error {
 	if err := s.TakeAway(s.OwnFile()); err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ var rogueFileAny = Scenario{
 	Harmless: "as long as 10-a.conflist is there; rogue-file-after has the rest",
 	Holds:    []claim.Claim{claim.Refused, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
-	Setup: stage.Setup{Guard: map[string]any{
+	Setup: rig.Setup{Guard: map[string]any{
 		"checks": map[string]any{"conflist": map[string]any{"scope": "any"}},
 	}},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "10-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {

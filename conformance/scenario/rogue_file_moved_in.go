@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var rogueFileMovedIn = Scenario{
@@ -17,7 +17,7 @@ var rogueFileMovedIn = Scenario{
 	Limit:    rogueFileWins.Limit,
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    onlyCRIO("containerd does not look at a file that is moved in: rogue-file-unseen"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var rogueFileOwn = Scenario{
@@ -17,8 +17,8 @@ var rogueFileOwn = Scenario{
 		claim.Installed, claim.Recorded, claim.RightNetwork, claim.Warned, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord,
 	},
 	NotOn: unselected(),
-	Setup: stage.Setup{Late: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Late: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue, broken = "05-b.conflist", "06-c.conflist"
 		if err := installOwn(ctx, s); err != nil {
 			return err
@@ -54,7 +54,7 @@ var rogueFileOwn = Scenario{
 }
 
 // installOwn has the guard in a file of its own, and waits until that counts.
-func installOwn(ctx context.Context, s *stage.Stage) error {
+func installOwn(ctx context.Context, s *rig.Rig) error {
 	if !s.Guarded {
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var rogueFileReported = Scenario{
@@ -21,8 +21,8 @@ var rogueFileReported = Scenario{
 		"crio":       rogueFileUnseen.NotOn["crio"],
 		"containerd": statusReports.NotOn["containerd"],
 	},
-	Setup: stage.Setup{CNIVersion: "1.1.0", Guard: map[string]any{"statusHoldDown": "0s"}},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{CNIVersion: "1.1.0", Guard: map[string]any{"statusHoldDown": "0s"}},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		if err := seeNodeReady(ctx, s); err != nil {
 			return err

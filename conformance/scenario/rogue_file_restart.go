@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var rogueFileRestart = Scenario{
@@ -17,7 +17,7 @@ var rogueFileRestart = Scenario{
 	Limit:    "CRI-O takes the attachments of its default network only for valid (ocicni 0.5.0), and the DEL that it calls for the others is that of a pod that ends, with the path of its own namespace; put the rogue away before CRI-O starts the next time",
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    onlyCRIO("it never asks its networks to collect garbage"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {

@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var rogueFileUnseen = Scenario{
@@ -16,7 +16,7 @@ var rogueFileUnseen = Scenario{
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O loads a file at once that is moved in: rogue-file-moved-in"),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		before, err := seeBefore(ctx, s)
 		if err != nil {
@@ -34,7 +34,7 @@ var rogueFileUnseen = Scenario{
 }
 
 // letStrike shows that nobody notices the file before the runtime starts again.
-func letStrike(ctx context.Context, s *stage.Stage) error {
+func letStrike(ctx context.Context, s *rig.Rig) error {
 	if _, err := seeNext(ctx, s, "meanwhile"); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func letStrike(ctx context.Context, s *stage.Stage) error {
 }
 
 // preventStrike puts the file away before the runtime starts again.
-func preventStrike(ctx context.Context, s *stage.Stage, rogue string, pods ...runtimes.Pod) error {
+func preventStrike(ctx context.Context, s *rig.Rig, rogue string, pods ...runtimes.Pod) error {
 	if err := putAway(ctx, s, rogue, pods...); err != nil {
 		return err
 	}

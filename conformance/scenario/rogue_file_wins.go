@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var rogueFileWins = Scenario{
@@ -20,7 +20,7 @@ var rogueFileWins = Scenario{
 	LimitsOn: map[string][]claim.Claim{"crio": {claim.RightNetwork}},
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.MendedFree},
 	NotOn:    unselected(),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conflist"
 		pods, err := s.RunAll(ctx, "before", "gone")
 		if err != nil {
@@ -45,7 +45,7 @@ var rogueFileWins = Scenario{
 }
 
 // sufferRogue installs a file that wins, and runs the next pod.
-func sufferRogue(ctx context.Context, s *stage.Stage, rogue string) (runtimes.Pod, error) {
+func sufferRogue(ctx context.Context, s *rig.Rig, rogue string) (runtimes.Pod, error) {
 	if err := s.Install(rogue, s.LeftoverList()); err != nil {
 		return runtimes.Pod{}, err
 	}
@@ -57,7 +57,7 @@ func sufferRogue(ctx context.Context, s *stage.Stage, rogue string) (runtimes.Po
 
 // seeReleased gives back what a pod held that was removed from the wrong network.
 // Where pods are deleted as made there is nothing to give back, and nobody to ask.
-func seeReleased(ctx context.Context, s *stage.Stage, pod runtimes.Pod) error {
+func seeReleased(ctx context.Context, s *rig.Rig, pod runtimes.Pod) error {
 	if s.Runtime.DeletesAsMade() {
 		s.See(claim.MendedFree, s.Leased(pod) != nil, "the address is still leased")
 		return nil

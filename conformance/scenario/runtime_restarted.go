@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var runtimeRestarted = Scenario{
@@ -14,7 +14,7 @@ var runtimeRestarted = Scenario{
 	Incident: "The runtime is killed and started again between ADD and DEL; a path leads to another pod meanwhile.",
 	Harms:    []claim.Claim{claim.Neighbour},
 	Holds:    []claim.Claim{claim.PodReady, claim.Neighbour, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NoRecord, claim.NodeAsBefore},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "lost", "neighbour")
 		if err != nil {
 			return err

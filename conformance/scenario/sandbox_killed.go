@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 // pins is why process IDs do not do not matter to most.
@@ -19,7 +19,7 @@ var sandboxKilled = Scenario{
 	Spared:   map[string]string{"containerd": pins, "containerd2": pins, "podman": pins},
 	NotOn:    map[string]string{"crio": "CRI-O runs no process for a sandbox (drop_infra_ctr), so that none can be killed"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.NoRecord, claim.NodeAsBefore},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		pod, err := s.Runtime.Run(ctx, "killed")
 		if err != nil {
 			return err

@@ -8,8 +8,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // A Scenario is an incident that can be played on any runtime.
@@ -25,9 +25,9 @@ type Scenario struct {
 	Limits   []claim.Claim            // what is untrue with the guard, too, until it is mended
 	Limit    string                   // why the guard cannot prevent that
 	LimitsOn map[string][]claim.Claim // instead of Limits, on runtimes where it is limited in another way
-	Setup    stage.Setup
+	Setup    rig.Setup
 
-	Play func(context.Context, *stage.Stage) error
+	Play func(context.Context, *rig.Rig) error
 }
 
 // All gives the scenarios in the order of the table.

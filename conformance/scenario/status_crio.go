@@ -10,8 +10,8 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 const (
@@ -42,7 +42,7 @@ var statusOnce = Scenario{
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
 	NotOn:    onlyPolled(),
 	Setup:    statusReports.Setup,
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := s.Runtime.Kill(); err != nil {
 			return err
 		}
@@ -71,12 +71,12 @@ var statusGracePeriod = Scenario{
 	Harms:    []claim.Claim{claim.NotReady},
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
 	NotOn:    onlyPolled(),
-	Setup: stage.Setup{
+	Setup: rig.Setup{
 		CNIVersion: statusReports.Setup.CNIVersion,
 		Guard:      statusReports.Setup.Guard,
 		Settings:   runtimes.Settings{StatusGracePeriod: 5 * time.Second},
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := awaitReady(ctx, s); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ var statusGracePeriod = Scenario{
 }
 
 // seeReported waits as long as the runtime may need to report that lo is down.
-func seeReported(ctx context.Context, s *stage.Stage, c claim.Claim, within time.Duration) error {
+func seeReported(ctx context.Context, s *rig.Rig, c claim.Claim, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	said := ""
@@ -105,7 +105,7 @@ func seeReported(ctx context.Context, s *stage.Stage, c claim.Claim, within time
 }
 
 // seeReadyAgain brings lo up and waits until the runtime has noticed.
-func seeReadyAgain(ctx context.Context, s *stage.Stage) error {
+func seeReadyAgain(ctx context.Context, s *rig.Rig) error {
 	if err := node.SetLoUp(s.NodeNamespace()); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func seeReadyAgain(ctx context.Context, s *stage.Stage) error {
 	return seeNodeReady(ctx, s)
 }
 
-func awaitReady(ctx context.Context, s *stage.Stage) error {
+func awaitReady(ctx context.Context, s *rig.Rig) error {
 	return runtimes.Await(ctx, "the runtime to be ready", func(ctx context.Context) (bool, error) {
 		ready, message, err := s.Runtime.Network(ctx)
 		if err == nil && !ready {

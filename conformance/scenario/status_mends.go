@@ -7,7 +7,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var statusMends = Scenario{
@@ -19,8 +19,8 @@ var statusMends = Scenario{
 		"containerd": statusReports.NotOn["containerd"],
 		"podman":     statusReports.NotOn["podman"],
 	},
-	Setup: stage.Setup{CNIVersion: "1.1.0"},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{CNIVersion: "1.1.0"},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := node.SetLoDown(s.NodeNamespace()); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var statusReports = Scenario{
@@ -22,7 +22,7 @@ var statusReports = Scenario{
 		"podman":     "podman never calls STATUS",
 		"crio":       "by default CRI-O calls STATUS until the first success, and not again: status-grace-period has the other setting",
 	},
-	Setup: stage.Setup{
+	Setup: rig.Setup{
 		CNIVersion: "1.1.0",
 		// By default the guard would mend lo, and would report only what lasts.
 		Guard: map[string]any{
@@ -30,7 +30,7 @@ var statusReports = Scenario{
 			"checks":         map[string]any{"host-loopback": map[string]any{"repair": false}},
 		},
 	},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		if err := seeNodeReady(ctx, s); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ var statusReports = Scenario{
 	},
 }
 
-func seeNodeReady(ctx context.Context, s *stage.Stage) error {
+func seeNodeReady(ctx context.Context, s *rig.Rig) error {
 	ready, message, err := s.Runtime.Network(ctx)
 	s.See(claim.NodeReady, ready, message)
 	return err

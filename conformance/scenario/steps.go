@@ -6,13 +6,13 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 // runAndLose makes a pod that holds an address, and loses its namespace to the
 // node.
-func runAndLose(ctx context.Context, s *stage.Stage, name string) (runtimes.Pod, error) {
+func runAndLose(ctx context.Context, s *rig.Rig, name string) (runtimes.Pod, error) {
 	pod, err := s.Runtime.Run(ctx, name)
 	if err != nil {
 		return pod, err
@@ -24,7 +24,7 @@ func runAndLose(ctx context.Context, s *stage.Stage, name string) (runtimes.Pod,
 }
 
 // removeLost removes a pod whose namespace is the node's, and looks at the node.
-func removeLost(ctx context.Context, s *stage.Stage, pod runtimes.Pod) error {
+func removeLost(ctx context.Context, s *rig.Rig, pod runtimes.Pod) error {
 	if err := s.Remove(ctx, pod); err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func removeLost(ctx context.Context, s *stage.Stage, pod runtimes.Pod) error {
 }
 
 // removeAll removes the last pods of a node, after which it must be as before.
-func removeAll(ctx context.Context, s *stage.Stage, pods ...runtimes.Pod) error {
+func removeAll(ctx context.Context, s *rig.Rig, pods ...runtimes.Pod) error {
 	for _, pod := range pods {
 		if err := s.Remove(ctx, pod); err != nil {
 			return err
@@ -49,7 +49,7 @@ func removeAll(ctx context.Context, s *stage.Stage, pods ...runtimes.Pod) error 
 
 // removeLostToNeighbour removes a pod whose namespace is the neighbour's, and
 // looks at the neighbour.
-func removeLostToNeighbour(ctx context.Context, s *stage.Stage, pod, neighbour runtimes.Pod) error {
+func removeLostToNeighbour(ctx context.Context, s *rig.Rig, pod, neighbour runtimes.Pod) error {
 	if err := s.SeePod(claim.PodReady, neighbour); err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
-	"github.com/cni-guard/cni-guard/conformance/stage"
 )
 
 var userNamespace = Scenario{
@@ -22,8 +22,8 @@ var userNamespace = Scenario{
 		"containerd":  "containerd 1.6 has no user namespaces for pods",
 		"containerd2": "containerd 2 wants runc 1.2 for it, and Debian has 1.1",
 	},
-	Setup: stage.Setup{Bridge: true},
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Setup: rig.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		var pods []runtimes.Pod
 		for _, name := range []string{"whole", "lost"} {
 			pod, err := s.Runtime.(runtimes.UserNamespacer).RunInUserNamespace(ctx, name)

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
-	"github.com/cni-guard/cni-guard/conformance/stage"
+	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
 var wrongFileRemoved = Scenario{
@@ -19,7 +19,7 @@ var wrongFileRemoved = Scenario{
 	Limit:    "as rogue-file-wins",
 	Holds:    []claim.Claim{claim.Stopped, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
-	Play: func(ctx context.Context, s *stage.Stage) error {
+	Play: func(ctx context.Context, s *rig.Rig) error {
 		const rogue = "05-b.conf"
 		before, err := seeBefore(ctx, s)
 		if err != nil {
@@ -46,7 +46,7 @@ var wrongFileRemoved = Scenario{
 }
 
 // removeBoth is what two engineers did to the same node.
-func removeBoth(ctx context.Context, s *stage.Stage, rogue string) error {
+func removeBoth(ctx context.Context, s *rig.Rig, rogue string) error {
 	for _, file := range []string{s.OwnFile(), s.Of(rogue)} {
 		if err := s.TakeAway(file); err != nil {
 			return err
@@ -61,7 +61,7 @@ func removeBoth(ctx context.Context, s *stage.Stage, rogue string) error {
 }
 
 // seeStopped tries to put the right file away.
-func seeStopped(ctx context.Context, s *stage.Stage, rogue string) error {
+func seeStopped(ctx context.Context, s *rig.Rig, rogue string) error {
 	answer, err := s.Guardctl(ctx, "conf", "quarantine", s.OwnFile(), "--runtime", s.Product())
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A request is a folder and a runtime; guardctl select-batch reads it.
@@ -60,7 +60,7 @@ func startOurs(t *testing.T) *ours {
 	t.Helper()
 	bin := os.Getenv("CNI_GUARD_BIN")
 	if bin == "" {
-		rig.Lack(t, "CNI_GUARD_BIN names no folder with guardctl; scripts/test.sh sets it")
+		rigtest.Lack(t, "CNI_GUARD_BIN names no folder with guardctl; scripts/test.sh sets it")
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "guardctl"), "select-batch")
 	cmd.Stderr = t.Output()

@@ -13,12 +13,12 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // An installation is a node with a folder of plugins.
 type installation struct {
-	*rig.Rig
+	*rigtest.Rig
 	t               *testing.T
 	binDir, confDir string
 }
@@ -26,7 +26,7 @@ type installation struct {
 // newInstallation puts programs of a folder into a new one.
 func newInstallation(t *testing.T, from string, programs ...string) *installation {
 	t.Helper()
-	r := rig.New(t)
+	r := rigtest.New(t)
 	n := &installation{Rig: r, t: t, binDir: filepath.Join(r.Dir, "bin"), confDir: filepath.Join(r.Dir, "net.d")}
 	for _, dir := range []string{n.binDir, n.confDir} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -73,7 +73,7 @@ func (n *installation) conflist(name string, plugins ...chain.Plugin) string {
 
 // command prepares a self-test of the installation.
 func (n *installation) command(flags ...string) *exec.Cmd {
-	return exec.Command(filepath.Join(rig.GuardDir(n.t), "guardctl"), append([]string{"verify", "--bin-dir", n.binDir}, flags...)...)
+	return exec.Command(filepath.Join(rigtest.GuardDir(n.t), "guardctl"), append([]string{"verify", "--bin-dir", n.binDir}, flags...)...)
 }
 
 // verify runs the self-test and fails the test where the node is not as before.

@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // The reference loopback takes the node's lo down at a DEL for a lost pod; the
 // operator hears of it from the self-test, not from the node.
 func TestReferenceLoopback(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local", "loopback")
-	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	n := newInstallation(t, rigtest.RefDir(t), "ptp", "host-local", "loopback")
+	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl")
 	a := n.verify()
 	a.want(1, "failed")
 	a.wantSaw("loopback at the end of a lost pod", "failed", "takes lo of the node down")
@@ -23,8 +23,8 @@ func TestReferenceLoopback(t *testing.T) {
 }
 
 func TestOurLoopback(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local")
-	n.install(rig.GuardDir(t), "cni-guard", "guardctl", "loopback")
+	n := newInstallation(t, rigtest.RefDir(t), "ptp", "host-local")
+	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl", "loopback")
 	t.Setenv("CNI_NETNS_OVERRIDE", "1") // of the operator's shell, not of a runtime
 	a := n.verify()
 	a.want(0, "ok")
@@ -33,7 +33,7 @@ func TestOurLoopback(t *testing.T) {
 }
 
 func TestOurProgramsAlone(t *testing.T) {
-	n := newInstallation(t, rig.GuardDir(t), "cni-guard", "guardctl", "loopback")
+	n := newInstallation(t, rigtest.GuardDir(t), "cni-guard", "guardctl", "loopback")
 	a := n.verify()
 	a.want(0, "ok")
 	a.wantSaw("a pod starts and stops", "skipped", "no ptp and host-local")
@@ -41,8 +41,8 @@ func TestOurProgramsAlone(t *testing.T) {
 }
 
 func TestNoGuardctl(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "ptp", "host-local")
-	n.copy(rig.GuardDir(t), "cni-guard") // a link would lead to the folder with guardctl
+	n := newInstallation(t, rigtest.RefDir(t), "ptp", "host-local")
+	n.copy(rigtest.GuardDir(t), "cni-guard") // a link would lead to the folder with guardctl
 	a := n.verify()
 	a.want(1, "failed")
 	a.wantSaw("guardctl lies beside it", "failed", "no guardctl in ")
@@ -52,8 +52,8 @@ func TestNoGuardctl(t *testing.T) {
 // The plugins of a chain do on the private node what they would do on the real
 // one: rules, bridges, forwarding.
 func TestChainOfTheNode(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "bridge", "host-local", "portmap", "firewall", "tuning", "loopback")
-	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	n := newInstallation(t, rigtest.RefDir(t), "bridge", "host-local", "portmap", "firewall", "tuning", "loopback")
+	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl")
 	file := n.conflist("pods", chain.Bridge(chain.HostLocal(t.TempDir())).With("ipMasq", true),
 		chain.Portmap(), chain.Firewall(), chain.Tuning(), chain.Guard(t.TempDir()))
 	a := n.verify("--chain", file)
@@ -66,8 +66,8 @@ func TestChainOfTheNode(t *testing.T) {
 
 // macvlan wants the node's eth0, which only the real node has.
 func TestChainThatNeedsTheNode(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "macvlan", "host-local")
-	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	n := newInstallation(t, rigtest.RefDir(t), "macvlan", "host-local")
+	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl")
 	n.conflist("lan", chain.Macvlan(chain.HostLocal(t.TempDir())), chain.Guard(t.TempDir()))
 	a := n.verify("--chain", "lan", "--conf-dir", n.confDir)
 	a.want(2, "could not tell")
@@ -77,8 +77,8 @@ func TestChainThatNeedsTheNode(t *testing.T) {
 // A chain whose guard is not asked first on DEL: what stands behind it acts on
 // the node, here by taking its lo down.
 func TestChainThatHarms(t *testing.T) {
-	n := newInstallation(t, rig.RefDir(t), "bridge", "host-local", "loopback")
-	n.install(rig.GuardDir(t), "cni-guard", "guardctl")
+	n := newInstallation(t, rigtest.RefDir(t), "bridge", "host-local", "loopback")
+	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl")
 	file := n.conflist("pods", chain.Bridge(chain.HostLocal(t.TempDir())), chain.Guard(t.TempDir()), chain.Plugin{"type": "loopback"})
 	a := n.verify("--chain", file)
 	a.want(1, "failed")

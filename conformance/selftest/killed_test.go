@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // waits is a plugin that never ends, and that children of its survive. It holds
@@ -25,7 +25,7 @@ sleep infinity
 
 // The operator loses patience, or the machine its memory: nothing is left.
 func TestKilled(t *testing.T) {
-	n := newInstallation(t, rig.GuardDir(t), "cni-guard", "guardctl")
+	n := newInstallation(t, rigtest.GuardDir(t), "cni-guard", "guardctl")
 	if err := os.WriteFile(filepath.Join(n.binDir, "waits"), []byte(waits), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 	"github.com/cni-guard/cni-guard/conformance/tunnels"
 )
 
@@ -59,7 +59,7 @@ func TestColdTunnels(t *testing.T) {
 
 func newCluster(t *testing.T, guarded bool) *tunnels.Cluster {
 	t.Helper()
-	l, err := tunnels.NewLab(nodes)
+	l, err := tunnels.NewNetwork(nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func newCluster(t *testing.T, guarded bool) *tunnels.Cluster {
 			t.Error(err)
 		}
 	})
-	f := tunnels.Folders{Reference: rig.RefDir(t), Guard: rig.GuardDir(t), Work: t.TempDir()}
+	f := tunnels.Folders{Reference: rigtest.RefDir(t), Guard: rigtest.GuardDir(t), Work: t.TempDir()}
 	c, err := tunnels.NewCluster(l, f, guarded, seed, t.Output())
 	if err != nil {
 		t.Fatal(err)

@@ -23,10 +23,10 @@ func (s Share) String() string {
 	return fmt.Sprintf("%d of %d (%d %%)", s.Reached, s.Tried, s.Percent())
 }
 
-// A Cluster is a lab whose nodes have runtimes. Its pods come and connect in an
+// A Cluster is a network whose nodes have runtimes. Its pods come and connect in an
 // order that its seed decides.
 type Cluster struct {
-	*Lab
+	*Network
 	folders  Folders
 	guarded  bool             // the plugin is in the chain
 	runtimes []*chain.Runtime // by node

@@ -18,11 +18,11 @@ type Folders struct {
 	Work      string // of the cluster
 }
 
-// NewCluster gives the nodes of the lab a runtime each, with the guard last in
+// NewCluster gives the nodes of the network a runtime each, with the guard last in
 // its chain where it is to be there. Each has folders of its own, as it has on
 // machines of their own. What programs print goes to the journal.
-func NewCluster(l *Lab, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
-	c := &Cluster{Lab: l, folders: f, guarded: guarded, random: rand.New(rand.NewPCG(seed, 0)), journal: journal}
+func NewCluster(l *Network, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
+	c := &Cluster{Network: l, folders: f, guarded: guarded, random: rand.New(rand.NewPCG(seed, 0)), journal: journal}
 	for _, n := range l.Nodes {
 		if err := c.equip(n); err != nil {
 			return nil, err

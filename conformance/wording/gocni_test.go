@@ -13,7 +13,7 @@ import (
 
 	gocni "github.com/containerd/go-cni"
 
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // primary stands before the guard in the list and writes down with which
@@ -57,10 +57,10 @@ type network struct{ dir string }
 
 func newNetwork(t *testing.T, programs ...string) network {
 	t.Helper()
-	n := network{rig.New(t).Dir}
+	n := network{rigtest.New(t).Dir}
 	n.write(t, "bin/primary", primary, 0o700)
 	for _, program := range programs {
-		data, err := os.ReadFile(filepath.Join(rig.GuardDir(t), program))
+		data, err := os.ReadFile(filepath.Join(rigtest.GuardDir(t), program))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,10 +30,10 @@ func Inside(ctx context.Context, stdin io.Reader, o Observer) error {
 	if err := prepare(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoNamespaces, err)
 	}
-	l := newLab(r)
+	on := newRig(r)
 	for _, s := range steps(r) {
 		o.Begin(s.name)
-		result := s.run(ctx, l)
+		result := s.run(ctx, on)
 		result.Step = s.name
 		o.End(result)
 	}
@@ -62,7 +62,7 @@ func prepare(r Request) error {
 // A step is one thing to see.
 type step struct {
 	name string
-	run  func(context.Context, *lab) Result
+	run  func(context.Context, *rig) Result
 }
 
 func steps(r Request) []step {

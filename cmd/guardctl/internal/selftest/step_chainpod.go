@@ -17,60 +17,60 @@ func checkable(list *libcni.NetworkConfigList) bool {
 	return err == nil && can && !list.DisableCheck
 }
 
-// list makes the chain a network of the lab.
-func (l *lab) list() (*libcni.NetworkConfigList, error) {
+// list makes the chain a network of the rig.
+func (r *rig) list() (*libcni.NetworkConfigList, error) {
 	var plugins []map[string]any
-	for _, p := range l.Chain.Plugins {
+	for _, p := range r.Chain.Plugins {
 		conf, err := private(p)
 		if err != nil {
 			return nil, err
 		}
 		plugins = append(plugins, conf)
 	}
-	list, err := network(l.Chain.Name, l.Chain.CNIVersion, plugins...)
+	list, err := network(r.Chain.Name, r.Chain.CNIVersion, plugins...)
 	if err == nil {
-		list.DisableCheck = l.Chain.NoCheck
+		list.DisableCheck = r.Chain.NoCheck
 	}
 	return list, err
 }
 
-func chainLives(ctx context.Context, l *lab) Result {
-	list, err := l.list()
+func chainLives(ctx context.Context, r *rig) Result {
+	list, err := r.list()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	if verb, err := l.live(ctx, list, pod); err != nil {
-		return l.blame("cni-guard", verb, err)
+	if verb, err := r.live(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", verb, err)
 	}
-	l.chainLives = true
+	r.chainLives = true
 	verbs := []string{"ADD", "DEL"}
 	if checkable(list) {
 		verbs = slices.Insert(verbs, 1, "CHECK")
 	}
-	return ok("", "%s of %s succeed", strings.Join(verbs, ", "), strings.Join(l.Chain.types(), ", "))
+	return ok("", "%s of %s succeed", strings.Join(verbs, ", "), strings.Join(r.Chain.types(), ", "))
 }
 
-func chainLost(ctx context.Context, l *lab) Result {
-	if !slices.Contains(l.Chain.types(), "cni-guard") {
+func chainLost(ctx context.Context, r *rig) Result {
+	if !slices.Contains(r.Chain.types(), "cni-guard") {
 		return skipped("cni-guard is not in the chain")
 	}
-	if !l.chainLives {
+	if !r.chainLives {
 		return skipped("no pod of the chain lives here")
 	}
-	list, err := l.list()
+	list, err := r.list()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	if _, err := l.cni.AddNetworkList(ctx, list, pod); err != nil {
-		return l.blame("cni-guard", "ADD", err)
+	if _, err := r.cni.AddNetworkList(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", "ADD", err)
 	}
-	return l.lose(ctx, list, pod)
+	return r.lose(ctx, list, pod)
 }

@@ -13,12 +13,12 @@ import (
 
 // handsOn shows that nothing of the result of the plugins before the guard gets
 // lost in it, not even what it does not know.
-func handsOn(ctx context.Context, l *lab) Result {
-	guard := l.find("cni-guard")
+func handsOn(ctx context.Context, r *rig) Result {
+	guard := r.find("cni-guard")
 	if guard == "" {
 		return skipped("no cni-guard")
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
@@ -28,7 +28,7 @@ func handsOn(ctx context.Context, l *lab) Result {
 		"checks":     map[string]any{"pod-address": map[string]any{"policy": "off"}}, // the pod has none
 		"prevResult": sample(pod.NetNS),
 	})
-	stdout, err := l.call(ctx, guard, "ADD", pod, conf)
+	stdout, err := r.call(ctx, guard, "ADD", pod, conf)
 	if err != nil {
 		return failed("No pod would start.", "ADD: %v", err)
 	}
@@ -43,7 +43,7 @@ func handsOn(ctx context.Context, l *lab) Result {
 		return failed("Pods may be reported with a wrong network.", "ADD answers %s in the place of what it was given", stdout)
 	}
 	for _, verb := range []string{"CHECK", "DEL"} {
-		if _, err := l.call(ctx, guard, verb, pod, conf); err != nil {
+		if _, err := r.call(ctx, guard, verb, pod, conf); err != nil {
 			return failed("Pods would not be checked or removed.", "%s: %v", verb, err)
 		}
 	}
@@ -71,9 +71,9 @@ func remarshal(from, to any) error {
 
 // pods is a network of the guard behind ptp and host-local, where those two are
 // installed; else of the guard alone.
-func (l *lab) pods(name string) (list *libcni.NetworkConfigList, addresses bool, err error) {
+func (r *rig) pods(name string) (list *libcni.NetworkConfigList, addresses bool, err error) {
 	plugins := []map[string]any{guardConf()}
-	if addresses = l.find("ptp") != "" && l.find("host-local") != ""; addresses {
+	if addresses = r.find("ptp") != "" && r.find("host-local") != ""; addresses {
 		plugins = []map[string]any{{"type": "ptp", "ipMasq": false, "ipam": map[string]any{
 			"type": "host-local", "dataDir": leaseDir,
 			"ranges": []any{[]any{map[string]any{"subnet": "10.88.0.0/24"}}},

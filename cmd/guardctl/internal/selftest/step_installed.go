@@ -12,42 +12,42 @@ import (
 )
 
 // where names the plugin folders for people.
-func (l *lab) where() string { return strings.Join(l.BinDirs, ", ") }
+func (r *rig) where() string { return strings.Join(r.BinDirs, ", ") }
 
-func guardInstalled(ctx context.Context, l *lab) Result {
-	path := l.find("cni-guard")
+func guardInstalled(ctx context.Context, r *rig) Result {
+	path := r.find("cni-guard")
 	if path == "" {
 		return failed("Nothing is guarded. Run guardctl install; or name the runtime's plugin folder with --bin-dir.",
-			"no cni-guard in %s", l.where())
+			"no cni-guard in %s", r.where())
 	}
 	if !executable(path) {
 		return failed("A conflist with cni-guard starts no pod. chmod 0755 "+path, "%s is not executable", path)
 	}
-	if marker := checks.PassesThrough(l.BinDirs); marker != "" {
+	if marker := checks.PassesThrough(r.BinDirs); marker != "" {
 		return failed("Nothing is guarded, and the steps below fail for it. rm "+marker+", or run guardctl install, which removes it.",
 			"%s is there, as guardctl uninstall leaves it: the plugin judges nothing", marker)
 	}
-	info, err := l.cni.GetVersionInfo(ctx, "cni-guard")
+	info, err := r.cni.GetVersionInfo(ctx, "cni-guard")
 	if err != nil {
 		return failed("A conflist with cni-guard starts no pod. Install the program that was built for this machine.", "%s does not answer VERSION: %v", path, err)
 	}
 	return ok("The runtime can call it.", "%s answers CNI %s", path, strings.Join(info.SupportedVersions(), ", "))
 }
 
-func guardctlInstalled(_ context.Context, l *lab) Result {
+func guardctlInstalled(_ context.Context, r *rig) Result {
 	const lost = "A lost pod would be refused all the same, but its address stays allocated: until guardctl is there with containerd, which tries again, and for good with CRI-O and podman, which do not."
-	guard := l.find("cni-guard")
+	guard := r.find("cni-guard")
 	if guard == "" {
 		return skipped("no cni-guard")
 	}
 	want := filepath.Join(filepath.Dir(guard), "guardctl")
 	path := want
 	if _, err := os.Stat(want); err != nil {
-		path = l.find("guardctl")
+		path = r.find("guardctl")
 	}
 	switch {
 	case path == "":
-		return failed(lost+" install -m 0755 guardctl "+filepath.Dir(want)+"/", "no guardctl in %s", l.where())
+		return failed(lost+" install -m 0755 guardctl "+filepath.Dir(want)+"/", "no guardctl in %s", r.where())
 	case !executable(path):
 		return failed(lost+" chmod 0755 "+path, "%s is not executable", path)
 	}

@@ -16,28 +16,28 @@ func loopbackConf() map[string]any {
 
 // loopback finds the plugin that the runtime calls for lo. Where it is "" the result
 // says why the steps do not apply.
-func (l *lab) loopback() (string, Result) {
-	if l.NoLoopback != "" {
-		return "", skipped("%s", l.NoLoopback)
+func (r *rig) loopback() (string, Result) {
+	if r.NoLoopback != "" {
+		return "", skipped("%s", r.NoLoopback)
 	}
-	path := l.find("loopback")
+	path := r.find("loopback")
 	if path == "" {
-		return "", skipped("no loopback in %s; CRI-O needs none, containerd 2 none with use_internal_loopback", l.where())
+		return "", skipped("no loopback in %s; CRI-O needs none, containerd 2 none with use_internal_loopback", r.where())
 	}
 	return path, Result{}
 }
 
-func loopbackAdds(ctx context.Context, l *lab) Result {
-	path, unused := l.loopback()
+func loopbackAdds(ctx context.Context, r *rig) Result {
+	path, unused := r.loopback()
 	if path == "" {
 		return unused
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
 	pod.IfName = "lo"
-	if _, err := l.call(ctx, path, "ADD", pod, loopbackConf()); err != nil {
+	if _, err := r.call(ctx, path, "ADD", pod, loopbackConf()); err != nil {
 		return failed("containerd and cri-dockerd would start no pod.", "%s: ADD: %v", path, err)
 	}
 	up, err := sandboxLoUp(pod.NetNS)
@@ -51,13 +51,13 @@ func loopbackAdds(ctx context.Context, l *lab) Result {
 }
 
 // loopbackSpares runs the DEL that no chained plugin can stop.
-func loopbackSpares(ctx context.Context, l *lab) Result {
-	path, unused := l.loopback()
+func loopbackSpares(ctx context.Context, r *rig) Result {
+	path, unused := r.loopback()
 	if path == "" {
 		return unused
 	}
 	pod := &libcni.RuntimeConf{ContainerID: "cni-guard-verify-lo", NetNS: nodePath, IfName: "lo"}
-	_, err := l.call(ctx, path, "DEL", pod, loopbackConf())
+	_, err := r.call(ctx, path, "DEL", pod, loopbackConf())
 	up, lookErr := nodeLoUp()
 	switch {
 	case lookErr != nil:

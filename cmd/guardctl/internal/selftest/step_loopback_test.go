@@ -14,15 +14,15 @@ func TestLoopbackIsTriedWhereItIsCalled(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	called := newLab(Request{BinDirs: []string{dir}})
+	called := newRig(Request{BinDirs: []string{dir}})
 	if got, _ := called.loopback(); got != path {
 		t.Errorf("tries %q, want %q", got, path)
 	}
-	unused := newLab(Request{BinDirs: []string{dir}, NoLoopback: "CRI-O calls none"})
+	unused := newRig(Request{BinDirs: []string{dir}, NoLoopback: "CRI-O calls none"})
 	if got, why := unused.loopback(); got != "" || why.State != Skipped || why.Saw != "CRI-O calls none" {
 		t.Errorf("tries %q, result %+v, want it skipped", got, why)
 	}
-	missing := newLab(Request{BinDirs: []string{t.TempDir()}})
+	missing := newRig(Request{BinDirs: []string{t.TempDir()}})
 	if got, why := missing.loopback(); got != "" || why.State != Skipped {
 		t.Errorf("tries %q, result %+v, want it skipped", got, why)
 	}

@@ -10,23 +10,23 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 )
 
-func podLives(ctx context.Context, l *lab) Result {
-	if l.find("cni-guard") == "" {
+func podLives(ctx context.Context, r *rig) Result {
+	if r.find("cni-guard") == "" {
 		return skipped("no cni-guard")
 	}
-	list, addresses, err := l.pods("verify-lives")
+	list, addresses, err := r.pods("verify-lives")
 	if err != nil {
 		return unclear("", "%v", err)
 	}
 	if !addresses {
-		return skipped("no ptp and host-local in %s to make a pod network with", l.where())
+		return skipped("no ptp and host-local in %s to make a pod network with", r.where())
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	if verb, err := l.live(ctx, list, pod); err != nil {
-		return l.blame("cni-guard", verb, err)
+	if verb, err := r.live(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", verb, err)
 	}
 	if n := leases(list.Name); n != 0 {
 		return failed("Addresses would run out.", "%d address is held after DEL", n)
@@ -35,70 +35,70 @@ func podLives(ctx context.Context, l *lab) Result {
 }
 
 // live runs a pod from start to stop and gives the verb that failed.
-func (l *lab) live(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) (verb string, err error) {
-	l.exec.failed = ""
+func (r *rig) live(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) (verb string, err error) {
+	r.exec.failed = ""
 	defer func() {
 		if err != nil {
-			failed := l.exec.failed // the DEL that runtimes send after a failure may fail as well
-			_ = l.cni.DelNetworkList(ctx, list, pod)
-			l.exec.failed = failed
+			failed := r.exec.failed // the DEL that runtimes send after a failure may fail as well
+			_ = r.cni.DelNetworkList(ctx, list, pod)
+			r.exec.failed = failed
 		}
 	}()
-	if _, err := l.cni.AddNetworkList(ctx, list, pod); err != nil {
+	if _, err := r.cni.AddNetworkList(ctx, list, pod); err != nil {
 		return "ADD", err
 	}
 	if checkable(list) {
-		if err := l.cni.CheckNetworkList(ctx, list, pod); err != nil {
+		if err := r.cni.CheckNetworkList(ctx, list, pod); err != nil {
 			return "CHECK", err
 		}
 	}
-	return "DEL", l.cni.DelNetworkList(ctx, list, pod)
+	return "DEL", r.cni.DelNetworkList(ctx, list, pod)
 }
 
 // blame makes a finding of a failure of the plugin named. Another one may lack
 // what it has on the real node.
-func (l *lab) blame(plugin, verb string, err error) Result {
-	switch l.exec.failed {
+func (r *rig) blame(plugin, verb string, err error) Result {
+	switch r.exec.failed {
 	case plugin:
 		return failed("Pods would fail as this one did.", "%s: %v", verb, err)
 	case "": // no plugin was reached
 		return unclear("", "%s: %v", verb, err)
 	}
-	return unclear("Plugin "+l.exec.failed+" may need what is only on the real node, such as its links, its daemon or the cluster.", "%s: %v", verb, err)
+	return unclear("Plugin "+r.exec.failed+" may need what is only on the real node, such as its links, its daemon or the cluster.", "%s: %v", verb, err)
 }
 
-func podLost(ctx context.Context, l *lab) Result {
-	if l.find("cni-guard") == "" {
+func podLost(ctx context.Context, r *rig) Result {
+	if r.find("cni-guard") == "" {
 		return skipped("no cni-guard")
 	}
-	list, addresses, err := l.pods("verify-lost")
+	list, addresses, err := r.pods("verify-lost")
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	pod, err := l.pod()
+	pod, err := r.pod()
 	if err != nil {
 		return unclear("", "%v", err)
 	}
-	if _, err := l.cni.AddNetworkList(ctx, list, pod); err != nil {
-		return l.blame("cni-guard", "ADD", err)
+	if _, err := r.cni.AddNetworkList(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", "ADD", err)
 	}
-	r := l.lose(ctx, list, pod)
+	lost := r.lose(ctx, list, pod)
 	switch n := leases(list.Name); {
-	case r.State != OK:
+	case lost.State != OK:
 	case addresses && n != 0:
 		return failed("Addresses would run out.", "refused, but %d address is still held", n)
 	case !addresses:
-		r.Saw += " (there was no address to give back: no ptp and host-local in " + l.where() + ")"
+		lost.Saw += " (there was no address to give back: no ptp and host-local in " + r.where() + ")"
 	}
-	return r
+	return lost
 }
 
 // lose runs DEL for a pod whose path leads to the node.
-func (l *lab) lose(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) Result {
+func (r *rig) lose(ctx context.Context, list *libcni.NetworkConfigList, pod *libcni.RuntimeConf) Result {
 	if err := unpin(pod.NetNS); err != nil {
 		return unclear("", "%v", err)
 	}
-	err := l.cni.DelNetworkList(ctx, list, gone(pod))
+	err := r.cni.DelNetworkList(ctx, list, gone(pod))
 	up, lookErr := nodeLoUp()
 	switch {
 	case lookErr != nil:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"fmt"
@@ -13,13 +13,13 @@ import (
 
 // Of gives the path of a file in the conf dir. Scenarios that ask for it are not
 // played on runtimes that select no file.
-func (s *Stage) Of(name string) string { return filepath.Join(s.selector().Folder(), name) }
+func (s *Rig) Of(name string) string { return filepath.Join(s.selector().Folder(), name) }
 
 // OwnFile gives the path of the file that has the pods' own network.
-func (s *Stage) OwnFile() string { return s.Of(s.selector().Own()) }
+func (s *Rig) OwnFile() string { return s.Of(s.selector().Own()) }
 
 // KeepFile gives the path of the file that has the guard in it.
-func (s *Stage) KeepFile() string {
+func (s *Rig) KeepFile() string {
 	if own := s.Of("00-cni-guard.conflist"); exists(own) {
 		return own
 	}
@@ -27,18 +27,18 @@ func (s *Stage) KeepFile() string {
 }
 
 // Product is what the option --runtime of guardctl calls the runtime.
-func (s *Stage) Product() string { return s.selector().Product() }
+func (s *Rig) Product() string { return s.selector().Product() }
 
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
 }
 
-func (s *Stage) selector() runtimes.Selector { return s.Runtime.(runtimes.Selector) }
+func (s *Rig) selector() runtimes.Selector { return s.Runtime.(runtimes.Selector) }
 
 // Write puts a file into the conf dir as cp, or a careless installer, does: the
 // runtime looks at the folder again as soon as something is written.
-func (s *Stage) Write(name string, text []byte) error {
+func (s *Rig) Write(name string, text []byte) error {
 	if err := leave(s.Of(name), text); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
@@ -47,7 +47,7 @@ func (s *Stage) Write(name string, text []byte) error {
 
 // Install renames a file into place within the conf dir, as a careful installer
 // does. The runtime looks at the folder again, because of the old name.
-func (s *Stage) Install(name string, text []byte) error {
+func (s *Rig) Install(name string, text []byte) error {
 	if err := s.Write(name+".tmp", text); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Stage) Install(name string, text []byte) error {
 
 // Slip moves a file into the conf dir from elsewhere, as mv does. containerd sees
 // that a file was made, and does not look at it before something else happens.
-func (s *Stage) Slip(name string, text []byte) error {
+func (s *Rig) Slip(name string, text []byte) error {
 	elsewhere := filepath.Join(s.site.Disk, "slipped")
 	if err := leave(elsewhere, text); err != nil {
 		return fmt.Errorf("slip in configuration: %w", err)
@@ -81,7 +81,7 @@ func leave(file string, text []byte) error {
 }
 
 // TakeAway removes a file from the conf dir for good, as rm does.
-func (s *Stage) TakeAway(file string) error {
+func (s *Rig) TakeAway(file string) error {
 	if err := os.Remove(file); err != nil {
 		return fmt.Errorf("take configuration away: %w", err)
 	}

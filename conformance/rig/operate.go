@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // Operate has the guardctl of a release change what is installed: install,
 // upgrade or uninstall. The flags say of this node what is not as elsewhere.
-func (s *Stage) Operate(ctx context.Context, release, verb string, args ...string) (Answer, error) {
+func (s *Rig) Operate(ctx context.Context, release, verb string, args ...string) (Answer, error) {
 	args = append([]string{verb,
 		"--runtime", s.Product(), "--conf-dir", s.selector().Folder(), "--bin-dir", s.site.Bin,
 		"--record-dir", filepath.Join(s.site.Disk, "record"),
@@ -20,11 +20,11 @@ func (s *Stage) Operate(ctx context.Context, release, verb string, args ...strin
 }
 
 // Programs is the folder of the release that is tested.
-func (s *Stage) Programs() string { return s.folders.Guard }
+func (s *Rig) Programs() string { return s.folders.Guard }
 
 // NextRelease makes another folder of the programs, each of which differs from
 // the present ones by a byte at its end that it never looks at.
-func (s *Stage) NextRelease() (string, error) {
+func (s *Rig) NextRelease() (string, error) {
 	dir := filepath.Join(s.site.Disk, "next-release")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make next release: %w", err)

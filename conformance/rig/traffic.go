@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -18,13 +18,13 @@ import (
 const greeting = "ping"
 
 // SeeTalk lets a process in one pod talk to a process in the other.
-func (s *Stage) SeeTalk(ctx context.Context, from, to runtimes.Pod) {
+func (s *Rig) SeeTalk(ctx context.Context, from, to runtimes.Pod) {
 	err := talk(ctx, from, to)
 	s.See(claim.PodsTalk, err == nil, fmt.Sprint(err))
 }
 
 // SeePing has the runtime execute a ping in one pod, to the other.
-func (s *Stage) SeePing(ctx context.Context, from, to runtimes.Pod) {
+func (s *Rig) SeePing(ctx context.Context, from, to runtimes.Pod) {
 	err := s.Runtime.Ping(ctx, from, to)
 	s.See(claim.PodsPing, err == nil, fmt.Sprint(err))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 const guardState = "/run/cni-guard"
 
 // SeeNode looks at the two links of the node that incidents take away.
-func (s *Stage) SeeNode() error {
+func (s *Rig) SeeNode() error {
 	f, err := node.Look(s.node.Path)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Stage) SeeNode() error {
 }
 
 // SeeEth0 looks at the node's eth0 alone.
-func (s *Stage) SeeEth0(c claim.Claim) error {
+func (s *Rig) SeeEth0(c claim.Claim) error {
 	f, err := node.Look(s.node.Path)
 	s.See(c, f.HasEth0, "it is gone")
 	return err
@@ -40,7 +40,7 @@ func (s *Stage) SeeEth0(c claim.Claim) error {
 // SeeNodeAsBefore compares everything with the start, once no pod is left. The
 // kernel takes the links of an ended pod in its own time, so it may be asked
 // more than once, unless it is known already that things are not as they were.
-func (s *Stage) SeeNodeAsBefore(ctx context.Context) error {
+func (s *Rig) SeeNodeAsBefore(ctx context.Context) error {
 	var after string
 	compare := func(context.Context) (same bool, err error) {
 		after, err = node.Snapshot(s.node.Path)
@@ -69,7 +69,7 @@ func Difference(before, after string) string {
 	return strings.Join(changes, ", ")
 }
 
-func (s *Stage) wellSoFar() bool {
+func (s *Rig) wellSoFar() bool {
 	for _, one := range s.Sightings() {
 		if !one.Held {
 			return false
@@ -80,7 +80,7 @@ func (s *Stage) wellSoFar() bool {
 
 // SeePod looks at a pod that lives, and writes down under the claim whether its
 // network is whole.
-func (s *Stage) SeePod(c claim.Claim, pod runtimes.Pod) error {
+func (s *Rig) SeePod(c claim.Claim, pod runtimes.Pod) error {
 	f, err := node.Look(pod.Netns)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *Stage) SeePod(c claim.Claim, pod runtimes.Pod) error {
 
 // SeeNoRecord looks whether the guard still has a record of a pod among those
 // that live. Without the guard there is nothing to look at.
-func (s *Stage) SeeNoRecord() error {
+func (s *Rig) SeeNoRecord() error {
 	if !s.Guarded {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (s *Stage) SeeNoRecord() error {
 }
 
 // SeeRecords looks whether the guard has a record of each of the pods.
-func (s *Stage) SeeRecords(pods ...runtimes.Pod) error {
+func (s *Rig) SeeRecords(pods ...runtimes.Pod) error {
 	if !s.Guarded {
 		return nil
 	}
@@ -114,12 +114,12 @@ func (s *Stage) SeeRecords(pods ...runtimes.Pod) error {
 }
 
 // Recorded reports whether the guard has a record of the pod: whether it was called.
-func (s *Stage) Recorded(pod runtimes.Pod) (bool, error) {
+func (s *Rig) Recorded(pod runtimes.Pod) (bool, error) {
 	records, err := s.records()
 	return strings.Contains(strings.Join(records, ", "), ":"+pod.ID+":"), err
 }
 
-func (s *Stage) records() ([]string, error) {
+func (s *Rig) records() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(guardState, "live"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -132,7 +132,7 @@ func (s *Stage) records() ([]string, error) {
 }
 
 // SeeEvent looks for a word among the guard's events.
-func (s *Stage) SeeEvent(c claim.Claim, word string) error {
+func (s *Rig) SeeEvent(c claim.Claim, word string) error {
 	if !s.Guarded {
 		return nil
 	}

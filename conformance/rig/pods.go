@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 const attempts = 2
 
 // RunAll makes a pod for each name.
-func (s *Stage) RunAll(ctx context.Context, names ...string) ([]runtimes.Pod, error) {
+func (s *Rig) RunAll(ctx context.Context, names ...string) ([]runtimes.Pod, error) {
 	var pods []runtimes.Pod
 	for _, name := range names {
 		pod, err := s.Runtime.Run(ctx, name)
@@ -32,7 +32,7 @@ func (s *Stage) RunAll(ctx context.Context, names ...string) ([]runtimes.Pod, er
 
 // Remove removes the pod as kubelet would and looks what the runtime and the
 // IPAM plugin still have of it.
-func (s *Stage) Remove(ctx context.Context, pod runtimes.Pod) error {
+func (s *Rig) Remove(ctx context.Context, pod runtimes.Pod) error {
 	var failure error
 	for range attempts {
 		if failure = s.Runtime.Remove(ctx, pod); failure == nil {
@@ -52,7 +52,7 @@ func (s *Stage) Remove(ctx context.Context, pod runtimes.Pod) error {
 }
 
 // SeeAddress looks whether the IPAM plugin has given back the pod's address.
-func (s *Stage) SeeAddress(pod runtimes.Pod) error {
+func (s *Rig) SeeAddress(pod runtimes.Pod) error {
 	held, err := chain.Leases(s.leaseDir(), pod.Chain())
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *Stage) SeeAddress(pod runtimes.Pod) error {
 
 // Leased reports an error unless the pod holds its address: otherwise that it
 // is free later would say nothing.
-func (s *Stage) Leased(pod runtimes.Pod) error {
+func (s *Rig) Leased(pod runtimes.Pod) error {
 	held, err := chain.Leases(s.leaseDir(), pod.Chain())
 	if err == nil && !slices.Contains(held, pod.Address) {
 		err = fmt.Errorf("pod %s has address %q, but the IPAM plugin holds %v for it", pod.Name, pod.Address, held)

@@ -14,8 +14,8 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 )
 
-// A lab is a private node with a runtime on it.
-type lab struct {
+// A rig is a private node with a runtime on it.
+type rig struct {
 	Request
 	exec *executor
 	cni  *libcni.CNIConfig
@@ -24,9 +24,9 @@ type lab struct {
 	chainLives bool // a pod of the node's chain was seen to start and stop
 }
 
-func newLab(r Request) *lab {
+func newRig(r Request) *rig {
 	e := new(executor)
-	return &lab{Request: r, exec: e, cni: libcni.NewCNIConfigWithCacheDir(r.BinDirs, cacheDir, e)}
+	return &rig{Request: r, exec: e, cni: libcni.NewCNIConfigWithCacheDir(r.BinDirs, cacheDir, e)}
 }
 
 // Where the runtime of the private node, and the plugins, keep what they keep.
@@ -38,8 +38,8 @@ const (
 )
 
 // find gives the path of an installed program, or "".
-func (l *lab) find(program string) string {
-	path, err := invoke.FindInPath(program, l.BinDirs)
+func (r *rig) find(program string) string {
+	path, err := invoke.FindInPath(program, r.BinDirs)
 	if err != nil {
 		return ""
 	}
@@ -47,9 +47,9 @@ func (l *lab) find(program string) string {
 }
 
 // pod makes a sandbox for a new pod.
-func (l *lab) pod() (*libcni.RuntimeConf, error) {
-	l.made++
-	id := fmt.Sprintf("cni-guard-verify-%d", l.made)
+func (r *rig) pod() (*libcni.RuntimeConf, error) {
+	r.made++
+	id := fmt.Sprintf("cni-guard-verify-%d", r.made)
 	path, err := pin(id)
 	return &libcni.RuntimeConf{ContainerID: id, NetNS: path, IfName: "eth0", Args: [][2]string{
 		{"IgnoreUnknown", "1"}, {"K8S_POD_NAMESPACE", "cni-guard"}, {"K8S_POD_NAME", id}, {"K8S_POD_INFRA_CONTAINER_ID", id},
@@ -63,7 +63,7 @@ func gone(pod *libcni.RuntimeConf) *libcni.RuntimeConf {
 	return &lost
 }
 
-// guardConf is an entry of the guard that keeps to the lab's folders.
+// guardConf is an entry of the guard that keeps to the rig's folders.
 func guardConf() map[string]any {
 	return map[string]any{"type": "cni-guard", "stateDir": stateDir, "cacheDir": cacheDir, "confDir": confDir}
 }
@@ -93,12 +93,12 @@ func code(err error) uint {
 }
 
 // call runs one verb of one plugin, as libcni does.
-func (l *lab) call(ctx context.Context, path, verb string, pod *libcni.RuntimeConf, conf map[string]any) ([]byte, error) {
+func (r *rig) call(ctx context.Context, path, verb string, pod *libcni.RuntimeConf, conf map[string]any) ([]byte, error) {
 	stdin, err := json.Marshal(conf)
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", path, err)
 	}
 	args := &invoke.Args{Command: verb, ContainerID: pod.ContainerID, NetNS: pod.NetNS, IfName: pod.IfName,
 		PluginArgs: pod.Args, Path: filepath.Dir(path)}
-	return l.exec.ExecPlugin(ctx, path, stdin, args.AsEnv())
+	return r.exec.ExecPlugin(ctx, path, stdin, args.AsEnv())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"encoding/json"
@@ -21,16 +21,16 @@ const Leftover = "leftover"
 func ownRange() netip.Prefix { return netip.MustParsePrefix("10.88.0.0/24") }
 
 // LeftoverList gives the leftover network as a .conflist.
-func (s *Stage) LeftoverList() []byte {
+func (s *Rig) LeftoverList() []byte {
 	return marshal(map[string]any{"cniVersion": s.version(), "name": Leftover, "plugins": []chain.Plugin{s.leftoverBridge()}})
 }
 
 // LeftoverConf gives it as a .conf, which has one plugin.
-func (s *Stage) LeftoverConf() []byte {
+func (s *Rig) LeftoverConf() []byte {
 	return marshal(s.leftoverBridge().With("cniVersion", s.version()).With("name", Leftover))
 }
 
-func (s *Stage) leftoverBridge() chain.Plugin {
+func (s *Rig) leftoverBridge() chain.Plugin {
 	ipam := chain.HostLocal(filepath.Join(s.site.Disk, "leftover-leases"))
 	ipam.With("ranges", [][]map[string]string{{{"subnet": "10.99.0.0/24"}}})
 	return chain.Bridge(ipam).With("bridge", "cni9")
@@ -46,7 +46,7 @@ func marshal(conf any) []byte {
 
 // SeeNetwork looks whether the pod has an address of the network that it should
 // be in.
-func (s *Stage) SeeNetwork(c claim.Claim, pod runtimes.Pod) {
+func (s *Rig) SeeNetwork(c claim.Claim, pod runtimes.Pod) {
 	address, err := netip.ParseAddr(pod.Address)
 	s.See(c, err == nil && ownRange().Contains(address), fmt.Sprintf("%s has %s, and the network is %s", pod.Name, pod.Address, ownRange()))
 }

@@ -10,38 +10,38 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// A Lab is nodes on one switch.
-type Lab struct {
+// A Network is nodes on one switch.
+type Network struct {
 	Nodes  []*Node
 	fabric *thread // the namespace of the switch
 }
 
-// NewLab makes so many nodes, each with a route through its tunnel to every
+// NewNetwork makes so many nodes, each with a route through its tunnel to every
 // other's block, and the firewall in place. Nobody has sent anything yet.
-func NewLab(nodes int) (*Lab, error) {
+func NewNetwork(nodes int) (*Network, error) {
 	fabric, err := newThread()
 	if err != nil {
-		return nil, fmt.Errorf("make lab: %w", err)
+		return nil, fmt.Errorf("make network: %w", err)
 	}
-	l := &Lab{fabric: fabric}
+	l := &Network{fabric: fabric}
 	if err := fabric.do(makeSwitch); err != nil {
-		return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+		return nil, errors.Join(fmt.Errorf("make network: %w", err), l.Close())
 	}
 	for range nodes {
 		if _, err := l.boot(); err != nil {
-			return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+			return nil, errors.Join(fmt.Errorf("make network: %w", err), l.Close())
 		}
 	}
 	for _, n := range l.Nodes {
 		if err := n.do(func() error { return n.join(l.Nodes) }); err != nil {
-			return nil, errors.Join(fmt.Errorf("make lab: %w", err), l.Close())
+			return nil, errors.Join(fmt.Errorf("make network: %w", err), l.Close())
 		}
 	}
 	return l, nil
 }
 
 // boot adds a node that nobody has a route to.
-func (l *Lab) boot() (*Node, error) {
+func (l *Network) boot() (*Node, error) {
 	n, err := newNode(len(l.Nodes), l.fabric)
 	if err == nil {
 		l.Nodes = append(l.Nodes, n)
@@ -50,7 +50,7 @@ func (l *Lab) boot() (*Node, error) {
 }
 
 // introduce gives the newest node routes to all others, and them routes to it.
-func (l *Lab) introduce() error {
+func (l *Network) introduce() error {
 	newest := l.Nodes[len(l.Nodes)-1]
 	for _, n := range l.Nodes {
 		err := n.do(func() error {
@@ -67,7 +67,7 @@ func (l *Lab) introduce() error {
 }
 
 // Close ends the threads, and with them the namespaces and what is in them.
-func (l *Lab) Close() error {
+func (l *Network) Close() error {
 	var errs []error
 	for _, n := range l.Nodes {
 		errs = append(errs, n.close())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // InstallGuard does what the README tells operators to do: the programs, the
 // entry in the conflist, our loopback in the place of the reference one.
-func (s *Stage) InstallGuard(ctx context.Context) error {
+func (s *Rig) InstallGuard(ctx context.Context) error {
 	if !s.Guarded {
 		return s.Runtime.Configure(ctx, s.version(), s.network()...)
 	}
@@ -36,7 +36,7 @@ const (
 )
 
 // Chain configures another chain, with the guard at that place if there is one.
-func (s *Stage) Chain(ctx context.Context, where GuardEntry, plugins ...chain.Plugin) error {
+func (s *Rig) Chain(ctx context.Context, where GuardEntry, plugins ...chain.Plugin) error {
 	if s.Guarded {
 		plugins = append(plugins, s.Runtime.Guard())
 		if where == Around {
@@ -48,7 +48,7 @@ func (s *Stage) Chain(ctx context.Context, where GuardEntry, plugins ...chain.Pl
 
 // UninstallGuard takes the entry out of the conflist and puts the reference
 // loopback back. DiscardGuard is the README's last step.
-func (s *Stage) UninstallGuard(ctx context.Context) error {
+func (s *Rig) UninstallGuard(ctx context.Context) error {
 	if err := s.Runtime.Configure(ctx, s.version(), s.network()...); err != nil {
 		return err
 	}
@@ -57,23 +57,23 @@ func (s *Stage) UninstallGuard(ctx context.Context) error {
 
 // DiscardGuard removes the programs. Where runtimes delete a pod as it was made,
 // the last pod that was made with the guard must be gone.
-func (s *Stage) DiscardGuard() error { return s.discard("cni-guard", "guardctl") }
+func (s *Rig) DiscardGuard() error { return s.discard("cni-guard", "guardctl") }
 
 // DiscardGuardctl takes the operator's command away, as one who forgot to copy it.
-func (s *Stage) DiscardGuardctl() error { return s.discard("guardctl") }
+func (s *Rig) DiscardGuardctl() error { return s.discard("guardctl") }
 
 // ReturnGuardctl puts it where it belongs.
-func (s *Stage) ReturnGuardctl() error { return s.install(s.folders.Guard, "guardctl") }
+func (s *Rig) ReturnGuardctl() error { return s.install(s.folders.Guard, "guardctl") }
 
 // DiscardPlugin takes a reference plugin away, as an upgrade does for a moment.
-func (s *Stage) DiscardPlugin(name string) error { return s.discard(name) }
+func (s *Rig) DiscardPlugin(name string) error { return s.discard(name) }
 
 // ReturnPlugin puts a reference plugin back.
-func (s *Stage) ReturnPlugin(name string) error { return s.install(s.folders.Ref, name) }
+func (s *Rig) ReturnPlugin(name string) error { return s.install(s.folders.Ref, name) }
 
 // discard removes programs; those that are not there, as without the guard, are
 // none to it.
-func (s *Stage) discard(programs ...string) error {
+func (s *Rig) discard(programs ...string) error {
 	for _, program := range programs {
 		if err := os.RemoveAll(filepath.Join(s.site.Bin, program)); err != nil {
 			return fmt.Errorf("discard program: %w", err)
@@ -84,7 +84,7 @@ func (s *Stage) discard(programs ...string) error {
 
 // install copies programs into the plugin folder, each renamed into place: a
 // runtime may be executing the old one.
-func (s *Stage) install(from string, programs ...string) error {
+func (s *Rig) install(from string, programs ...string) error {
 	for _, program := range programs {
 		data, err := os.ReadFile(filepath.Join(from, program))
 		if err != nil {

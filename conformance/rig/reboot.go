@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // Reboot ends everything at once, empties /run, changes the boot ID and starts
 // the runtime again. What is on disk stays. Each of meanwhile is called while the
 // runtime does not run.
-func (s *Stage) Reboot(ctx context.Context, meanwhile ...func() error) error {
+func (s *Rig) Reboot(ctx context.Context, meanwhile ...func() error) error {
 	if err := s.Runtime.PowerOff(ctx); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *Stage) Reboot(ctx context.Context, meanwhile ...func() error) error {
 }
 
 // RewriteCachedPath changes the path in libcni's note of a pod's attachment.
-func (s *Stage) RewriteCachedPath(pod runtimes.Pod, path string) error {
+func (s *Rig) RewriteCachedPath(pod runtimes.Pod, path string) error {
 	files, err := filepath.Glob("/var/lib/cni/results/*-" + pod.ID + "-*")
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func emptyRun() error {
 }
 
 // changeBootID shows every process of this node another boot ID.
-func (s *Stage) changeBootID() error {
+func (s *Rig) changeBootID() error {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	text := fmt.Sprintf("%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"context"
@@ -13,18 +13,18 @@ import (
 )
 
 // AwaitLeftover waits until new pods get the network that somebody left behind.
-func (s *Stage) AwaitLeftover(ctx context.Context) error { return s.awaitNetwork(ctx, Leftover, false) }
+func (s *Rig) AwaitLeftover(ctx context.Context) error { return s.awaitNetwork(ctx, Leftover, false) }
 
 // AwaitOwn waits until new pods get the network that they should, with the guard
 // in it unless this is the run without.
-func (s *Stage) AwaitOwn(ctx context.Context) error {
+func (s *Rig) AwaitOwn(ctx context.Context) error {
 	return s.awaitNetwork(ctx, chain.Name, s.Guarded)
 }
 
 // AwaitNone waits until the runtime has no network.
-func (s *Stage) AwaitNone(ctx context.Context) error { return s.awaitNetwork(ctx, "", false) }
+func (s *Rig) AwaitNone(ctx context.Context) error { return s.awaitNetwork(ctx, "", false) }
 
-func (s *Stage) awaitNetwork(ctx context.Context, name string, guarded bool) error {
+func (s *Rig) awaitNetwork(ctx context.Context, name string, guarded bool) error {
 	what := fmt.Sprintf("network %q, with the guard: %t", name, guarded)
 	return runtimes.Await(ctx, "the runtime to have "+what, func(ctx context.Context) (bool, error) {
 		selected, err := s.selector().Selected(ctx)

@@ -10,12 +10,12 @@ import (
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
-	"github.com/cni-guard/cni-guard/conformance/rig"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// A stage is a fresh node with a runtime and one pod, the subject.
-type stage struct {
-	*rig.Rig
+// A rig is a fresh node with a runtime and one pod, the subject.
+type rig struct {
+	*rigtest.Rig
 	*testing.T
 
 	runtime *chain.Runtime
@@ -23,44 +23,44 @@ type stage struct {
 	result  *types100.Result
 }
 
-// A setting makes the runtime of a stage.
-type setting func(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime
+// A setting makes the runtime of a rig.
+type setting func(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime
 
 // bare is the setting without the guard: reference plugins only.
-func bare(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+func bare(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	return r.Bare(version, plugins...)
 }
 
 // guarded is the setting with it.
-func guarded(r *rig.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
+func guarded(r *rigtest.Rig, version string, plugins ...chain.Plugin) *chain.Runtime {
 	return r.Guarded(version, plugins...)
 }
 
-// newStage sets the stage with a usual chain.
-func newStage(t *testing.T, with setting) *stage {
+// newRig sets the rig with a usual chain.
+func newRig(t *testing.T, with setting) *rig {
 	t.Helper()
-	r := rig.New(t)
+	r := rigtest.New(t)
 	return withChain(t, r, with, "1.0.0", usual(r)...)
 }
 
 // usual is the chain that most clusters have, but for its primary plugin.
-func usual(r *rig.Rig) []chain.Plugin {
+func usual(r *rigtest.Rig) []chain.Plugin {
 	return []chain.Plugin{chain.PTP(r.HostLocal()), chain.Portmap(), chain.Firewall()}
 }
 
 // usualWithGuard is the usual chain as the setting guarded makes it.
-func (s *stage) usualWithGuard() []chain.Plugin {
+func (s *rig) usualWithGuard() []chain.Plugin {
 	return append(usual(s.Rig), chain.Guard(s.Dir))
 }
 
-// withChain sets the stage with a chain of one's own.
-func withChain(t *testing.T, r *rig.Rig, with setting, version string, plugins ...chain.Plugin) *stage {
+// withChain sets the rig with a chain of one's own.
+func withChain(t *testing.T, r *rigtest.Rig, with setting, version string, plugins ...chain.Plugin) *rig {
 	t.Helper()
-	return &stage{Rig: r, T: t, runtime: with(r, version, plugins...)}
+	return &rig{Rig: r, T: t, runtime: with(r, version, plugins...)}
 }
 
 // add attaches a pod whose sandbox is at the path.
-func (s *stage) add(id, netns string) (chain.Pod, *types100.Result) {
+func (s *rig) add(id, netns string) (chain.Pod, *types100.Result) {
 	s.Helper()
 	p := chain.Pod{ID: id, Netns: netns, Port: 8000 + len(id)}
 	result, err := s.runtime.Add(s.Context(), p)
@@ -70,7 +70,7 @@ func (s *stage) add(id, netns string) (chain.Pod, *types100.Result) {
 	return p, result
 }
 
-func (s *stage) look(path string) node.Facts {
+func (s *rig) look(path string) node.Facts {
 	s.Helper()
 	f, err := node.Look(path)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *stage) look(path string) node.Facts {
 	return f
 }
 
-func (s *stage) snapshot(path string) string {
+func (s *rig) snapshot(path string) string {
 	s.Helper()
 	text, err := node.Snapshot(path)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *stage) snapshot(path string) string {
 	return text
 }
 
-func (s *stage) leases(p chain.Pod) string {
+func (s *rig) leases(p chain.Pod) string {
 	s.Helper()
 	held, err := chain.Leases(s.LeaseDir(), p)
 	if err != nil {

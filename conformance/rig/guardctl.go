@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stage
+package rig
 
 import (
 	"bytes"
@@ -35,12 +35,12 @@ func (a Answer) Says(words ...string) bool {
 func (a Answer) String() string { return fmt.Sprintf("exit code %d: %s", a.Code, a.Text) }
 
 // Guardctl runs the operator's command as it is installed.
-func (s *Stage) Guardctl(ctx context.Context, args ...string) (Answer, error) {
+func (s *Rig) Guardctl(ctx context.Context, args ...string) (Answer, error) {
 	return run(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
 }
 
 // Release gives back what a pod holds that the runtime knows no more.
-func (s *Stage) Release(ctx context.Context, pod runtimes.Pod) (Answer, error) {
+func (s *Rig) Release(ctx context.Context, pod runtimes.Pod) (Answer, error) {
 	return s.Guardctl(ctx, "release", "--network", chain.Name, "--container-id", pod.ID)
 }
 
