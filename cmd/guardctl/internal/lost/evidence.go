@@ -141,6 +141,9 @@ func (s *sight) lookAtCookie(spaces *spaces) {
 		s.searched = true
 		s.sayGone("no process is in the namespace that ADD recorded")
 	}
+	if spaces.trouble != nil {
+		s.say("not every process could be asked, which takes root with CAP_SYS_ADMIN and CAP_SYS_PTRACE: %v", spaces.trouble)
+	}
 }
 
 // lookAtPaths looks where the paths of the sandbox lead, here and for pid 1,

@@ -3,9 +3,12 @@
 package lost
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -41,21 +44,29 @@ type space struct {
 // spaces are all of them, but for the node's.
 type spaces struct {
 	all      []*space
-	complete bool // every process was asked
+	complete bool  // every process was asked
+	trouble  error // why one could not be asked; nil where there is no reason but the pid namespace
 }
 
 // findSpaces looks at the namespaces of all processes, and at the usual pins.
 func findSpaces() *spaces {
 	own, err := os.Readlink("/proc/self/ns/pid")
 	s := &spaces{complete: err == nil && own == initialPidNamespace && os.Geteuid() == 0}
+	s.search()
+	return s
+}
+
+func (s *spaces) search() {
 	seen := map[[2]uint64]bool{}
-	processes, err := filepath.Glob("/proc/[0-9]*/ns/net")
-	if err != nil || len(processes) == 0 {
-		s.complete = false
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		s.missed(err)
 	}
-	for _, path := range processes {
-		pid := filepath.Base(filepath.Dir(filepath.Dir(path)))
-		s.add(seen, path, fmt.Sprintf("process %s%s is in it", pid, nameOf(pid)))
+	for _, p := range processes {
+		pid := p.Name()
+		if strings.Trim(pid, "0123456789") == "" {
+			s.add(seen, "/proc/"+pid+"/ns/net", fmt.Sprintf("process %s%s is in it", pid, nameOf(pid)))
+		}
 	}
 	for _, root := range roots() {
 		pins, err := filepath.Glob(root + "/run/netns/*")
@@ -66,14 +77,18 @@ func findSpaces() *spaces {
 			s.add(seen, path, path+" pins it")
 		}
 	}
-	return s
 }
 
 // add opens a namespace that was not seen before.
 func (s *spaces) add(seen map[[2]uint64]bool, path, where string) {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return // a process that ended, or one that hides
+	err := unix.Stat(path, &st)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
+		return // a process that ended
+	case err != nil: // without CAP_SYS_PTRACE, all that have more capabilities than this one
+		s.missed(fmt.Errorf("stat %s: %w", path, err))
+		return
 	}
 	id := [2]uint64{st.Dev, st.Ino}
 	if seen[id] {
@@ -82,15 +97,27 @@ func (s *spaces) add(seen map[[2]uint64]bool, path, where string) {
 	seen[id] = true
 	n := netstate.OpenNetns(path)
 	if n.Kind != netstate.Sandbox {
+		if n.Kind == netstate.Unknown {
+			s.missed(n.Err)
+		}
 		_ = n.Close()
 		return
 	}
 	at := &space{netns: n, where: where}
-	var err error
-	if at.cookie, err = n.Cookie(); err != nil {
+	if at.cookie, err = n.Cookie(); err != nil { // without CAP_SYS_ADMIN, all
 		at.cookie = 0
+		s.missed(fmt.Errorf("read cookie of %s: %w", path, err))
 	}
 	s.all = append(s.all, at)
+}
+
+// missed notes that a namespace could not be looked at: it may be the one that is
+// searched for.
+func (s *spaces) missed(why error) {
+	s.complete = false
+	if s.trouble == nil {
+		s.trouble = why
+	}
 }
 
 func (s *spaces) close() {
