@@ -4,17 +4,14 @@ package main
 
 import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// entryFindings says what is wrong with the entries of cni-guard in the files that
-// pods get, as the check guard-placement does.
-func (n *confNode) entryFindings() []confFinding {
-	entries, err := checks.LoadedEntries(n.dir, n.runtime)
-	if err != nil {
-		return nil // the report says that the folder cannot be read
-	}
+// entryFindings returns what is wrong with the entries of cni-guard in the files that
+// pods get or are to get. The check guard-placement has them from the same place.
+func entryFindings(a assess.Assessment) []confFinding {
 	var all []confFinding
-	for _, e := range entries {
+	for _, e := range checks.LoadedEntries(a) {
 		for _, f := range e.Findings() {
 			all = append(all, confFinding{Kind: "guard-entry", File: e.Path, Problem: f.Problem, Remedy: f.Remedy, Minor: f.Minor})
 		}

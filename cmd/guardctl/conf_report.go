@@ -90,7 +90,7 @@ func (n *confNode) report(ctx context.Context, a assess.Assessment) confReport {
 	for _, p := range n.besideFiles(ctx, a) {
 		r.Findings = append(r.Findings, shownProblem(p))
 	}
-	r.Findings = append(r.Findings, n.entryFindings()...)
+	r.Findings = append(r.Findings, entryFindings(a)...)
 	return r
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -116,19 +117,16 @@ func TestLoadedEntries(t *testing.T) {
 		0: `10-a.conflist ; 20-b.conflist read "mode": "x" is unknown; valid are enforce, audit; 1.conf key "chekcs" is unknown; did you mean "checks"?; 30-c.conflist key "x" is unknown and is ignored`,
 	} {
 		r.MaxConfNum = files
-		entries, err := checks.LoadedEntries(dir, r)
+		s, err := conflist.Select(dir, r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var said []string
-		for _, e := range entries {
+		for _, e := range checks.LoadedEntries(assess.Assess(s, assess.Intent{})) {
 			said = append(said, filepath.Base(e.Path)+" "+checks.EntryErrors(e.Problems)+checks.EntryWarnings(e.Problems))
 		}
 		if got := strings.Join(said, "; "); got != want {
 			t.Errorf("with %d files: %s\nwant %s", files, got, want)
 		}
-	}
-	if _, err := checks.LoadedEntries(filepath.Join(dir, "nowhere"), r); err == nil {
-		t.Error("no error for a folder that is not there")
 	}
 }

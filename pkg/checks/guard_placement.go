@@ -4,6 +4,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -22,11 +23,10 @@ const guardPlacementName = "guard-placement"
 var GuardPlacement = &Check{
 	Name:     guardPlacementName,
 	Prevents: "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
-	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's.",
+	Seen:     "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry in that file, or in the intended one, has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's. While the check conflist has a finding, it is not judged where the guard stands.",
 	Remedy:   "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
 	When:     guard.Node,
 	Default:  guard.Warn,
-	Needs:    []*Check{Conflist}, // the guard must not be put into a file that is to go
 	Probe:    probeGuardPlacement,
 }
 
@@ -41,24 +41,33 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 	if t.Conf.Dir == "" {
 		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", assess.Title(r.Kind))
 	}
-	findings, err := placementInFile(t.Conf.Dir, r)
+	s, err := conflist.Select(t.Conf.Dir, r)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := LoadedEntries(t.Conf.Dir, r)
-	if err != nil {
-		return nil, err
-	}
+	a := assess.Assess(s, t.intent())
+	findings, placeErr := t.placementBeside(a)
+	entries := LoadedEntries(a)
 	for _, e := range entries {
 		findings = append(findings, e.Findings()...)
-		findings = append(findings, e.folderFindings(t.Conf.Dir, r.Kind)...)
 	}
 	findings = append(findings, programFindings(r.BinDirs, len(entries) > 0)...)
 	unsafe, err := loopbackFinding(t, r.Kind)
-	if err != nil && len(findings) == 0 {
-		return nil, err
+	findings = append(findings, unsafe...)
+	if len(findings) > 0 {
+		return findings, nil // what was found says more than what could not be told
 	}
-	return append(findings, unsafe...), nil
+	return nil, errors.Join(placeErr, err)
+}
+
+// placementBeside judges where the guard stands, unless the check conflist has a
+// finding: the guard must not be put into a file that is to go.
+func (t *Target) placementBeside(a assess.Assessment) ([]guard.Finding, error) {
+	first, _ := t.findings(a) // what conflist could not tell, it says itself
+	if slices.ContainsFunc(first, func(f guard.Finding) bool { return !f.Minor }) {
+		return nil, errors.New("where the guard stands is not judged before the finding of conflist is mended")
+	}
+	return placementInFile(t.Conf.Dir, a.Selection.Runtime)
 }
 
 // placementInFile looks at the list of the file that the runtime takes. Where that
