@@ -35,7 +35,7 @@ func (n *confNode) intent(s conflist.Selection) assess.Intent {
 		Flags: n.given("conf-dir"), InstallFlags: n.given(),
 	}
 	if e, err := n.guardEntry(); err == nil {
-		in.Allow = e.Options.Conflist.Allow
+		in.Allow, in.Alone = e.Options.Conflist.Allow, e.Options.Conflist.Scope == checks.ScopeAny
 	}
 	return in
 }

@@ -27,7 +27,7 @@ func (t *Target) findings(a assess.Assessment) ([]guard.Finding, error) {
 		switch {
 		case p.Unknown:
 			unknown = errors.New(conflistObject(a, p) + " " + p.Sentence() + ": " + p.Advice())
-		case p.Minor && !t.refusesAnyway(p):
+		case p.Minor:
 			minor = append(minor, p)
 		default:
 			serious = append(serious, p)
@@ -38,12 +38,6 @@ func (t *Target) findings(a assess.Assessment) ([]guard.Finding, error) {
 		return nil, unknown
 	}
 	return found, nil
-}
-
-// refusesAnyway reports whether a minor problem refuses pods by the scope "any": it
-// is another file, and not of this moment.
-func (t *Target) refusesAnyway(p assess.Problem) bool {
-	return t.Options.Conflist.Scope == ScopeAny && !p.Passing && (p.Kind == assess.RogueWaiting || p.Kind == assess.RogueInUse)
 }
 
 func describeProblems(a assess.Assessment, problems []assess.Problem, minor bool) (found []guard.Finding) {

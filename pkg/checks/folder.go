@@ -80,7 +80,8 @@ func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
 // intent is what the configuration, and guardctl, say of the operator's wishes.
 func (t *Target) intent() assess.Intent {
 	in := t.Conf.Intent
-	in.Allow, in.Network, in.Waiting = t.Options.Conflist.Allow, t.Conf.Network, t.Netns != nil
+	in.Allow, in.Alone = t.Options.Conflist.Allow, t.Options.Conflist.Scope == ScopeAny
+	in.Network, in.Waiting = t.Conf.Network, t.Netns != nil
 	return in
 }
 

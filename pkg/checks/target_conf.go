@@ -29,7 +29,7 @@ type Conf struct {
 	// where Runtime has it. It is asked only where it decides something.
 	CRIODefaultNetwork func() (string, error)
 	// Intent is what guardctl knows of the operator's wishes; in a call it is zero. Its
-	// fields Allow, Network and Waiting are taken from elsewhere.
+	// fields Allow, Alone, Network and Waiting are taken from elsewhere.
 	Intent assess.Intent
 	// Loopback tells of the loopback plugin of the node; nil where nobody looked.
 	Loopback func() (Loopback, error)

@@ -14,6 +14,10 @@ type Intent struct {
 	// Allow are patterns (path.Match) of file names that the operator finds right
 	// wherever they sort. Such files are not read unless the guard may be in them.
 	Allow []string
+	// Alone says that no other file may lie ready to take the place of the intended
+	// one, as the scope "any" of the check conflist has it: such a file is no minor
+	// problem then.
+	Alone bool
 	// Record is what guardctl install wrote down; nil where there is no record.
 	Record *Record
 	// Network is the network of the call; "" where nobody called.

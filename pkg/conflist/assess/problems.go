@@ -26,6 +26,21 @@ func (j *judge) findProblems() {
 	}
 	j.multus()
 	j.attachments()
+	if j.in.Alone {
+		j.notAlone()
+	}
+}
+
+// notAlone makes other files no minor problems, but for those that are just being
+// written: they may be gone in an instant.
+func (j *judge) notAlone() {
+	for i := range j.problems {
+		p := &j.problems[i]
+		if (p.Kind == RogueWaiting || p.Kind == RogueInUse) && p.Minor && !p.Passing {
+			p.Minor = false
+			p.What += `, and the scope "any" of the check conflist allows no other file`
+		}
+	}
 }
 
 // add lists a problem, unless its file is gone again.
