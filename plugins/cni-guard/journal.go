@@ -48,9 +48,13 @@ func (a subject) attrs() []any {
 // short line of standard error, and the tenth, hundredth and so on an event.
 func (j journal) write(level slog.Level, is subject, message string, cause slog.Attr, more ...any) {
 	attrs := is.attrs()
+	why := "" // the zero Value would print as <nil>, which guardctl does not find in the event
+	if cause.Key != "" {
+		why = cause.Value.String()
+	}
 	count, due := events.Repeats{Dir: j.config.StateDir}.Seen(events.Key{
 		Command: j.command, Network: j.config.Network, ContainerID: j.args.ContainerID, IfName: j.args.IfName,
-		Check: is.check, State: is.state, Policy: is.policy, Message: message, Cause: cause.Value.String(),
+		Check: is.check, State: is.state, Policy: is.policy, Message: message, Cause: why,
 	}, time.Now())
 	if count.N > 1 {
 		attrs = append(attrs, "count", count.N, "since", count.First)
