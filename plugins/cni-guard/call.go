@@ -98,10 +98,6 @@ func (k *call) recall() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return // the pod is older than the guard, or than this boot
 	}
-	boot := ""
-	if err == nil {
-		boot, err = k.bootID()
-	}
 	if err != nil {
 		k.log.trouble("cannot read what ADD recorded; other records and the result have to tell whose sandbox this is", err)
 		return
@@ -109,8 +105,12 @@ func (k *call) recall() {
 	if k.anotherLife(r) {
 		return
 	}
+	boot, err := k.bootID()
+	if err != nil { // a release that was marked counts all the same
+		k.log.trouble("cannot tell whether ADD recorded the sandbox in this boot; the result has to tell whose it is", err)
+	}
 	k.record = r
-	if r.BootID == boot {
+	if err == nil && r.BootID == boot {
 		k.target.Recorded = r.Cookie
 	}
 	if k.target.Want.MAC == "" {
