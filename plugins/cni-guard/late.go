@@ -74,6 +74,7 @@ func (k *call) stopLate(r guard.Report) error {
 	late, w := *k, new(watchdog)
 	w.late = func() error { return late.unfinished(late.request(late.log.args)) }
 	w.timer = time.AfterFunc(guard.Deadline, w.expired)
+	defer w.stop() // two of them must not answer
 	late.watch = w
 	return late.releaseAndStop(*refusal, late.log.args)
 }
