@@ -12,7 +12,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,17 +34,25 @@ const (
 type Key struct {
 	Command, Network, ContainerID, IfName string
 	Check, State, Policy, Message         string
-	Cause                                 string // the error or the details; one that differs is no repeat
+	Cause                                 string // the error or the details; one that differs in its words is no repeat
 }
 
 // String returns a short name for the key, as the file of Repeats has it.
 func (k Key) String() string {
 	h := fnv.New64a()
-	for _, part := range []string{k.Command, k.Network, k.ContainerID, k.IfName, k.Check, k.State, k.Policy, k.Message, k.Cause} {
+	for _, part := range []string{k.Command, k.Network, k.ContainerID, k.IfName, k.Check, k.State, k.Policy, k.Message, wordsOf(k.Cause)} {
 		_, _ = io.WriteString(h, part)
 		_, _ = h.Write([]byte{0})
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// wordsOf returns the text without what is a number, or has one in it: plugins put
+// ports, times and the IDs of requests into their errors, and each attempt would be
+// another event.
+func wordsOf(text string) string {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return strings.ContainsFunc(w, unicode.IsDigit) }), " ")
 }
 
 // others is the key of all that is too much to be counted apart.

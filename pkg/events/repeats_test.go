@@ -67,6 +67,28 @@ func TestRepeatsDiffer(t *testing.T) {
 	}
 }
 
+// An error that differs only in numbers and IDs, as those of a network's daemon do, is
+// the same one.
+func TestRepeatsDifferOnlyInNumbers(t *testing.T) {
+	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
+	lines := 0
+	for n := range 100 {
+		k := key(1)
+		k.Cause = fmt.Sprintf("dial tcp 127.0.0.1:%d: connection refused after %d.%03ds, request %08x-1b", 30000+n, n%7, n, n*2654435761)
+		if _, due := r.Seen(k, now); due {
+			lines++
+		}
+	}
+	if lines != 3 {
+		t.Errorf("%d lines for 100 attempts, want 3", lines)
+	}
+	k := key(1)
+	k.Cause = "dial tcp 127.0.0.1:30000: permission denied after 1.001s, request 0-1b"
+	if c, due := r.Seen(k, now); c.N != 1 || !due {
+		t.Errorf("other words: %+v, due %t", c, due)
+	}
+}
+
 // An event that was not seen for an hour is news again.
 func TestRepeatsForgotten(t *testing.T) {
 	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
