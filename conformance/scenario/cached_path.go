@@ -4,6 +4,8 @@ package scenario
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
 	"github.com/cni-guard/cni-guard/conformance/rig"
@@ -38,16 +40,61 @@ var cachedPathReused = Scenario{
 	Incident: "As gc-at-start; the pods are of a CRI-O that handed out /proc/PID/ns/net, as all did before 1.19, and each PID is one of the node's processes now " +
 		"(incident 003, cri-o#2849).",
 	Harms: []claim.Claim{claim.NodeEth0},
-	Holds: []claim.Claim{claim.AddressFree, claim.Recognised, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
+	Holds: []claim.Claim{
+		claim.AddressFree, claim.Recognised, claim.SameAnswer, claim.ReleasedOnce, claim.Neighbour, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord,
+	},
 	NotOn: attachmentsKept(),
 	Setup: rig.Setup{Bridge: true},
 	Play: func(ctx context.Context, s *rig.Rig) error {
+		if err := s.Watch("host-local"); err != nil {
+			return err
+		}
 		err := forgetAndCollect(ctx, s, func(pod runtimes.Pod) error { return s.RewriteCachedPath(pod, s.NodeNamespace()) })
 		if err != nil {
 			return err
 		}
-		return s.SeeEvent(claim.Recognised, "host-netns")
+		if err := s.SeeEvent(claim.Recognised, "host-netns"); err != nil || !s.Guarded {
+			return err
+		}
+		return collectAgain(ctx, s)
 	},
+}
+
+// collectAgain starts CRI-O once more. A DEL that fails stays in the attachment cache,
+// so that each start calls it again. By then the address may be another pod's.
+func collectAgain(ctx context.Context, s *rig.Rig) error {
+	tenant, err := s.Runtime.Run(ctx, "tenant")
+	if err != nil {
+		return err
+	}
+	if err := restart(ctx, s); err != nil {
+		return err
+	}
+	if err := awaitReady(ctx, s); err != nil {
+		return err
+	}
+	answers, err := s.Logged("Garbage collect stale network resources")
+	if err != nil {
+		return err
+	}
+	same := len(answers) == 2 && answers[0] == answers[1] && strings.Contains(answers[0], "cni-guard")
+	s.See(claim.SameAnswer, same, fmt.Sprintf("CRI-O logs %q", answers))
+	if err := s.SeePod(claim.Neighbour, tenant); err != nil {
+		return err
+	}
+	if err := s.Leased(tenant); err != nil {
+		s.See(claim.Neighbour, false, err.Error())
+	}
+	if err := s.SeeNode(); err != nil {
+		return err
+	}
+	if err := s.Remove(ctx, tenant); err != nil {
+		return err
+	}
+	if err := s.SeeOneDEL("host-local"); err != nil {
+		return err
+	}
+	return s.SeeNoRecord()
 }
 
 // forgetAndCollect runs two pods, loses power and all notes of them but libcni's,

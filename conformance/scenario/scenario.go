@@ -47,6 +47,7 @@ func All() []Scenario {
 		internalLoopback,
 		guardAddedLater,
 		guardOlderPods,
+		olderPodsNamed,
 		guardRemoved,
 		guardctlMissing,
 		addressesExhausted,
