@@ -37,7 +37,7 @@ const teardown = time.Second / 5
 // What was recorded of it decides, in this order: a namespace with its cookie
 // lives; a veth on the node that is the pod's has a peer in a living namespace.
 // It is gone if its veths are, as they end with it, or if it was recorded before
-// the last boot, or if no process on the node has its cookie. A path that leads
+// the last boot, or if no process on the node and no pin has its cookie. A path that leads
 // nowhere proves nothing: this mount namespace may not have the pin, as in
 // "kubectl debug node".
 func (k Known) Judge() Judgement {
@@ -139,7 +139,7 @@ func (s *sight) lookAtCookie(spaces *spaces) {
 	}
 	if spaces.complete {
 		s.searched = true
-		s.sayGone("no process is in the namespace that ADD recorded")
+		s.sayGone("no process is in the namespace that ADD recorded, and nothing pins it")
 	}
 	if spaces.trouble != nil {
 		s.say("not every process could be asked, which takes root with CAP_SYS_ADMIN and CAP_SYS_PTRACE: %v", spaces.trouble)

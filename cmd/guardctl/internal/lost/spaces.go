@@ -44,11 +44,11 @@ type space struct {
 // spaces are all of them, but for the node's.
 type spaces struct {
 	all      []*space
-	complete bool  // every process was asked
+	complete bool  // every process was asked, and every pin
 	trouble  error // why one could not be asked; nil where there is no reason but the pid namespace
 }
 
-// findSpaces looks at the namespaces of all processes, and at the usual pins.
+// findSpaces looks at the namespaces of all processes, and at what is pinned.
 func findSpaces() *spaces {
 	own, err := os.Readlink("/proc/self/ns/pid")
 	s := &spaces{complete: err == nil && own == initialPidNamespace && os.Geteuid() == 0}
@@ -62,9 +62,10 @@ func (s *spaces) search() {
 	if err != nil {
 		s.missed(err)
 	}
+	var pids []string
 	for _, p := range processes {
-		pid := p.Name()
-		if strings.Trim(pid, "0123456789") == "" {
+		if pid := p.Name(); strings.Trim(pid, "0123456789") == "" {
+			pids = append(pids, pid)
 			s.add(seen, "/proc/"+pid+"/ns/net", fmt.Sprintf("process %s%s is in it", pid, nameOf(pid)))
 		}
 	}
@@ -76,6 +77,10 @@ func (s *spaces) search() {
 		for _, path := range pins {
 			s.add(seen, path, path+" pins it")
 		}
+	}
+	asked := map[string]bool{}
+	for _, pid := range pids {
+		s.searchPins(seen, asked, pid)
 	}
 }
 
