@@ -19,6 +19,7 @@ import (
 // sweepEvery pays for one, and a folder may grow beyond its bound until then.
 const (
 	keepGone   = 512  // repeated DELs come within minutes, far fewer pods end meanwhile
+	keepMarks  = 4096 // libcni repeats the DEL of what was released at every GC, until the next boot
 	keepLive   = 4096 // eight times what a kubelet runs; more are attachments without DEL
 	sweepEvery = 256
 	keepTmp    = time.Minute // a record is written in well under a millisecond
@@ -39,15 +40,32 @@ func (l Ledger) sweepSometimes(k Key) error {
 // left half-written.
 func (l Ledger) Sweep(now time.Time) error {
 	return errors.Join(
-		l.sweep(gone, keepGone, time.Time{}),
-		l.sweep(live, keepLive, time.Time{}),
-		l.sweep(tmp, 0, now.Add(-keepTmp)),
+		l.sweepGone(),
+		l.sweep(live, keepLive, everything),
+		l.sweep(tmp, 0, func(_ string, changed time.Time) bool { return !changed.After(now.Add(-keepTmp)) }),
 		l.sweepLocks(now.Add(-keepTmp)),
 	)
 }
 
-// sweep keeps the newest entries of a folder and all that changed after since.
-func (l Ledger) sweep(folder string, keep int, since time.Time) error {
+// sweepGone keeps the marks of what was released longer than other records: without
+// its mark it would be released again, when another pod has the address.
+func (l Ledger) sweepGone() error {
+	marks := 0
+	return l.sweep(gone, keepGone, func(path string, _ time.Time) bool {
+		if !released(path) {
+			return true
+		}
+		marks++
+		return marks > keepMarks
+	})
+}
+
+// everything lets sweep remove all.
+func everything(string, time.Time) bool { return true }
+
+// sweep keeps the newest entries of a folder. Of the others, newest first, it removes
+// those that may go by their path and the time when they changed.
+func (l Ledger) sweep(folder string, keep int, mayGo func(path string, changed time.Time) bool) error {
 	dir := filepath.Join(string(l), folder)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,10 +87,11 @@ func (l Ledger) sweep(folder string, keep int, since time.Time) error {
 		return cmp.Compare(changed[b.Name()].UnixNano(), changed[a.Name()].UnixNano())
 	})
 	for _, e := range entries[keep:] {
-		if !since.IsZero() && changed[e.Name()].After(since) {
+		path := filepath.Join(dir, e.Name())
+		if !mayGo(path, changed[e.Name()]) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("sweep ledger: %w", err)
 		}
 	}

@@ -72,6 +72,36 @@ func TestSweepGoesByRetirement(t *testing.T) {
 	}
 }
 
+// What was released stays marked while many other pods end: libcni repeats its DEL at
+// every GC. The marks are bounded as well.
+func TestSweepKeepsMarks(t *testing.T) {
+	l := Ledger(memory(t))
+	whole, part := record(key("whole")), record(key("part"))
+	part.Release = &Release{Called: []string{"firewall"}}
+	must(t, l.PutReleased(*whole))
+	must(t, l.Mark(*part))
+	tick(t, l)
+	fill(t, l, gone, keepGone+100, "later")
+	must(t, l.Sweep(time.Now()))
+	for _, id := range []string{"whole", "part"} {
+		if _, err := l.Get(key(id)); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := len(files(t, l, gone)); got != keepGone+2 {
+		t.Errorf("gone keeps %d files, want %d", got, keepGone+2)
+	}
+	data, err := os.ReadFile(l.path(gone, key("whole")))
+	must(t, err)
+	for i := range keepMarks + keepGone {
+		must(t, os.WriteFile(filepath.Join(string(l), gone, fmt.Sprint("mark", i)), data, 0o600))
+	}
+	must(t, l.Sweep(time.Now()))
+	if got := len(files(t, l, gone)); got != keepGone+keepMarks {
+		t.Errorf("gone keeps %d files with many marks, want %d", got, keepGone+keepMarks)
+	}
+}
+
 // What a killed process left half-written goes, and not what is being written.
 func TestSweepHalfWritten(t *testing.T) {
 	l := Ledger(memory(t))
