@@ -129,6 +129,30 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// The advice is what guardctl install accepts: it puts the guard into a file of
+// another network than before, or into a sample, only where that file is named.
+func TestAdviceWhereTheGuardedFileIsGone(t *testing.T) {
+	record := &assess.Record{File: "10-calico.conflist", Network: "k8s-pod-network"}
+	for name, want := range map[string]struct{ content, command, remedy string }{
+		"100-crio-bridge.conflist": {`{"cniVersion":"1.0.0","name":"crio","plugins":[{"type":"bridge"}]}`, "",
+			"see why 10-calico.conflist is gone: the network plugin writes it when its pod starts on this node; to guard the sample, run guardctl install --file 100-crio-bridge.conflist"},
+		"10-flannel.conflist": {`{"cniVersion":"1.0.0","name":"cbr0","plugins":[{"type":"flannel"}]}`, "",
+			"if it is the file of the network plugin that this node has now, run guardctl install --file 10-flannel.conflist; if it is not, put 10-calico.conflist back"},
+		"20-calico.conflist": {`{"cniVersion":"1.0.0","name":"k8s-pod-network","plugins":[{"type":"calico"}]}`, "guardctl install", ""},
+	} {
+		dir := t.TempDir()
+		shape{files: map[string]string{name: want.content}}.make(t, dir)
+		selection, err := conflist.Select(dir, conflist.NewRuntime(conflist.Containerd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := assess.Assess(selection, assess.Intent{Record: record}).Problems
+		if len(got) != 1 || got[0].Command != want.command || got[0].Remedy != want.remedy {
+			t.Errorf("%s: got %+v, want command %q and remedy %q", name, got, want.command, want.remedy)
+		}
+	}
+}
+
 // A look at no more files than the runtime reads gives the same answer of the ones
 // that it read, so that the check on ADD agrees with guardctl.
 func TestGlanceAgrees(t *testing.T) {

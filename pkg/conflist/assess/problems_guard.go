@@ -42,8 +42,25 @@ func (j *judge) guardMissing() {
 		p.Evidence = "guardctl install put it there; somebody, mostly the network plugin, wrote the file again since"
 	default:
 		p.Evidence = fmt.Sprintf("guardctl install put it into %s, which is gone", Shown(j.in.Record.File))
+		j.replaced(&p)
 	}
 	j.add(p)
+}
+
+// replaced withdraws the command where the file with the guard is gone and pods get one
+// of another network: guardctl install refuses to guard it unless it is named.
+func (j *judge) replaced(p *Problem) {
+	to, gone := j.intended, Shown(j.in.Record.File)
+	named := fmt.Sprintf("run guardctl install --file %s%s", quote(to.name), j.in.InstallFlags)
+	switch {
+	case to.sample() && !j.in.Record.Named:
+		p.What, p.Command, p.Keep = "is a sample that comes with a package, and pods get it", "", ""
+		p.Pods = "pods start without the guard, on a network that serves no cluster"
+		p.Remedy = fmt.Sprintf("see why %s is gone: the network plugin writes it when its pod starts on this node; to guard the sample, %s", gone, named)
+	case j.basis != ByRecord && j.basis != ByOperator:
+		p.What, p.Command = "is the file that pods get, and cni-guard is not among its plugins", ""
+		p.Remedy = fmt.Sprintf("if it is the file of the network plugin that this node has now, %s; if it is not, put %s back", named, gone)
+	}
 }
 
 // delegateGuarded reports whether a file is one of Multus that hands pods on to a file

@@ -33,7 +33,7 @@ func (j *judge) othersInUse() {
 		case e.role == Rogue:
 			p.Kind = RogueInUse
 			p.What = fmt.Sprintf("is the rogue: the next pods get it from %s instead of %s", j.title(), j.portrait(j.intended))
-			p.Pods = "pods that get it cannot reach the others, and stay so until they are made anew"
+			p.Pods = "pods that get it cannot reach the others, and stay unreachable until they are recreated"
 			j.quarantine(&p)
 		default:
 			p.Kind, p.Unknown = IntentUnknown, true

@@ -21,6 +21,9 @@ func (j *judge) basisWords() string {
 		if j.in.Record.File != j.intended.name {
 			return fmt.Sprintf("it stands for %s, into which guardctl install put the guard", Shown(j.in.Record.File))
 		}
+		if j.in.Uninstalled && !j.intended.guarded() {
+			return "the guard was in it until guardctl uninstall took it out"
+		}
 		return "guardctl install put the guard into it"
 	case ByCall:
 		return "its network has just called"

@@ -63,13 +63,15 @@ func ask(ctx context.Context, s site.Site) sandboxes {
 	return known
 }
 
-// onOtherNetworks lists the pods that live on a network that no file here gives a
-// right to.
+// onOtherNetworks lists the pods that live on a network of no file that may serve
+// them. It lists none where the network of the node is not known: the intended file
+// cannot be read, or is a sample because nothing else is there.
 func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, known sandboxes, stateDir string) (all []Problem) {
 	intended := fileOf(a, a.Intended)
-	if intended == nil {
+	if intended == nil || intended.Network == "" || a.Basis == assess.ByExclusion && assess.Sample(*intended) {
 		return nil
 	}
+	now := a.Selection.Effective()
 	right := rightful(s, a)
 	for _, c := range cached {
 		if c.IfName != podInterface || right[c.Network] || known.asked && !known.ids[c.ContainerID] {
@@ -78,21 +80,27 @@ func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, kno
 		if !c.Open() && lost.Look(c.Attachment, stateDir).Judge().Verdict != release.Alive {
 			continue
 		}
-		all = append(all, onOtherNetwork(c, intended.Network))
+		all = append(all, onOtherNetwork(c, intended.Network, now != nil && right[now.Network]))
 	}
 	return all
 }
 
-func onOtherNetwork(c lost.Cached, intended string) Problem {
+// onOtherNetwork returns the finding. Unless a pod that starts now gets the intended
+// network, to start the pod again does not help, and the command is left out.
+func onOtherNetwork(c lost.Cached, intended string, helps bool) Problem {
 	p := Problem{Object: podName(c.Pod, c.ContainerID), Problem: assess.Problem{
 		Kind: PodOnOtherNetwork, What: fmt.Sprintf("is attached to network %q, not to %q", c.Network, intended),
 		Evidence: "its attachment is in " + c.Path,
-		Pods:     "it keeps that network, which may lead nowhere, until it is made again",
+		Pods:     "it keeps that network, which may lead nowhere, until the pod is recreated",
 		Remedy:   "stop the pod and start it again",
 	}}
+	if !helps {
+		p.Remedy = fmt.Sprintf("let pods get network %q again first (see guardctl conf), and then recreate the pod", intended)
+		return p
+	}
 	if namespace, name, ok := strings.Cut(c.Pod, "/"); ok {
 		p.Command = fmt.Sprintf("kubectl delete pod -n %s %s", printable.Word(namespace), printable.Word(name))
-		p.Remedy = "its controller makes it again; a pod without one must be created again by hand"
+		p.Remedy = "its controller creates it again; a pod without a controller must be created by hand"
 	}
 	return p
 }

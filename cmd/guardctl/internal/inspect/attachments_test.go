@@ -64,9 +64,9 @@ func TestOtherNetwork(t *testing.T) {
 	c.attach("a", "c0", "shop/right", netns, guarded)
 	c.attach("weave", "c1", "shop/web-0", netns, guarded)
 	c.attach("weave", "c2", "", netns, guarded)
-	const want = `pod-on-other-network: shop/web-0 is attached to network "weave", not to "a"; its attachment is in CACHE/results/weave-c1-eth0; it keeps that network, which may lead nowhere, until it is made again
+	const want = `pod-on-other-network: shop/web-0 is attached to network "weave", not to "a"; its attachment is in CACHE/results/weave-c1-eth0; it keeps that network, which may lead nowhere, until the pod is recreated
   run: kubectl delete pod -n shop web-0
-pod-on-other-network: container c2 is attached to network "weave", not to "a"; its attachment is in CACHE/results/weave-c2-eth0; it keeps that network, which may lead nowhere, until it is made again
+pod-on-other-network: container c2 is attached to network "weave", not to "a"; its attachment is in CACHE/results/weave-c2-eth0; it keeps that network, which may lead nowhere, until the pod is recreated
   run: 
 `
 	if got := c.look(); got != want {
@@ -90,6 +90,36 @@ pod-on-other-network: container c2 is attached to network "weave", not to "a"; i
 	c.list("20-b.conflist", "b", guarded)
 	if got := c.look(); strings.Contains(got, "pod-on-other-network") && c.assess().Intended == "" {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// To recreate a pod is wrong advice while pods would get another network than the
+// intended one, and where the intended network is not known.
+func TestOtherNetworkUnsettled(t *testing.T) {
+	checktest.PrivateNode(t)
+	netns := checktest.Sandbox(t, "unsettled")
+	c := newCluster(t)
+	c.list("05-weave.conflist", "weave", `{"type":"ptp"}`)
+	c.list("10-a.conflist", "a", guarded)
+	c.attach("weave", "c1", "shop/web-0", netns, guarded)
+	problems, err := inspect.Attachments(t.Context(), c.site, c.assess(), c.state)
+	if err != nil || len(problems) != 1 || problems[0].Command != "" || !strings.Contains(problems[0].Remedy, `network "a" again first`) {
+		t.Errorf("a rogue decides: got %+v, %v", problems, err)
+	}
+
+	for name, content := range map[string]string{
+		"10-a.conflist":            "{",
+		"100-crio-bridge.conflist": `{"cniVersion":"1.0.0","name":"crio","plugins":[{"type":"bridge"}]}`,
+	} {
+		c := newCluster(t)
+		if err := os.Remove(filepath.Join(c.conf, "10-a.conflist")); err != nil {
+			t.Fatal(err)
+		}
+		c.write(filepath.Join(c.conf, name), content, 0o600)
+		c.attach("weave", "c1", "shop/web-0", netns, guarded)
+		if got := c.look(); got != "" {
+			t.Errorf("%s: got\n%s", name, got)
+		}
 	}
 }
 
@@ -136,9 +166,9 @@ func TestOrphans(t *testing.T) {
 	reserve("10.1.0.7", "c3", time.Minute) // by a sandbox that is being made, perhaps
 	c.write(filepath.Join(data, "a", "last_reserved_ip.0"), "10.1.0.7", 0o600)
 	c.write(filepath.Join(data, "a", "lock"), "", 0o600)
-	want := `minor address-not-released: shop/gone is gone, and its attachment to network "a" was never released; it is in CACHE/results/a-c1-eth0; vethc1, the node's end of the pod's veth, is gone; its address stays taken, until no pod gets one
+	want := `minor address-not-released: shop/gone is gone, and its attachment to network "a" was never released; it is in CACHE/results/a-c1-eth0; vethc1, the node's end of the pod's veth, is gone; its address stays allocated; when all are, no pod can start
   run: guardctl release --container-id c1 --ifname eth0 --network a --cache-dir CACHE
-minor address-not-released: container c2 is gone, and its attachment to network "a" was never released; it is in DATA/a/10.1.0.6; 10.1.0.6 was reserved before the last boot, and no cache knows the container; its address stays taken, until no pod gets one
+minor address-not-released: container c2 is gone, and its attachment to network "a" was never released; it is in DATA/a/10.1.0.6; 10.1.0.6 was reserved before the last boot, and no cache knows the container; its address stays allocated; when all are, no pod can start
   run: guardctl release --container-id c2 --ifname eth0 --network a --force
 `
 	if got := strings.ReplaceAll(c.look(), data, "DATA"); got != want {

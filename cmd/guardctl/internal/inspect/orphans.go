@@ -186,8 +186,8 @@ func (o Orphan) problem() Problem {
 		Kind: AddressNotReleased, Minor: true,
 		What:     fmt.Sprintf("is gone, and its attachment to network %q was never released", o.Network),
 		Evidence: strings.Join(append([]string{"it is in " + o.Source}, o.Proof...), "; "),
-		Pods:     "its address stays taken, until no pod gets one",
+		Pods:     "its address stays allocated; when all are, no pod can start",
 		Command:  o.Command(),
-		Remedy:   "guardctl release --orphans lists all of them",
+		Remedy:   "run guardctl release --orphans to list all of them",
 	}}
 }
