@@ -95,7 +95,7 @@ func (n *confNode) daemonGone(s conflist.Selection) string {
 func (n *confNode) couldNotRead(err error) error {
 	exit := &exitError{code: cannotTell, err: err}
 	if errors.Is(err, fs.ErrPermission) {
-		exit.hint = "run as root of the node"
+		exit.hint = asRoot
 	}
 	return exit
 }

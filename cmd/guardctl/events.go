@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -87,7 +88,11 @@ func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Ev
 		return err
 	}
 	if unreadable != nil {
-		return &exitError{code: cannotTell, err: errors.New("some events could not be read"), hint: "the folder is root's; damaged lines are lost, the others are above"}
+		hint := "damaged lines are lost; all others are above"
+		if errors.Is(unreadable, fs.ErrPermission) {
+			hint = asRoot
+		}
+		return &exitError{code: cannotTell, err: errors.New("some events could not be read"), hint: hint}
 	}
 	return &exitError{code: findings}
 }

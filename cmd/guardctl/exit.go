@@ -16,6 +16,9 @@ const (
 	badUsage   = 64 // EX_USAGE of sysexits.h
 )
 
+// asRoot is the hint where an ordinary user lacks a permission.
+const asRoot = "run this as root of the node"
+
 // An exitError ends the program with a code. Without err it does so silently,
 // for everything was printed already.
 type exitError struct {

@@ -154,7 +154,7 @@ func changeFailed(err error) error {
 	}
 	exit = &exitError{code: cannotTell, err: err}
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		exit.hint = "run this as root of the node"
+		exit.hint = asRoot
 	}
 	return exit
 }

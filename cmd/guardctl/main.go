@@ -8,6 +8,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func run(stdout, stderr io.Writer, args []string) int {
 	}
 	if exit.code == badUsage && exit.hint == "" {
 		exit.hint = cmd.CommandPath() + " --help lists the arguments and flags"
+	}
+	if exit.hint == "" && os.Geteuid() != 0 && errors.Is(exit.err, fs.ErrPermission) {
+		exit.hint = asRoot
 	}
 	if exit.err != nil {
 		printable.Fprintln(stderr, "guardctl: error:", exit.err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -42,6 +43,8 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *f
 	switch {
 	case errors.Is(cause, chain.ErrNone):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
+	case errors.Is(cause, fs.ErrPermission):
+		hint = asRoot
 	case errors.Is(cause, lost.ErrUnknown):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results; for an ADD that failed, --force with the full ID calls the plugins all the same"
 	case errors.Is(cause, ledger.ErrHeld):

@@ -63,7 +63,7 @@ func (r *releasing) orphans(cmd *cobra.Command, yes, binDirGiven bool) error {
 	if r.output.json() {
 		err = printJSON(cmd.OutOrStdout(), shown)
 	} else {
-		err = printOrphans(cmd.OutOrStdout(), found, shown)
+		err = printOrphans(cmd.OutOrStdout(), found, shown, trouble)
 	}
 	if err == nil {
 		err = orphansLeft(shown, trouble)
@@ -124,8 +124,11 @@ func orphansLeft(shown []shownOrphan, trouble error) error {
 	return nil
 }
 
-func printOrphans(w io.Writer, found []inspect.Orphan, shown []shownOrphan) error {
+func printOrphans(w io.Writer, found []inspect.Orphan, shown []shownOrphan, trouble error) error {
 	if len(found) == 0 {
+		if trouble != nil {
+			return nil // whether there are any is not known
+		}
 		_, err := fmt.Fprintln(w, "no pod that is gone is known to hold anything")
 		return err
 	}

@@ -26,9 +26,10 @@ var ErrUnknown = errors.New("no attachment is known")
 // Resolve completes a container ID of which only the beginning was given, and
 // finds the cache that has the attachment. The error wraps ErrUnknown where
 // neither ledger nor cache has it; then the attachment is as it was given, with
-// the usual cache.
+// the usual cache. It wraps fs.ErrPermission as well where this user may not read all
+// of them.
 func Resolve(a chain.Attachment, stateDir string) (chain.Attachment, error) {
-	ids, err := candidates(a, stateDir)
+	ids, unreadable, err := candidates(a, stateDir)
 	if err != nil {
 		return a, err
 	}
@@ -48,6 +49,10 @@ func Resolve(a chain.Attachment, stateDir string) (chain.Attachment, error) {
 		a.CacheDir = usual(a)
 		return a, nil
 	case 0:
+		if unreadable != nil {
+			a.CacheDir = usual(a)
+			return a, fmt.Errorf("%w to this user: %w", ErrUnknown, unreadable)
+		}
 		err = fmt.Errorf("%w: neither %s nor the cache in %s has container %s with interface %s in network %s", ErrUnknown,
 			stateDir, strings.Join(cacheDirs(a), ", "), a.ContainerID, a.IfName, a.Network)
 		a.CacheDir = usual(a)
@@ -63,12 +68,16 @@ func LooksShort(id string) bool {
 	return len(id) >= 12 && len(id) < 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// candidates gives the container IDs with the network and interface of a.
-func candidates(a chain.Attachment, stateDir string) (map[string]bool, error) {
-	ids := map[string]bool{}
+// candidates returns the container IDs with the network and interface of a. Unreadable
+// says what this user may not read, for lack of permission.
+func candidates(a chain.Attachment, stateDir string) (ids map[string]bool, unreadable, err error) {
+	ids = map[string]bool{}
 	keys, err := ledger.Ledger(stateDir).Keys()
-	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return nil, err
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		unreadable = err
+	case err != nil:
+		return nil, nil, err
 	}
 	for _, k := range keys {
 		if k.Network == a.Network && k.IfName == a.IfName {
@@ -77,8 +86,11 @@ func candidates(a chain.Attachment, stateDir string) (map[string]bool, error) {
 	}
 	for _, dir := range cacheDirs(a) {
 		entries, err := cached(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return nil, err
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			unreadable = errors.Join(unreadable, err)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return nil, nil, err
 		}
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			if id, ok := idIn(name, entries[name], a.Network, a.IfName); ok {
@@ -86,7 +98,7 @@ func candidates(a chain.Attachment, stateDir string) (map[string]bool, error) {
 			}
 		}
 	}
-	return ids, nil
+	return ids, unreadable, nil
 }
 
 // cacheDirs lists where the entry may be.
