@@ -19,7 +19,8 @@ func confCommand() *cobra.Command {
 			"record it is the only file with the guard, or the only one that is no sample. Where\n" +
 			"nothing decides, conf names the candidates and gives no command.\n\n" +
 			"It exits with 0 when all is well, 1 when something was found, and 2 when it could not\n" +
-			"tell. It runs as any user, and says what that user may not read.",
+			"tell. A finding that does no harm now is marked as minor, and does not count. Conf\n" +
+			"runs as any user, and says what that user may not read.",
 		Example: "  guardctl conf\n  guardctl conf quarantine 05-leftover.conf\n  guardctl conf list\n  guardctl conf restore 05-leftover.conf",
 		Args:    cobra.NoArgs,
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -27,6 +28,7 @@ type confChanges struct {
 	Since       time.Time `json:"since"`
 	Dir         string    `json:"dir"`
 	Runtime     string    `json:"runtime"`
+	title       string    // of the runtime, for people
 	Then        string    `json:"effectiveThen"`
 	Effective   string    `json:"effective"` // now; "" where nothing is
 	Added       []string  `json:"added"`
@@ -44,7 +46,7 @@ func (c confChanges) any() bool {
 func (n *confNode) compare(r *installer.Record) (confChanges, error) {
 	then := r.Snapshot
 	c := confChanges{
-		Since: r.Installed, Dir: n.dir, Runtime: n.runtime.Kind.String(), Then: then.Effective,
+		Since: r.Installed, Dir: n.dir, Runtime: n.runtime.Kind.String(), title: assess.Title(n.runtime.Kind), Then: then.Effective,
 		Added: []string{}, Removed: []string{}, Changed: []string{}, Quarantined: []string{},
 	}
 	s, err := conflist.Select(n.dir, n.runtime)

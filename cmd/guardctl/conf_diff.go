@@ -107,9 +107,9 @@ func (c confChanges) print(w io.Writer) error {
 func (c confChanges) selection() string {
 	switch c.Effective {
 	case c.Then:
-		return fmt.Sprintf("%s still selects %s\n", c.Runtime, oneLine(c.Then))
+		return fmt.Sprintf("%s still selects %s\n", c.title, oneLine(c.Then))
 	case "":
-		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.Runtime, oneLine(c.Then))
+		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.title, oneLine(c.Then))
 	}
-	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.Runtime, oneLine(c.Then), oneLine(c.Effective))
+	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.title, oneLine(c.Then), oneLine(c.Effective))
 }

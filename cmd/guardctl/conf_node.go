@@ -39,7 +39,7 @@ type confNode struct {
 func newConfNode(cmd *cobra.Command) *confNode {
 	flags := cmd.PersistentFlags()
 	n := &confNode{siteFlags: newSiteFlags(cmd, flags)}
-	flags.StringVar(&n.recordDir, "record-dir", installer.RecordDir, "where guardctl install keeps its record")
+	flags.StringVar(&n.recordDir, "record-dir", installer.RecordDir, "where the record of the installation is kept")
 	return n
 }
 
@@ -80,14 +80,14 @@ func withoutRuntime(o site.Overrides) (site.Site, error) {
 	if err != nil {
 		return s, err
 	}
-	s.How = append([]string{"no runtime was found; these are the rules of containerd, and --runtime takes others"}, s.How...)
+	s.How = append([]string{"no runtime was found, so the rules of containerd are assumed; --runtime names another one"}, s.How...)
 	if o.ConfDir != "" {
 		return s, nil
 	}
 	for _, dir := range conflist.ConfDirs() {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			s.ConfDir = dir
-			s.How = append(s.How, fmt.Sprintf("the conf dir is %s, the first of the usual ones that is there", dir))
+			s.How = append(s.How, fmt.Sprintf("the conf dir is %s, the first of the usual ones that exists", dir))
 			return s, nil
 		}
 	}

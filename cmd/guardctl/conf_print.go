@@ -17,11 +17,11 @@ func (r confReport) print(w io.Writer) error {
 	var b strings.Builder
 	switch {
 	case slices.ContainsFunc(r.Findings, func(f confFinding) bool { return f.Kind == assess.Unreadable }):
-		printable.Fprintf(&b, "could not tell what %s takes from %s\n", r.Runtime, oneLine(r.Dir))
+		printable.Fprintf(&b, "could not tell what %s takes from %s\n", r.title, oneLine(r.Dir))
 	case r.Effective == "":
-		printable.Fprintf(&b, "%s loads NOTHING from %s: no pod can start\n", r.Runtime, oneLine(r.Dir))
+		printable.Fprintf(&b, "%s loads NOTHING from %s: no pod can start\n", r.title, oneLine(r.Dir))
 	default:
-		printable.Fprintf(&b, "%s takes %s from %s: pods get network %q\n", r.Runtime, oneLine(r.Effective), oneLine(r.Dir), r.Network)
+		printable.Fprintf(&b, "%s takes %s from %s: pods get network %q\n", r.title, oneLine(r.Effective), oneLine(r.Dir), r.Network)
 	}
 	for _, how := range r.How {
 		printable.Fprintf(&b, "  %s\n", oneLine(how))
@@ -44,7 +44,11 @@ func (f confFinding) print(b *strings.Builder) {
 	if head != "" {
 		head += " "
 	}
-	printable.Fprintf(b, "\n%s%s\n", head, oneLine(f.File))
+	minor := ""
+	if f.Minor {
+		minor = " (minor)"
+	}
+	printable.Fprintf(b, "\n%s%s%s\n", head, oneLine(f.File), minor)
 	for _, clause := range []string{f.Problem, f.Evidence, f.Pods} {
 		if clause != "" {
 			b.WriteString(string(wrap(clause)) + "\n")

@@ -92,7 +92,7 @@ func (n *confNode) sayWhatIsTaken(w io.Writer) error {
 		return err
 	}
 	if e := s.Effective(); e != nil {
-		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind, oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
+		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", assess.Title(n.runtime.Kind), oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
 		return err
 	}
 	return &exitError{code: findings, err: s.Err, hint: "guardctl conf shows what is wrong with each file"}

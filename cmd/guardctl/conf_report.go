@@ -18,6 +18,7 @@ import (
 // A confReport is a folder of configurations as conf shows it.
 type confReport struct {
 	Runtime   string        `json:"runtime"`
+	title     string        // of the runtime, for people
 	Dir       string        `json:"dir"`
 	Effective string        `json:"effective"` // "" where the runtime loads nothing
 	Network   string        `json:"network"`
@@ -63,7 +64,7 @@ type confFinding struct {
 func (n *confNode) report(ctx context.Context, a assess.Assessment) confReport {
 	s := a.Selection
 	r := confReport{
-		Runtime: n.runtime.Kind.String(), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
+		Runtime: n.runtime.Kind.String(), title: assess.Title(n.runtime.Kind), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
 		Files: []confFile{}, Findings: []confFinding{},
 	}
 	if e := s.Effective(); e != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -26,7 +27,8 @@ func doctorCommand() *cobra.Command {
 			"takes policies and options from the guard's entry in the configuration that wins,\n" +
 			"or else in the first that has one.\n\n" +
 			"It changes nothing without --repair. It exits with 0 when all is well, 1 on findings,\n" +
-			"and 2 when there are none but something could not be told.",
+			"and 2 when there are none but something could not be told. Findings that do no harm\n" +
+			"now are shown as minor, and do not count.",
 		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
 		Args:    cobra.NoArgs,
 	}
@@ -111,6 +113,14 @@ func (n *confNode) loopback() (checks.Loopback, error) {
 	return loopback.In(n.runtime.BinDirs)()
 }
 
+// assumption says that no runtime was found, as a line; "" where one was.
+func (n *confNode) assumption() printable.Text {
+	if !n.assumed || len(n.how) == 0 {
+		return ""
+	}
+	return printable.Text(n.how[0] + "\n")
+}
+
 func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output *format) error {
 	var err error
 	if output.json() {
@@ -120,7 +130,7 @@ func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output
 		if e.From != "" {
 			from = e.From
 		}
-		_, err = printable.Fprintf(w, "%s with %s; policies and options from %s\n\n%s", n.runtime.Kind, n.dir, from, printable.Text(r.String()))
+		_, err = printable.Fprintf(w, "%s with %s; policies and options from %s\n%s\n%s", assess.Title(n.runtime.Kind), n.dir, from, n.assumption(), printable.Text(r.String()))
 	}
 	if err != nil {
 		return err

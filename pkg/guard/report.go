@@ -38,11 +38,15 @@ func (r Report) Noteworthy() []Outcome {
 }
 
 // String renders the report for people, one line for each check and one,
-// indented, for each finding. It ends in a newline unless nothing ran.
+// indented, for each finding. A check all of whose findings are minor is "minor". It ends in a newline unless nothing ran.
 func (r Report) String() string {
 	var b strings.Builder
 	for _, o := range r.Outcomes {
-		printable.Fprintf(&b, "%-8s %s\n", o.State, o.Check)
+		state := o.State.String()
+		if o.State == Failed && o.Minor() {
+			state = "minor"
+		}
+		printable.Fprintf(&b, "%-8s %s\n", state, o.Check)
 		for _, f := range o.Findings {
 			printable.Fprintf(&b, "         %s\n", f)
 		}

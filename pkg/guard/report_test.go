@@ -49,6 +49,10 @@ skipped  waits
 	if got := all().String(); got != want {
 		t.Errorf("the report reads\n%s\nwant\n%s", got, want)
 	}
+	minor := guard.Report{Outcomes: []guard.Outcome{{Check: "small", State: guard.Failed, Findings: []guard.Finding{{Object: "file", Problem: "lies there", Minor: true}}, Remedy: "Look."}}}
+	if got := minor.String(); got != "minor    small\n         file lies there\n         remedy: Look.\n" {
+		t.Errorf("a report with a minor finding reads\n%s", got)
+	}
 	if got := (guard.Report{}).String(); got != "" {
 		t.Errorf("an empty report reads %q", got)
 	}
