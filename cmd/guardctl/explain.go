@@ -58,9 +58,21 @@ func printExplanation(w io.Writer, e entry) error {
 	}
 	_, err := printable.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
 		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),
-		wrap(fmt.Sprintf("It runs on %s; by default it is set to %s, and it refuses with code %s. %s", e.When, e.Default, codes(e), repairs)),
+		wrap(fmt.Sprintf("It runs on %s. %s %s", e.When, refusals(e), repairs)),
 		explainOptions(e.Options))
 	return err
+}
+
+// refusals says whether the check refuses a call, and with which code. A look at the
+// node refuses nothing, as there is no call.
+func refusals(e entry) string {
+	switch {
+	case e.When == guard.Node.String():
+		return "It only reports: there is no call that it could refuse."
+	case e.Default == guard.Enforce:
+		return fmt.Sprintf("By default it is set to enforce, and refuses with code %s.", codes(e))
+	}
+	return fmt.Sprintf("By default it is set to %s, and refuses nothing; set to enforce, it refuses with code %s.", e.Default, codes(e))
 }
 
 func explainOptions(options []guard.Option) printable.Text {

@@ -43,8 +43,12 @@ func writeOptions(b *strings.Builder, options []guard.Option) {
 	}
 }
 
-// codes gives the code of a refusal and, where STATUS has one as well, that one.
+// codes returns the code of a refusal and, where STATUS has one as well, that one; "-"
+// for a look at the node, which refuses nothing.
 func codes(e entry) string {
+	if e.When == guard.Node.String() {
+		return "-"
+	}
 	if e.StatusCode == 0 {
 		return fmt.Sprint(e.Code)
 	}
