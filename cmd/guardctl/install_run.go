@@ -26,7 +26,7 @@ type changeFlags struct {
 
 func newChangeFlags(cmd *cobra.Command) *changeFlags {
 	c := &changeFlags{cmd: cmd, site: newSiteFlags(cmd, cmd.Flags())}
-	cmd.Flags().StringVar(&c.request.RecordDir, "record-dir", installer.RecordDir, "where to write down what was changed")
+	cmd.Flags().StringVar(&c.request.RecordDir, "record-dir", installer.RecordDir, "where the record of the installation is kept")
 	cmd.Flags().BoolVar(&c.request.DryRun, "dry-run", false, "only show what would be done")
 	return c
 }

@@ -17,8 +17,10 @@ func uninstallCommand() *cobra.Command {
 			"plugin back. The plugin itself stays for a while, and lets everything through: a\n" +
 			"runtime that has not read the new file yet, and one that removes a pod by what it\n" +
 			"cached, still call it. Run uninstall again later: when nothing has named or called\n" +
-			"the plugin for the time of grace, the programs are removed as well.",
-		Args: cobra.NoArgs,
+			"the plugin for the time of grace, the programs are removed as well.\n\n" +
+			"It exits with 0 also where the programs stay for now; it then prints why.",
+		Example: "  guardctl uninstall --dry-run\n  guardctl uninstall",
+		Args:    cobra.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	cmd.Flags().DurationVar(&c.request.Grace, "grace", installer.Grace, "how long the plugin stays after it was last named or called")

@@ -5,6 +5,7 @@ package installer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,10 @@ func (r Request) wouldRefuse(p *Plan, v view, f target, edits bool) error {
 	}
 	found, enforced, err := v.judged(r.runtimeIn(v), f)
 	if err != nil {
+		if errors.Is(err, errEntry) {
+			p.note("no pod can start: %s; correct the entry in %s", v.says(err.Error()), f.Name)
+			return nil
+		}
 		p.note("the guard cannot judge %s: %s", v.real, v.says(err.Error()))
 		return nil
 	}
@@ -65,6 +70,10 @@ func (r Request) wouldRefuse(p *Plan, v view, f target, edits bool) error {
 	return nil
 }
 
+// errEntry is wrapped where the entry that is there is not valid, with which the guard
+// refuses every ADD.
+var errEntry = errors.New("read the entry of cni-guard")
+
 // judged gives the findings of conflist, and whether they refuse pods.
 func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error) {
 	l, err := conflist.Read(v.dir, f.Name)
@@ -73,7 +82,7 @@ func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error
 	}
 	entry, problems := checks.ParseEntry(guardIn(l))
 	if text := checks.EntryErrors(problems); text != "" {
-		return nil, false, fmt.Errorf("read the entry of cni-guard: %s", text)
+		return nil, false, fmt.Errorf("%w: %s", errEntry, text)
 	}
 	t := &checks.Target{Options: entry.Options, Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
 	policy := entry.Settings.Checks[checks.Conflist.Name].Policy

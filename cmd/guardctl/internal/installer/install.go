@@ -81,7 +81,7 @@ func (r *Request) resolve() error {
 	}
 	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
 		if !isFolder(dir) {
-			return fmt.Errorf("find folder %s: it is not there: say --conf-dir and --bin-dir as the runtime has them; guardctl makes neither", dir)
+			return fmt.Errorf("find folder %s: it does not exist, and guardctl does not create it: name the runtime's folders with --conf-dir and --bin-dir", dir)
 		}
 	}
 	return nil

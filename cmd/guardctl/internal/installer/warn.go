@@ -33,7 +33,7 @@ func (p *Plan) warnOfWriter(r Request, f target, e Edit) {
 	if product.Writes == assess.Kept {
 		return
 	}
-	who, writes := "the network plugin", "if its DaemonSet writes"
+	who, writes := "the network plugin", "may write"
 	if known {
 		who, writes = product.Name, "writes"
 	}

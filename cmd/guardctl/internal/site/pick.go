@@ -41,7 +41,7 @@ func pick(root string, o Overrides) (product, error) {
 	if o.Runtime != 0 {
 		return plain(o.Runtime), nil
 	}
-	return product{}, fmt.Errorf("find runtime: %w: say which by --runtime containerd, crio or cri-dockerd", ErrNone)
+	return product{}, fmt.Errorf("find runtime: %w: name one with --runtime containerd, crio or cri-dockerd", ErrNone)
 }
 
 // at returns the product that serves a socket: the one whose socket it mostly is, or
@@ -125,7 +125,7 @@ func (p product) evidence(root string) string {
 	case p.configured(root):
 		return fmt.Sprintf("the runtime is %s: it does not run, but %s is there", p.name, p.dropIns)
 	}
-	return fmt.Sprintf("the runtime is %s, as you say; it is not found here, and taken to be configured as it comes", p.name)
+	return fmt.Sprintf("the runtime is %s, as given on the command line; it was not found here, so its default settings are assumed", p.name)
 }
 
 func isFile(path string) bool {

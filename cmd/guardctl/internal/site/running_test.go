@@ -50,7 +50,7 @@ max_conf_num is 1: /etc/containerd/config.toml
 conf_dir is /etc/cni/old.d/: the running containerd, other than its configuration
 the folders of plugins is [/opt/cni/bin /usr/lib/cni]: the running containerd, other than its configuration
 max_conf_num is 2: the running containerd, other than its configuration
-it looks for plugins in 2 folders, and our programs belong into /opt/cni/bin, the first that exists
+it looks for plugins in 2 folders; cni-guard belongs in /opt/cni/bin, the first that exists
 `
 	if got := tell(root, s, err); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

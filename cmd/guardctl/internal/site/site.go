@@ -102,7 +102,9 @@ func (s *Site) under(root string) {
 
 // apply lets the operator's word count.
 func (o Overrides) apply(s *Site) {
-	said := func(what, value string) { s.How = append(s.How, fmt.Sprintf("%s is %s, as you say", what, value)) }
+	said := func(what, value string) {
+		s.How = append(s.How, fmt.Sprintf("%s is %s, as given on the command line", what, value))
+	}
 	if o.ConfDir != "" {
 		s.ConfDir = o.ConfDir
 		said("the conf dir", o.ConfDir)
@@ -138,5 +140,5 @@ func (s *Site) chooseBinDir() {
 			break
 		}
 	}
-	s.How = append(s.How, fmt.Sprintf("it looks for plugins in %d folders, and our programs belong into %s, the first that exists", len(s.Runtime.BinDirs), s.BinDir))
+	s.How = append(s.How, fmt.Sprintf("it looks for plugins in %d folders; cni-guard belongs in %s, the first that exists", len(s.Runtime.BinDirs), s.BinDir))
 }

@@ -173,11 +173,11 @@ func TestOverrides(t *testing.T) {
 	const want = `runtime crio, max_conf_num 0, default network "pods"
 conf /c, bin /b of /b, cache /k
 the runtime is CRI-O: it answers at /run/crio/crio.sock
-the conf dir is /c, as you say
-the folder of plugins is /b, as you say
-the cache is /k, as you say
-max_conf_num is 0, as you say
-cni_default_network is "pods", as you say
+the conf dir is /c, as given on the command line
+the folder of plugins is /b, as given on the command line
+the cache is /k, as given on the command line
+max_conf_num is 0, as given on the command line
+cni_default_network is "pods", as given on the command line
 `
 	if got := tell(root, s, err); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
