@@ -86,7 +86,7 @@ func TestPageIsOfTheseScenarios(t *testing.T) {
 	}
 	for _, part := range r.Parts() {
 		if !strings.Contains(string(page), part) {
-			t.Errorf("docs/conformance.md is stale, run scripts/conformance.sh -page: it lacks\n%s", part)
+			t.Errorf("docs/conformance.md is stale, run scripts/conformance.sh -page, or play what changed and -join: it lacks\n%s", part)
 		}
 	}
 }

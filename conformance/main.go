@@ -5,6 +5,7 @@
 // builds what it needs and runs it.
 //
 //	conformance [-run SCENARIO] [-runtime RUNTIME] [-json] [-page FILE]
+//	conformance -join [-json] [-page FILE] REPORT...
 //	conformance -list
 //
 // It exits with 0 if every incident harms the node without the guard and none
@@ -55,6 +56,9 @@ func run(ctx context.Context, args []string) error {
 	suite, err := choose(o.scenario, o.runtime)
 	if err != nil {
 		return err
+	}
+	if o.join {
+		return suite.join(o)
 	}
 	if err := suite.prepare(o.folders); err != nil {
 		return err

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,8 +48,9 @@ func (f *folders) args() ([]string, error) {
 type options struct {
 	folders
 	scenario, runtime string
-	list, json        bool
+	list, json, join  bool
 	page              string
+	reports           []string // to join
 }
 
 func parse(args []string) (options, error) {
@@ -59,15 +61,22 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.list, "list", false, "list scenarios and runtimes")
 	flags.BoolVar(&o.json, "json", false, "write JSON instead of a table")
 	flags.StringVar(&o.page, "page", "", "write the documentation to this `file` if nothing is broken")
+	flags.BoolVar(&o.join, "join", false, "play nothing: make one report of those in the files that are named, which -json wrote")
 	o.register(flags)
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
+	o.reports = flags.Args()
+	switch {
+	case o.join && len(o.reports) == 0:
+		return o, errors.New("-join wants the files that -json wrote")
+	case o.join && (o.scenario != "" || o.runtime != ""):
+		return o, errors.New("-join makes a report of everything: leave out -run and -runtime")
+	case !o.join && len(o.reports) > 0:
 		return o, fmt.Errorf("do not know what to do with %q; -run takes a scenario, -runtime a runtime", flags.Arg(0))
 	}
 	if o.page != "" && (o.scenario != "" || o.runtime != "") {
-		return o, fmt.Errorf("-page needs a run of everything: leave out -run and -runtime")
+		return o, fmt.Errorf("-page needs a run of everything: leave out -run and -runtime, or play the parts with -json and join them with -join")
 	}
 	return o, nil
 }

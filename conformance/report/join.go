@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Join makes one report of the reports of several runs. The whole says which
+// scenarios and runtimes there must be, and in which order; the versions of the
+// runtimes are those of the parts. Of a scenario that several parts played on a
+// runtime the last one counts. It is an error if a part was played with another text
+// of a scenario than the whole has, if two parts played different versions of a
+// runtime, or if a scenario is missing on a runtime.
+func Join(whole Report, parts ...Report) (Report, error) {
+	joined := Report{Scenarios: whole.Scenarios}
+	versions := map[string]string{}
+	cells := map[[2]string]Cell{}
+	for _, part := range parts {
+		joined.Took += part.Took
+		for _, s := range part.Scenarios {
+			if !slices.ContainsFunc(whole.Scenarios, func(w Scenario) bool { return reflect.DeepEqual(s, w) }) {
+				return joined, fmt.Errorf("join reports: scenario %s has changed since it was played: play it again", s.Name)
+			}
+		}
+		for _, r := range part.Runtimes {
+			if v, known := versions[r.Name]; known && v != r.Version {
+				return joined, fmt.Errorf("join reports: one was played on %s, and one on %s", v, r.Version)
+			}
+			versions[r.Name] = r.Version
+		}
+		for _, c := range part.Cells {
+			cells[[2]string{c.Scenario, c.Runtime}] = c
+		}
+	}
+	for _, r := range whole.Runtimes {
+		joined.Runtimes = append(joined.Runtimes, Runtime{r.Name, versions[r.Name]})
+	}
+	var missing []string
+	for _, s := range whole.Scenarios {
+		for _, r := range whole.Runtimes {
+			c, ok := cells[[2]string{s.Name, r.Name}]
+			if !ok {
+				missing = append(missing, s.Name+" on "+r.Name)
+				continue
+			}
+			joined.Cells = append(joined.Cells, c)
+		}
+	}
+	if len(missing) > 0 {
+		return joined, errors.New("join reports: not in any of them: " + strings.Join(missing, ", "))
+	}
+	return joined, nil
+}
