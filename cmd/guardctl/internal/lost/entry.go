@@ -105,6 +105,16 @@ func (e *entry) takeResult(data []byte) {
 	}
 }
 
+// podMAC returns the MAC of an interface in the sandbox; "" where the result has none.
+func (e *entry) podMAC(ifName string) string {
+	for _, i := range e.Interfaces {
+		if i.Name == ifName && i.Sandbox != "" {
+			return i.MAC
+		}
+	}
+	return ""
+}
+
 // takeBridges notes the bridges that plugins of the chain use: they stay on the
 // node when the pod is gone, and say nothing of it.
 func (e *entry) takeBridges(config []byte) {

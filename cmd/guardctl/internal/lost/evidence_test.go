@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,15 +23,10 @@ func TestJudge(t *testing.T) {
 	elsewhere := func(r *ledger.Record) { r.Netns = "/run/netns/elsewhere" }
 	noCookie := func(r *ledger.Record) { r.Cookie = 0 }
 	otherBoot := func(r *ledger.Record) { r.BootID = "another" }
-	both := func(changes ...func(*ledger.Record)) func(*ledger.Record) {
-		return func(r *ledger.Record) {
-			for _, change := range changes {
-				change(r)
-			}
-		}
-	}
 	none := func(*testing.T) {}
-	end := func(t *testing.T) { checktest.Shell(t, "ip netns del pod") }
+	end := func(t *testing.T) { // the kernel takes the veth down later
+		checktest.Shell(t, "ip netns del pod; while ip -o link show type veth | grep -q .; do sleep 0.01; done")
+	}
 	next := 1
 	for name, c := range map[string]struct {
 		record  func(*ledger.Record) // nil: no record
@@ -53,18 +49,25 @@ func TestJudge(t *testing.T) {
 		"another boot, and lives after all": {
 			both(otherBoot, elsewhere), `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1",
 		},
-		"no record, lives":                  {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", none, release.Alive, "has the pod's address"},
-		"no record, ended":                  {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", end, release.Gone, "veth1"},
-		"no record, no veth, ended":         {nil, "", "/run/netns/pod", end, release.CannotTell, ""},
-		"no cookie, lives":                  {noCookie, "", "", none, release.Alive, "has the pod's address"},
-		"no cookie, ended":                  {noCookie, "", "", end, release.CannotTell, ""},
-		"unseen, the veth has its MAC":      {elsewhere, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "the peer of veth1 is in a living namespace"},
-		"unseen, the veth has another MAC":  {elsewhere, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", hide, release.CannotTell, "nothing tells whose"},
-		"unseen, the result has no MAC":     {elsewhere, `{"name":"veth1"}`, "", hide, release.CannotTell, "nothing tells whose"},
-		"unseen, nothing of a veth":         {elsewhere, "", "", hide, release.CannotTell, ""},
-		"the pin is an empty file":          {func(*ledger.Record) {}, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1"},
+		"no record, lives":                 {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", none, release.Alive, "has the pod's address"},
+		"no record, ended":                 {nil, `{"name":"veth1","mac":"%s"}`, "/run/netns/pod", end, release.Gone, "veth1"},
+		"no record, no veth, ended":        {nil, "", "/run/netns/pod", end, release.CannotTell, ""},
+		"no cookie, lives":                 {noCookie, "", "", none, release.Alive, "has the pod's address"},
+		"no cookie, ended":                 {noCookie, "", "", end, release.CannotTell, ""},
+		"unseen, the veth has its MAC":     {elsewhere, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "the peer of veth1 is in a living namespace"},
+		"unseen, the veth has another MAC": {elsewhere, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", hide, release.CannotTell, "nothing tells whose"},
+		"unseen, the result has no MAC":    {elsewhere, `{"name":"veth1"}`, "", hide, release.CannotTell, "nothing tells whose"},
+		"unseen, nothing of a veth":        {elsewhere, "", "", hide, release.CannotTell, ""},
+		"the pin is an empty file":         {func(*ledger.Record) {}, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1"},
+		"no record, the veth was renamed":  {nil, `{"name":"veth1","mac":"%s"}`, "", rename, release.Alive, "has the pod's address"},
+		"unseen, the veth was renamed":     {nil, `{"name":"veth1","mac":"%s"}`, "", both(hide, rename), release.Alive, "has the MAC that ADD gave"},
+		"no record, another name and MAC":  {nil, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", rename, release.Alive, "has the pod's address in a namespace"},
+		"the address, another pod's MAC": {
+			nil, `{"name":"veth1","mac":"02:00:00:00:00:07"},{"name":"eth0","mac":"02:00:00:00:00:08","sandbox":"/gone"}`, "", rename, release.CannotTell, "with another MAC",
+		},
 		"next sandbox of the pod, by veth":  {func(r *ledger.Record) { r.Cookie++; r.Netns = "" }, `{"name":"veth1","mac":"%s"}`, "", none, release.Gone, "veth1"},
-		"next sandbox, no cookie, by addr.": {noCookie, `{"name":"veth1","mac":"%s"}`, "", readdress, release.Gone, "another"},
+		"next sandbox, no cookie, by addr.": {noCookie, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", readdress, release.Gone, "another"},
+		"has another address, no cookie":    {noCookie, `{"name":"veth1","mac":"%s"}`, "", readdress, release.CannotTell, "has the MAC that ADD gave"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
@@ -82,6 +85,56 @@ func TestJudge(t *testing.T) {
 			j := s.look().Judge()
 			if j.Verdict != c.want || len(j.Evidence) == 0 || !strings.Contains(fmt.Sprint(j.Because()), actual.Replace(c.because)) {
 				t.Errorf("the verdict is %s by %q, want %s by %q", j.Verdict, j.Because(), c.want, c.because)
+			}
+		})
+	}
+}
+
+// both does one thing after the other.
+func both[T any](deeds ...func(T)) func(T) {
+	return func(t T) {
+		for _, do := range deeds {
+			do(t)
+		}
+	}
+}
+
+// rename gives the node's end of the newest veth another name.
+func rename(t *testing.T) {
+	t.Helper()
+	checktest.Shell(t, `v=$(ip -o link show type veth | sed -n 's/^[0-9]*: \([^@]*\)@.*/\1/p' | tail -n 1); ip link set "$v" down; ip link set "$v" name "x$v"`)
+}
+
+// In a network namespace that is not the node's no veth is to be seen, and that says
+// nothing of the pod.
+func TestJudgeElsewhere(t *testing.T) {
+	for name, c := range map[string]struct {
+		interfaces, setup string
+		want              release.Verdict
+	}{
+		"of a privileged pod": {`{"name":"vethz"}`, "", release.CannotTell},
+		"with the bridge":     {`{"name":"cni0"},{"name":"vethz"}`, "ip link add cni0 type bridge", release.Gone},
+		"without the bridge":  {`{"name":"cni0"},{"name":"vethz"}`, "", release.CannotTell},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			checktest.PrivateNode(t)
+			s.cache("c1", "", c.interfaces, "10.1.0.5")
+			verdict := make(chan release.Verdict)
+			go func() {
+				runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+				defer close(verdict)
+				if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+					t.Error(err)
+					return
+				}
+				if c.setup != "" {
+					checktest.Shell(t, c.setup)
+				}
+				verdict <- s.look().Judge().Verdict
+			}()
+			if got := <-verdict; got != c.want {
+				t.Errorf("the verdict is %s, want %s", got, c.want)
 			}
 		})
 	}
@@ -110,7 +163,7 @@ func readdress(t *testing.T) {
 // What cannot be read is no proof of anything.
 func TestJudgeUnreadable(t *testing.T) {
 	s := newScene(t)
-	s.pod("pod", "vethx", "10.1.0.5")
+	s.pod("pod", "vethx", "10.1.0.6")
 	s.cache("c1", "", `{"name":"nonesuch","mac":"02:00:00:00:00:07"}`, "10.1.0.5")
 	if j := s.look().Judge(); j.Verdict != release.Gone {
 		t.Fatalf("the verdict is %+v", j)
