@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,10 +42,24 @@ func TestJudgeLeavesTheAnswerToTheWatchdog(t *testing.T) {
 			continue
 		}
 		<-fired
-		select {
-		case <-judged:
-			t.Errorf("%s: the call goes on", name)
-		case <-time.After(50 * time.Millisecond): // a slow machine sees no failure, and no false one
+		for waits := false; !waits; waits = blocked() {
+			select {
+			case <-judged:
+				t.Fatalf("%s: the call goes on", name)
+			default:
+			}
 		}
 	}
+}
+
+// blocked reports whether a goroutine waits for the end of the program.
+func blocked() bool {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for stack := range bytes.SplitSeq(stacks, []byte("\n\n")) {
+		if bytes.Contains(stack, []byte("[select (no cases)")) && bytes.Contains(stack, []byte("(*watchdog).stop")) {
+			return true
+		}
+	}
+	return false
 }
