@@ -5,11 +5,7 @@
 // README beside this file for its configuration.
 package main
 
-import (
-	"os"
-
-	"github.com/cni-guard/cni-guard/pkg/printable"
-)
+import "os"
 
 // build is set by the linker: -X main.build=v1.2.3.
 var build = "devel"
@@ -48,14 +44,8 @@ type plugin struct {
 // guarded wraps a verb. A panic of ours must not fail a pod: the verb then
 // succeeds with what it had answered so far.
 func (p *plugin) guarded(answer verb) verb {
-	return func(args *cmdArgs) (err error) {
+	return func(args *cmdArgs) error {
 		p.watch = startWatchdog()
-		defer func() {
-			if cause := recover(); cause != nil {
-				printable.Fprintf(os.Stderr, "cni-guard: bug: panic: %v; the call is let through unguarded\n", cause)
-				err = nil
-			}
-		}()
-		return answer(args)
+		return unlessPanic(func() error { return answer(args) })
 	}
 }
