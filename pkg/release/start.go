@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // Deadline bounds a release. kubelet gives a DEL two minutes.
@@ -72,14 +74,17 @@ func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 	return o, nil
 }
 
-// Command gives the command that an operator types to see what the sandbox still
-// holds.
+// Command returns the command by which an operator sees what the sandbox still
+// holds, quoted for a shell.
 func (r Request) Command() string {
 	words := append([]string{"guardctl"}, r.args()...)
 	words = slices.DeleteFunc(words, func(word string) bool {
 		return word == "-o" || word == "json" || word == "--for-runtime" ||
 			word == "--state-dir="+DefaultStateDir || strings.HasPrefix(word, "--netns=")
 	})
+	for i, word := range words {
+		words[i] = printable.Word(word)
+	}
 	return strings.Join(append(words, "--dry-run"), " ")
 }
 

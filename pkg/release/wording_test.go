@@ -112,6 +112,10 @@ func TestCommand(t *testing.T) {
 	if got := r.Command(); got != want+" --state-dir=/run/other --dry-run" {
 		t.Errorf("the command is %q", got)
 	}
+	r.StateDir = "/run/$(reboot) x"
+	if got := r.Command(); got != want+" '--state-dir=/run/$(reboot) x' --dry-run" {
+		t.Errorf("the command is %q", got)
+	}
 }
 
 // Nothing was released unless the outcome says so.
