@@ -94,7 +94,7 @@ func (e LoadedEntry) Findings() []guard.Finding {
 		findings = append(findings, guard.Finding{
 			Object:  assess.Shown(e.Path),
 			Problem: "has an entry of cni-guard that is not valid, " + then + ": " + text,
-			Remedy:  "Put it right in " + assess.Shown(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, guardctl explain NAME the keys of one.",
+			Remedy:  "Correct the entry in " + assess.Shown(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, and guardctl explain NAME the keys of a check.",
 		})
 	}
 	if text := EntryWarnings(e.Problems); text != "" {

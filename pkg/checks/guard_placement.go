@@ -65,7 +65,7 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 func (t *Target) placementBeside(a assess.Assessment) ([]guard.Finding, error) {
 	first, _ := t.findings(a) // what conflist could not tell, it says itself
 	if slices.ContainsFunc(first, func(f guard.Finding) bool { return !f.Minor }) {
-		return nil, errors.New("where the guard stands is not judged before the finding of conflist is mended")
+		return nil, errors.New("where the guard stands is not judged until the finding of conflist is resolved")
 	}
 	return placementInFile(t.Conf.Dir, a.Selection.Runtime)
 }
@@ -91,6 +91,9 @@ func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	return placement(assess.Shown(filepath.Join(dir, name)), l), nil
 }
 
+// installRemedy is what to do where no list names the guard.
+const installRemedy = "Run guardctl install; where a DaemonSet writes the file, add the entry to its template as well."
+
 // placement judges one list. A first entry beside the last is a bookend.
 func placement(path string, l conflist.List) []guard.Finding {
 	types := l.Types()
@@ -106,7 +109,7 @@ func placement(path string, l conflist.List) []guard.Finding {
 	}
 	switch {
 	case len(at) == 0:
-		return finding("Run guardctl install; where a DaemonSet writes the file, put the entry into what it writes it from.",
+		return finding(installRemedy,
 			"is the file that pods get, and cni-guard is not among its plugins (%s)", strings.Join(types, ", "))
 	case at[len(at)-1] != len(types)-1:
 		return finding("Put the entry of cni-guard at the end of the list: the last is asked first on DEL.",

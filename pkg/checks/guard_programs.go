@@ -56,7 +56,11 @@ func programFindings(dirs []string, named bool) []guard.Finding {
 	path, mode := findGuard(dirs)
 	switch {
 	case path == "":
-		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", ")}}
+		remedy := installRemedy
+		if named {
+			remedy = "Run guardctl install, which copies the program there."
+		}
+		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", "), Remedy: remedy}}
 	case mode.Perm()&0o111 == 0:
 		return []guard.Finding{{Object: assess.Shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.Shown(path) + "."}}
 	}
@@ -64,7 +68,7 @@ func programFindings(dirs []string, named bool) []guard.Finding {
 		return []guard.Finding{{
 			Object:  assess.Shown(marker),
 			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", assess.Shown(path)),
-			Remedy:  "Run guardctl install, which removes it; or rm " + assess.Shown(marker) + ", which is enough. Take the entry out of the configuration if the guard is to go.",
+			Remedy:  "Run guardctl install, which removes it, or rm " + assess.Shown(marker) + ". If the guard is to go, take its entry out of the configuration.",
 		}}
 	}
 	return nil

@@ -39,9 +39,9 @@ func (j *judge) guardMissing() {
 	case len(elsewhere) > 0:
 		p.Evidence = fmt.Sprintf("the guard is in %s, which pods do not get", Shown(elsewhere[0].name))
 	case j.in.Record.File == j.intended.name:
-		p.Evidence = "guardctl install put it there; somebody, mostly the network plugin, wrote the file again since"
+		p.Evidence = "guardctl install put it there; somebody, most likely the network plugin, has rewritten the file since"
 	default:
-		p.Evidence = fmt.Sprintf("guardctl install put it into %s, which is gone", Shown(j.in.Record.File))
+		p.Evidence = fmt.Sprintf("guardctl install put cni-guard into %s, which is gone", Shown(j.in.Record.File))
 		j.replaced(&p)
 	}
 	j.add(p)

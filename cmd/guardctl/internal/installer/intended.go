@@ -142,7 +142,11 @@ func unclear(a assess.Assessment) string {
 func advice(a assess.Assessment) string {
 	for _, problem := range a.Problems {
 		if text := problem.Advice(); text != "" && !problem.Minor {
-			return strings.TrimSpace(assess.Shown(problem.File)+" "+problem.What) + ". " + strings.TrimSuffix(text, ".") + ", and run this again"
+			text = strings.TrimSuffix(text, ".") + ", and run this again"
+			if problem.Kind == assess.RogueInUse {
+				return strings.ToLower(text[:1]) + text[1:] // that the file is the rogue was said
+			}
+			return strings.TrimSpace(assess.Shown(problem.File)+" "+problem.What) + ". " + text
 		}
 	}
 	return "guardctl conf says more"
