@@ -58,7 +58,7 @@ func (n *confNode) find() error {
 		n.assumed = len(o.BinDirs) == 0
 	}
 	if err != nil {
-		return &exitError{code: cannotTell, err: err, hint: "--runtime says whose rules hold, --conf-dir which folder is meant"}
+		return &exitError{code: cannotTell, err: err, hint: "name the runtime with --runtime, or its folder with --conf-dir"}
 	}
 	n.site, n.dir, n.runtime, n.internalLoopback, n.how = s, s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked(probe.Patience)

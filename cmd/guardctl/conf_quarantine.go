@@ -25,10 +25,10 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 		Use:   "quarantine FILE...",
 		Short: "Put network configurations away, so that no runtime loads them",
 		Long: "Quarantine renames a file within its folder to a name that no runtime loads, with a\n" +
-			"record of when, why and by whom. Nothing is lost: restore is the way back.\n\n" +
-			"It refuses files that must stay, and those without which pods would get another\n" +
-			"network, or none. A rogue that is in use is put away without further ado where the\n" +
-			"runtime takes the intended file then. Of several files, those come last that are in use.",
+			"record of when, why and by whom. Nothing is lost: guardctl conf restore undoes it.\n\n" +
+			"Without --force-effective it refuses a file that must stay, and one without which\n" +
+			"pods would get another network, or none. It accepts a rogue that is in use if the\n" +
+			"runtime then takes the intended file. Of several files it moves those in use last.",
 		Example: "  guardctl conf quarantine /etc/cni/net.d/05-leftover.conf --why 'left behind by the trial of weave'",
 		Args:    someArgs("FILE"),
 	}

@@ -19,11 +19,11 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Bring a network configuration back from quarantine",
-		Long: "Restore gives a file its name back. FILE is the name that it had or, where several\n" +
-			"of that name were put away, the one in quarantine.\n\n" +
-			"A file that has that name by now is never overwritten. One that was changed in\n" +
-			"quarantine, that would take the place of the network that pods have, be attached\n" +
-			"beside it, or keep containerd from loading any, is not brought back without --force.",
+		Long: "Restore gives a file its name back. FILE is its old name or, where several files\n" +
+			"of that name are in quarantine, its name there.\n\n" +
+			"Restore never overwrites a file. Without --force it refuses a file that was changed\n" +
+			"in quarantine, or that would replace the network that pods get, be attached beside\n" +
+			"it, or keep containerd from loading any.",
 		Example: "  guardctl conf restore 05-leftover.conf",
 		Args:    oneArg("FILE"),
 	}

@@ -35,7 +35,7 @@ func eventsCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
 	cmd.Flags().StringVar(&check, "check", "", "only this check")
-	cmd.Flags().DurationVar(&since, "since", 0, "only the last while, such as 90m; everything without it")
+	cmd.Flags().DurationVar(&since, "since", 0, "only events of this last period, such as 90m (default: all)")
 	output := outputFlag(cmd, "text", "json")
 	if err := cmd.RegisterFlagCompletionFunc("check", cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was added above

@@ -17,26 +17,28 @@ func installCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Put the guard into the chain of this node",
-		Long: "Install puts cni-guard and guardctl beside the other plugins, and then the guard into\n" +
-			"the configuration that the runtime selects, as its last plugin. Pods start all the\n" +
-			"while. What it changes it writes down for uninstall. Running it again does what is\n" +
-			"left to do, which mostly is nothing.\n\n" +
-			"It refuses, with nothing changed, where a sample of a package decides, where nothing\n" +
-			"says which file is the network of the node, and where pods get another file than the\n" +
-			"one on record. --file names one.\n\n" +
-			"Placements: inline edits the file that counts; own writes 00-cni-guard.conflist, a\n" +
-			"copy that wins over it and survives a network plugin that writes its own file again;\n" +
-			"bookend lists the guard first as well, where it refuses an ADD before others act.",
+		Long: "Install copies cni-guard and guardctl into the plugin folder, and then adds the guard\n" +
+			"to the configuration that the runtime uses, as the last plugin. Pods can start\n" +
+			"meanwhile. It records its changes for uninstall. It is safe to run again, and then\n" +
+			"does what is left to do.\n\n" +
+			"It refuses and changes nothing where pods get a sample of a package, where several\n" +
+			"files may be the network of the node, and where pods get another file than the one\n" +
+			"on record. --file names the right one.\n\n" +
+			"Placements: inline edits the file that the runtime uses. own writes a copy of it,\n" +
+			"00-cni-guard.conflist, which sorts first and stays when the network plugin rewrites\n" +
+			"its file. bookend lists the guard first as well, where it refuses an ADD before the\n" +
+			"other plugins act.\n\n" +
+			"It exits with 0 when the guard is installed, and 2 when it refuses or fails.",
 		Example: "  guardctl install --dry-run\n  guardctl install --loopback",
 		Args:    cobra.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	r := &c.request
-	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: where it is, or inline; with cri-dockerd bookend where the primary allows it)")
-	cmd.Flags().StringVar(&r.File, "file", "", "the file of the conf dir that the guard goes into, where that cannot be told, or to guard a sample")
-	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "put our loopback plugin in the place of the one that is there, which is kept")
-	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, also of one that is there: enforce or audit (default: as it is, or enforce)")
-	cmd.Flags().StringArrayVar(&r.Allow, "allow", nil, "a pattern of file names that the guard is to find right beside its own, such as '20-storage.*'; may be said again")
+	cmd.Flags().Var(&r.Placement, "placement", "where the guard goes: inline, own or bookend (default: as it is, or inline; with cri-dockerd bookend where the primary plugin allows it)")
+	cmd.Flags().StringVar(&r.File, "file", "", "the file of the conf dir that the guard goes into; needed for a sample, and where several files may be right")
+	cmd.Flags().BoolVar(&r.Loopback, "loopback", false, "replace the loopback plugin by ours, and keep the old one as loopback.orig")
+	cmd.Flags().StringVar(&r.Mode, "mode", "", "the mode of the guard's entry, new or existing: enforce or audit (default: as it is, or enforce)")
+	cmd.Flags().StringArrayVar(&r.Allow, "allow", nil, "a pattern of file names that the check conflist accepts, such as '20-storage.*'; can be repeated")
 	cmd.Flags().StringVar(&r.From, "from", "", "the folder with the programs to install (default: that of this guardctl)")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains([]string{"", "enforce", "audit"}, r.Mode) {

@@ -24,21 +24,21 @@ func releaseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release --container-id ID --network NAME | --orphans",
 		Short: "Release what a lost sandbox still holds",
-		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace: they\n" +
-			"give back its addresses and remove what they keep on the node, and cannot touch a\n" +
-			"namespace. The runtime's own cache is left for the runtime.\n\n" +
-			"It looks first whether the pod lives: at the namespace that ADD recorded, the paths\n" +
+		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace. They\n" +
+			"release its addresses and remove what they keep on the node, and cannot touch a\n" +
+			"namespace. The runtime's cache is not changed.\n\n" +
+			"It first checks whether the pod lives: by the namespace that ADD recorded, the paths\n" +
 			"on record, and the pod's veths on the node. If the pod lives, or this cannot be told,\n" +
-			"it refuses, and --force is needed: the address of a pod that lives would be given to\n" +
-			"another one. An attachment that nobody knows is refused as well; --force with the\n" +
-			"full ID releases what an ADD that failed may have left.\n\n" +
-			"What was released is marked below --state-dir and never released again. Plugins that\n" +
-			"clean up by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
+			"it refuses without --force, as the address of a living pod would be given to another\n" +
+			"one. It also refuses an unknown attachment; --force with the full ID releases what a\n" +
+			"failed ADD may have left.\n\n" +
+			"A release is recorded below --state-dir and never done again. Plugins that clean up\n" +
+			"by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
 			"The beginning of a container ID, as crictl prints it, is enough if it is unique.\n\n" +
-			"--orphans lists the attachments of sandboxes that are gone by proof, and that the\n" +
-			"runtime, if it answers, does not know any more, so that nobody will release them. It\n" +
-			"calls nothing. With --yes it then releases each, after the same look. --cache-dir\n" +
-			"limits that to one cache.\n\n" +
+			"--orphans lists the attachments of sandboxes that are proved to be gone, and that the\n" +
+			"runtime, if it answers, no longer knows, so that nobody will release them. It calls\n" +
+			"nothing. With --yes it then checks each again and releases it. --cache-dir limits the\n" +
+			"list to one cache.\n\n" +
 			"It exits with 0 if all was released, now or before, 1 if a plugin failed or kept the\n" +
 			"address, and 2 if it refuses or nothing could be tried. With --dry-run it calls nothing,\n" +
 			"and exits with 0 if plugins would be called or all was released before, and 2 if it\n" +

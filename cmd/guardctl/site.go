@@ -30,11 +30,11 @@ type siteFlags struct {
 // that the commands below it have as well.
 func newSiteFlags(cmd *cobra.Command, flags *pflag.FlagSet) *siteFlags {
 	f := &siteFlags{flags: flags}
-	flags.StringVar(&f.runtime, "runtime", "", "whose rules hold: containerd, crio or cri-dockerd (default: the one that is found)")
-	flags.StringVar(&f.endpoint, "runtime-endpoint", "", "the socket at which the runtime serves CRI (default: where it mostly is)")
+	flags.StringVar(&f.runtime, "runtime", "", "the runtime of the node: containerd, crio or cri-dockerd (default: the one that is found)")
+	flags.StringVar(&f.endpoint, "runtime-endpoint", "", "the socket at which the runtime serves CRI (default: the usual one)")
 	flags.StringVar(&f.overrides.ConfDir, "conf-dir", "", "where the runtime looks for configurations (default: as the runtime's own configuration says)")
 	flags.StringVar(&f.binDir, "bin-dir", "", "where the runtime looks for plugins, folders separated by colons (default: as the runtime's own configuration says)")
-	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: where the runtime has it)")
+	flags.StringVar(&f.overrides.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the runtime's)")
 	flags.IntVar(&f.maxConfNum, "max-conf-num", 1, "containerd: how many files it loads, 0 for all (default: as configured)")
 	flags.StringVar(&f.network, "default-network", "", "CRI-O: its cni_default_network (default: as configured)")
 	flags.StringVar(&f.root, "root", "", "in a container: where the file system of the node is mounted; all other paths are then those on the node")
