@@ -110,7 +110,7 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 		// A sandbox that is no path is the ID of a virtual machine (SPEC 1.1, "Success").
 		want.Optional = iface.SocketPath != "" || iface.PciID != "" || !strings.HasPrefix(iface.Sandbox, "/")
 		if iface.Sandbox != "" {
-			want.MAC, index = iface.Mac, i
+			want.MAC, index = spelled(iface.Mac), i
 			break
 		}
 	}
@@ -125,9 +125,20 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 	return want
 }
 
+// spelled returns a MAC as the kernel's are printed; other plugins use dashes or dots.
+func spelled(mac string) string {
+	if parsed, err := net.ParseMAC(mac); err == nil {
+		return parsed.String()
+	}
+	return mac
+}
+
 func prefixOf(n net.IPNet) netip.Prefix {
 	addr, _ := netip.AddrFromSlice(n.IP)
-	ones, _ := n.Mask.Size()
+	ones, bits := n.Mask.Size()
+	if addr.Is4In6() && bits == 128 { // ::ffff:10.1.0.5/120
+		ones -= 96
+	}
 	return netip.PrefixFrom(addr.Unmap(), ones)
 }
 

@@ -45,6 +45,23 @@ func TestResultOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// However a result spells a MAC and an address, they are evidence.
+func TestResultSpellings(t *testing.T) {
+	want := checks.Interface{MAC: "0a:58:0a:01:00:05", Addrs: []netip.Prefix{netip.MustParsePrefix("10.1.0.5/24"), netip.MustParsePrefix("fd00::5/64")}}
+	for _, mac := range []string{"0a:58:0a:01:00:05", "0A:58:0A:01:00:05", "0A-58-0A-01-00-05", "0a58.0a01.0005"} {
+		for _, addrs := range [][2]string{{"10.1.0.5/24", "fd00::5/64"}, {"::ffff:10.1.0.5/120", "FD00:0:0::0:5/64"}} {
+			raw := fmt.Appendf(nil, `{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":%q,"sandbox":"/x"}],"ips":[{"address":%q,"interface":0},{"address":%q}]}`, mac, addrs[0], addrs[1])
+			if got, err := wanted(config{CNIVersion: "1.0.0", PrevResult: raw}, "eth0"); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s says %+v, error %v; want %+v", raw, got, err, want)
+			}
+		}
+	}
+	odd := []byte(`{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":"none","sandbox":"/x"}]}`)
+	if got, err := wanted(config{CNIVersion: "1.0.0", PrevResult: odd}, "eth0"); err != nil || got.MAC != "none" {
+		t.Errorf("a MAC that is none: %+v, error %v", got, err)
+	}
+}
+
 func TestResultUnreadable(t *testing.T) {
 	for _, raw := range []string{
 		`7`, `[]`, `"x"`, `{"cniVersion":7}`, `{"cniVersion":"9.9.9"}`, `{"cniVersion":"x"}`, `{"cniVersion":"0.5.0"}`,
