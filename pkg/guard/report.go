@@ -38,7 +38,8 @@ func (r Report) Noteworthy() []Outcome {
 }
 
 // String renders the report for people, one line for each check and one,
-// indented, for each finding. A check all of whose findings are minor is "minor". It ends in a newline unless nothing ran.
+// indented, for each finding. A check whose findings are all minor is "minor". The
+// text ends in a newline unless nothing ran.
 func (r Report) String() string {
 	var b strings.Builder
 	for _, o := range r.Outcomes {

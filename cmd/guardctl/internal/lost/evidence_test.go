@@ -5,8 +5,8 @@ package lost_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -108,6 +108,11 @@ func rename(t *testing.T) {
 // In a network namespace that is not the node's no veth is to be seen, and that says
 // nothing of the pod.
 func TestJudgeElsewhere(t *testing.T) {
+	checktest.PrivateNode(t)
+	if dir := os.Getenv(sceneOf); dir != "" {
+		fmt.Printf("verdict: %s;\n", sceneIn(t, dir).look().Judge().Verdict)
+		return
+	}
 	for name, c := range map[string]struct {
 		interfaces, setup string
 		want              release.Verdict
@@ -118,27 +123,20 @@ func TestJudgeElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
-			checktest.PrivateNode(t)
 			s.cache("c1", "", c.interfaces, "10.1.0.5")
-			verdict := make(chan release.Verdict)
-			go func() {
-				runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-				defer close(verdict)
-				if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-					t.Error(err)
-					return
-				}
-				if c.setup != "" {
-					checktest.Shell(t, c.setup)
-				}
-				verdict <- s.look().Judge().Verdict
-			}()
-			if got := <-verdict; got != c.want {
-				t.Errorf("the verdict is %s, want %s", got, c.want)
+			child := exec.Command("unshare", "--net", "sh", "-ec", c.setup+"\nexec "+os.Args[0]+" -test.run='^TestJudgeElsewhere$' -test.v")
+			child.Env = append(os.Environ(), sceneOf+"="+s.dir)
+			out, err := child.CombinedOutput()
+			if want := "verdict: " + string(c.want) + ";"; err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%v, %s; want %q", err, out, want)
 			}
 		})
 	}
 }
+
+// sceneOf is set for a test that starts itself in another namespace: the folder of
+// its scene.
+const sceneOf = "TEST_SCENE"
 
 // hide takes the pin of the pod away and keeps its namespace open, as another
 // mount namespace would.

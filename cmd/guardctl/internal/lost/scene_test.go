@@ -27,7 +27,13 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{T: t, dir: t.TempDir()}
+	return sceneIn(t, t.TempDir())
+}
+
+// sceneIn is the scene of a folder, which may be there.
+func sceneIn(t *testing.T, dir string) *scene {
+	t.Helper()
+	s := &scene{T: t, dir: dir}
 	s.a = chain.Attachment{ContainerID: "c1", IfName: "eth0", Network: "net", CacheDir: filepath.Join(s.dir, "cache")}
 	if err := os.MkdirAll(filepath.Join(s.a.CacheDir, "results"), 0o700); err != nil {
 		t.Fatal(err)
