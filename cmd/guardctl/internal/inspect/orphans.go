@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -143,6 +144,11 @@ func reservedOrphan(r lost.Reservation, known sandboxes, stateDir string) (Orpha
 	case known.asked && time.Since(info.ModTime()) > starting:
 		o.Proof = []string{fmt.Sprintf("neither the runtime nor a cache knows the container that %s is reserved for", r.Addr)}
 	default:
+		return o, false
+	}
+	// Times lie where the clock was set, and another runtime may keep its cache
+	// elsewhere; a pod that has the address lives.
+	if addr, err := netip.ParseAddr(r.Addr); err == nil && look.Sees(addr) != "" {
 		return o, false
 	}
 	return o, true

@@ -5,7 +5,9 @@ package lost
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
@@ -116,4 +118,28 @@ func (k Known) Pod() string {
 		return ""
 	}
 	return k.record.Pod
+}
+
+// Sees returns where the attachment's interface has an address, in a namespace that
+// can be seen from here, as a clause for people; "" where none has it. It is for an
+// attachment of which nothing but a reservation is known.
+func (k Known) Sees(addr netip.Addr) string {
+	spaces := findSpaces()
+	defer spaces.close()
+	for _, at := range spaces.all {
+		if hasAddr(at.netns, k.Attachment.IfName, addr) {
+			return at.where
+		}
+	}
+	return ""
+}
+
+func hasAddr(n *netstate.Netns, ifName string, addr netip.Addr) bool {
+	view, err := n.View()
+	if err != nil {
+		return false
+	}
+	defer view.Close()
+	addrs, err := view.Addrs(ifName)
+	return err == nil && slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Addr().Unmap() == addr.Unmap() })
 }
