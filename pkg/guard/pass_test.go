@@ -55,7 +55,7 @@ func sentence(findings []guard.Finding) string {
 	return strings.Join(all, ", ")
 }
 
-// hanging gives a check that hands over what it is given and does not come back
+// hanging returns a check that hands over what it is given and does not come back
 // before the test ends.
 func hanging(name string, end <-chan struct{}, held ...guard.Finding) *check {
 	c := probing(func(ctx context.Context, _ *world) ([]guard.Finding, error) {

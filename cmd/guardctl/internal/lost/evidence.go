@@ -37,8 +37,8 @@ const teardown = time.Second / 5
 // What was recorded of it decides, in this order: a namespace with its cookie
 // lives; a veth on the node that is the pod's has a peer in a living namespace.
 // It is gone if its veths are, as they end with it, or if it was recorded before
-// the last boot, or if no process on the node and no pin has its cookie. A path that leads
-// nowhere proves nothing: this mount namespace may not have the pin, as in
+// the last boot, or if no process on the node and no pin has its cookie. A path that
+// leads nowhere proves nothing: this mount namespace may not have the pin, as in
 // "kubectl debug node".
 func (k Known) Judge() Judgement {
 	for began := time.Now(); ; time.Sleep(teardown / 10) {
@@ -118,7 +118,7 @@ func (s *sight) judgement() Judgement {
 	return j
 }
 
-// cookie gives the cookie that ADD recorded in this boot; 0 for none.
+// cookie returns the cookie that ADD recorded in this boot; 0 for none.
 func (s *sight) cookie() uint64 {
 	if s.k.record == nil || s.k.earlier() {
 		return 0

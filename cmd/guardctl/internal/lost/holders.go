@@ -13,7 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// Addrs gives the pod's addresses: those given, or as recorded or cached.
+// Addrs returns the pod's addresses: those given, or as recorded or cached.
 func (k Known) Addrs(given []netip.Addr) []netip.Addr {
 	addrs := slices.Concat(given, k.entry.Addrs)
 	if k.record != nil {

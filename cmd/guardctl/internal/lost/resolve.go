@@ -109,7 +109,7 @@ func cacheDirs(a chain.Attachment) []string {
 	return release.CacheDirs()
 }
 
-// usual gives the cache that has the attachment, or the usual one.
+// usual returns the cache that has the attachment, or the usual one.
 func usual(a chain.Attachment) string {
 	return release.Request{ContainerID: a.ContainerID, IfName: a.IfName, Network: a.Network, CacheDir: a.CacheDir}.Cache()
 }

@@ -20,7 +20,7 @@ import (
 // every process can be seen.
 const initialPidNamespace = "pid:[4026531836]"
 
-// roots gives the roots under which to look for a path: this process's, and pid
+// roots returns the roots under which to look for a path: this process's, and pid
 // 1's where that has another mount namespace.
 func roots() []string {
 	own, err := os.Readlink("/proc/self/ns/mnt")
@@ -140,7 +140,7 @@ func (s *spaces) withCookie(cookie uint64) *space {
 	return nil
 }
 
-// withNetID gives the namespace that the node knows by a number.
+// withNetID returns the namespace that the node knows by a number.
 func (s *spaces) withNetID(node *netstate.Live, netID int) *space {
 	for _, at := range s.all {
 		if id, err := node.NetID(at.netns); err == nil && id == netID {
@@ -150,7 +150,7 @@ func (s *spaces) withNetID(node *netstate.Live, netID int) *space {
 	return nil
 }
 
-// nameOf gives the name of a process, in brackets.
+// nameOf returns the name of a process, in brackets.
 func nameOf(pid string) string {
 	name, err := os.ReadFile("/proc/" + pid + "/comm")
 	if err != nil || len(name) < 2 {

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// hostInterfaces gives the interfaces on the node that the result names for the
+// hostInterfaces returns the interfaces on the node that the result names for the
 // pod alone. One with the name of the interface in the pod and no MAC is the
 // pod's own, by a plugin that left the sandbox out, such as cni-kindnet.
 func (s *sight) hostInterfaces() []cachedInterface {
