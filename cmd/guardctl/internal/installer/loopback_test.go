@@ -61,7 +61,7 @@ func TestLoopbackOfAnotherProject(t *testing.T) {
 		}
 		n.request.Loopback = true
 		before := n.folder("bin")
-		n.refuses(installer.Install, "say by --from in which folder the loopback of cni-guard is; nothing was changed")
+		n.refuses(installer.Install, "name the folder of the loopback plugin of cni-guard with --from; nothing was changed")
 		if n.folder("bin") != before {
 			t.Errorf("%s: %s", name, n.folder("bin"))
 		}

@@ -82,7 +82,7 @@ func (b *built) isLoopback() bool { return loopback.OursIn(bytes.NewReader(b.con
 func (r *Release) find(name string) (*built, error) {
 	b := r.programs[name]
 	if b.err != nil {
-		return nil, fmt.Errorf("find %s: %w: say by --from where cni-guard, loopback and guardctl are; make build makes them", name, b.err)
+		return nil, fmt.Errorf("find %s: %w: name the folder of cni-guard, loopback and guardctl with --from; make build makes them", name, b.err)
 	}
 	return b, nil
 }
@@ -103,7 +103,7 @@ func (r *Release) noLoopback() error {
 	if errors.Is(r.programs[lo].err, fs.ErrNotExist) {
 		what = "is not there"
 	}
-	return fmt.Errorf("install the safe loopback plugin: %s %s, and no %s is beside it: say by --from in which folder the loopback of cni-guard is; nothing was changed", r.programs[lo].path, what, ownLo)
+	return fmt.Errorf("install the safe loopback plugin: %s %s, and no %s is beside it: name the folder of the loopback plugin of cni-guard with --from; nothing was changed", r.programs[lo].path, what, ownLo)
 }
 
 // supports answers for the plugin as conflist.Runtime.Supports does.

@@ -17,7 +17,7 @@ func (r *rig) where() string { return strings.Join(r.BinDirs, ", ") }
 func guardInstalled(ctx context.Context, r *rig) Result {
 	path := r.find("cni-guard")
 	if path == "" {
-		return failed("Nothing is guarded. Run guardctl install; or name the runtime's plugin folder with --bin-dir.",
+		return failed("Nothing is guarded. Run guardctl install --from FOLDER, where FOLDER has the programs of cni-guard, or name the runtime's plugin folder with --bin-dir.",
 			"no cni-guard in %s", r.where())
 	}
 	if !executable(path) {
