@@ -67,10 +67,10 @@ func TestJoinRefuses(t *testing.T) {
 	versions := append(split(t, whole), split(t, whole)[0])
 	versions[3].Runtimes[0].Version = "a 0.9"
 	for want, parts := range map[string][]report.Report{
-		"not in any of them: killed on c":                   missing,
-		"scenario killed has changed since it was played":   stale,
-		"one was played on a 1, and one on a 0.9":           versions,
-		"not in any of them: killed on a, killed on b, kil": nil,
+		"with the present text: killed on c":                   missing,
+		"with the present text: killed on b":                   stale,
+		"one was played on a 1, and one on a 0.9":              versions,
+		"with the present text: killed on a, killed on b, kil": nil,
 	} {
 		if _, err := report.Join(whole, parts...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Join returns the error %v, want %q", err, want)

@@ -57,7 +57,7 @@ var rogueFileAny = Scenario{
 	Name:     "rogue-file-any",
 	Incident: `10-b.conflist is installed as above, on a node whose operators want no second file at all ("scope": "any").`,
 	Harmless: "as long as 10-a.conflist is there; rogue-file-after has the rest",
-	Holds:    []claim.Claim{claim.Refused, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
+	Holds:    []claim.Claim{claim.Refused, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
 	Setup: rig.Setup{Guard: map[string]any{
 		"checks": map[string]any{"conflist": map[string]any{"scope": "any"}},
@@ -76,6 +76,6 @@ var rogueFileAny = Scenario{
 			return err
 		}
 		seeRefused(ctx, s, rogue, "lies ready to take the place of", `has network "leftover" of bridge`)
-		return mendReady(ctx, s, rogue, before)
+		return mend(ctx, s, rogue, before)
 	},
 }
