@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
@@ -31,7 +32,7 @@ func (n *confNode) assess() (assess.Assessment, error) {
 // intent collects what is known of the operator's wishes beside the files.
 func (n *confNode) intent(s conflist.Selection) assess.Intent {
 	in := assess.Intent{
-		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s), Attachments: n.attachments(s),
+		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s), Attachments: inspect.MultusNetworks(n.site, s),
 		Flags: n.given("conf-dir"), InstallFlags: n.given(),
 	}
 	if e, err := n.guardEntry(); err == nil {

@@ -33,6 +33,11 @@ func Attachments(ctx context.Context, s site.Site, a assess.Assessment, stateDir
 	}
 	known := ask(ctx, s)
 	all := onOtherNetworks(s, a, cached, known, stateDir)
+	byMultus, err := onOtherDelegates(s, a, known, stateDir)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, byMultus...)
 	all = append(all, olderThanGuard(a, cached)...)
 	orphans, err := Orphans(ctx, s, a, stateDir, "")
 	for _, o := range orphans {
@@ -74,15 +79,20 @@ func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, kno
 	now := a.Selection.Effective()
 	right := rightful(s, a)
 	for _, c := range cached {
-		if c.IfName != podInterface || right[c.Network] || known.asked && !known.ids[c.ContainerID] {
-			continue
-		}
-		if !c.Open() && lost.Look(c.Attachment, stateDir).Judge().Verdict != release.Alive {
+		if right[c.Network] || !lives(c, known, stateDir) {
 			continue
 		}
 		all = append(all, onOtherNetwork(c, intended.Network, now != nil && right[now.Network]))
 	}
 	return all
+}
+
+// lives reports whether an attachment is the main one of a pod that lives.
+func lives(c lost.Cached, known sandboxes, stateDir string) bool {
+	if c.IfName != podInterface || known.asked && !known.ids[c.ContainerID] {
+		return false
+	}
+	return c.Open() || lost.Look(c.Attachment, stateDir).Judge().Verdict == release.Alive
 }
 
 // onOtherNetwork returns the finding. Unless a pod that starts now gets the intended
@@ -106,14 +116,17 @@ func onOtherNetwork(c lost.Cached, intended string, helps bool) Problem {
 }
 
 // rightful returns the networks that pods may have: those of files that are
-// intended, benign or attached beside the intended one, and those of the folders of
-// runtime classes.
+// intended, benign or attached beside the intended one, those that Multus has in its own
+// file, and those of the folders of runtime classes.
 func rightful(s site.Site, a assess.Assessment) map[string]bool {
 	right := map[string]bool{"cni-loopback": true} // go-cni's own
 	for _, f := range a.Selection.Files {
 		role := a.Role(f.Name)
 		if role == assess.Keep || role == assess.Benign || role == assess.Unknown || f.Verdict == conflist.Attached && role != assess.Rogue {
 			right[f.Network] = true
+			if l, err := a.Selection.Look(f.Name); err == nil && f.Multus() {
+				right[l.Handover().Delegate] = true
+			}
 		}
 	}
 	for _, dir := range s.ClassDirs {

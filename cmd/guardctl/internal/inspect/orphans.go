@@ -83,7 +83,7 @@ func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir, on
 // cacheDirs returns where attachments are cached: the runtime's folder, and those
 // of others that use libcni.
 func cacheDirs(s site.Site) (dirs []string) {
-	for _, dir := range append([]string{s.CacheDir}, release.CacheDirs()...) {
+	for _, dir := range slices.Concat([]string{s.CacheDir}, multusCaches(s), release.CacheDirs()) {
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}

@@ -32,6 +32,7 @@ func (r Request) foresee(p *Plan, c change, now target) (target, Snapshot, error
 	case f.Network != now.Network:
 		return f, Snapshot{}, fmt.Errorf("edit %s: pods would get network %q instead of %q; nothing was changed: see guardctl conf", c.Path, f.Network, now.Network)
 	}
+	p.warnOfAttachments(r, v)
 	if err := r.wouldRefuse(p, v, f, len(c.steps) > 0); err != nil {
 		return f, Snapshot{}, err
 	}

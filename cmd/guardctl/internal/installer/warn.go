@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
@@ -94,13 +95,28 @@ func (r Request) suitsOwn(f target) bool {
 // warnOf notes what is known of single products.
 func (p *Plan) warnOf(r Request, f target) {
 	if f.multus != "" {
-		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node. Networks of NetworkAttachmentDefinitions are guarded where their own config is a list that ends in {\"type\":\"cni-guard\"}, and only there", f.multus, f.Name)
+		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node. Networks of NetworkAttachmentDefinitions are guarded where their own config is a list that ends in {\"type\":\"cni-guard\"}, and only there; guardctl conf names those that this node knows", f.multus, f.Name)
 	}
 	if r.Placement == Own && slices.Contains(f.Plugins, "cilium-cni") {
 		p.note("Cilium renames every other file of the folder to *.cilium_bak, %s as well, unless its cni.exclusive is false: set that, or put the guard into the list that it installs (cni.customConf)", ownFile)
 	}
 	if perRelease(r.named.BinDir) {
 		p.note("this k3s makes a folder of plugins for every release, and the next has no guard in it: run guardctl install again after each upgrade of k3s, and before it take the entry out of files that k3s does not write itself")
+	}
+}
+
+// warnOfAttachments notes the networks that Multus attaches pods to without the guard,
+// once the folder is as it will be, and what guards each.
+func (p *Plan) warnOfAttachments(r Request, v view) {
+	s, err := conflist.Select(v.dir, r.runtimeIn(v))
+	if err != nil {
+		return // foresee has just read it
+	}
+	a := assess.Assess(s, assess.Intent{Attachments: inspect.MultusNetworks(r.named, s)})
+	for _, problem := range a.Problems {
+		if problem.Kind == assess.Unguarded {
+			p.note("%s %s. %s", assess.Shown(r.named.ConfDir), problem.Sentence(), strings.TrimSuffix(problem.Advice(), "."))
+		}
 	}
 }
 
