@@ -36,7 +36,7 @@ func (a Assessment) MayLeave(names ...string) error {
 		return nil
 	case becomes != nil && becomes.Name == now.Name:
 		return nil
-	case becomes != nil && slices.Contains(names, now.Name) && a.Role(now.Name) == Rogue && a.judged.serves(a.judged.find(becomes.Name)):
+	case becomes != nil && a.Role(now.Name) == Rogue && a.judged.serves(a.judged.find(becomes.Name)):
 		return nil
 	}
 	return fmt.Errorf("%s must stay: %s takes %s (%s), and pods would lose that network; %s", Shown(a.Selection.Path(last)),

@@ -109,16 +109,11 @@ func (j *judge) explained(f *file) bool {
 	return slices.ContainsFunc(j.problems, func(p Problem) bool { return p.File == f.name })
 }
 
-// harmless reports whether pods get the intended network, and still get it without a
-// file.
+// harmless reports whether pods get the intended network without a file that is not in
+// use. To put such a file away changes nothing else.
 func (j *judge) harmless(name string) bool {
-	e := j.effective()
-	if e == nil || !j.right(e) {
-		return false
-	}
 	then := j.sel.Without(name)
-	becomes := then.Effective()
-	return becomes != nil && becomes.Name == e.name && j.inTheWay(then) == nil
+	return then.Effective() != nil && j.inTheWay(then) == nil
 }
 
 // quarantine gives a problem the command that puts the files in the way away, or
