@@ -14,13 +14,21 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
 // releaseAndStop releases what the other plugins hold for the sandbox and words
-// the error that keeps them from its namespace.
-func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) error {
+// the error that keeps them from its namespace. A panic on the way does not let them
+// through: that the namespace is not the pod's was proved before.
+func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) (err error) {
 	request := k.request(args)
+	defer func() {
+		if cause := recover(); cause != nil {
+			printable.Fprintf(os.Stderr, "cni-guard: bug: panic in a release: %v\n", cause)
+			err = release.Answer(refusal.Sentence(), refusal.Advice(), request, release.Outcome{Reason: "cni-guard failed in the release (a bug)"})
+		}
+	}()
 	outcome := k.release(request)
 	outcome.Left = append(outcome.Left, k.leftOnNode()...)
 	answer := release.Answer(refusal.Sentence(), refusal.Advice(), request, outcome)
