@@ -5,6 +5,7 @@ package installer
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ func (p *Plan) choose(r Request, record *Record) (target, error) {
 	if r.File != "" {
 		return r.chosen(s)
 	}
+	if r.Placement == Own && broken(filepath.Join(r.Site.ConfDir, ownFile)) {
+		return r.sourceOfBroken(record)
+	}
 	now, err := v.target(r.runtimeIn(v))
 	if err != nil {
 		return now, fmt.Errorf("%w%s", err, remedy(err))
@@ -39,6 +43,41 @@ func (p *Plan) choose(r Request, record *Record) (target, error) {
 	}
 	in := r.intent(s, record)
 	return now, p.agree(r, assess.Assess(s, in), now, in.Record)
+}
+
+// broken reports whether a file is there and is no configuration, as after a power
+// failure or on a full disk: containerd loads nothing because of it.
+func broken(path string) bool {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	_, err = conflist.Parse(filepath.Base(path), content)
+	return err != nil
+}
+
+// sourceOfBroken returns the file that our own copy, which is broken, is to be made of
+// again: the intended file of the folder without it, of the network on record.
+func (r Request) sourceOfBroken(record *Record) (target, error) {
+	v, err := r.newView(map[string][]byte{ownFile: nil})
+	if err != nil {
+		return target{}, err
+	}
+	defer v.close()
+	now, err := v.target(r.runtimeIn(v))
+	if err != nil {
+		return now, fmt.Errorf("find what %s, which is broken, was a copy of: %w%s", ownFile, err, remedy(err))
+	}
+	s, err := conflist.Select(v.dir, r.runtimeIn(v))
+	if err != nil {
+		return now, err
+	}
+	in := r.intent(s, record)
+	a := assess.Assess(s, in)
+	if a.Intended != now.Name || in.Record != nil && in.Record.Network != "" && in.Record.Network != now.Network {
+		return now, fmt.Errorf("%s is broken, and %s (%s), which pods would get without it, is not known to be what it was a copy of: put away the file that is one too many, or put the other back, and run this again", ownFile, assess.Shown(now.Name), assess.Describe(now.Network, now.Plugins))
+	}
+	return now, nil
 }
 
 // chosen returns the file that the operator named.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 const ownFile = "conf/00-cni-guard.conflist"
@@ -118,6 +119,29 @@ func TestOwnOutlives(t *testing.T) {
 		p := n.must(installer.Uninstall)
 		if n.read(ownFile) != list || !strings.Contains(n.show(p), "00-cni-guard.conflist stays, without the guard") {
 			t.Errorf("%s: %s%s", name, n.folder("conf"), n.show(p))
+		}
+	}
+}
+
+// Our own copy that is broken, as after a full disk, is made again, with the settings on
+// record: conf prints that command. Of another network it is not.
+func TestOwnBroken(t *testing.T) {
+	for _, kind := range []conflist.Kind{conflist.Containerd, conflist.CRIO, conflist.CRIDockerd} {
+		for _, left := range []string{"", `{"name": "pods", "plug`} {
+			n := newNode(t)
+			n.request.Site.Runtime.Kind = kind
+			n.request.Placement, n.request.Mode = installer.Own, "audit"
+			n.write("conf/10-a.conflist", list, 0o600)
+			n.must(installer.Install)
+			whole := n.read(ownFile)
+			n.write(ownFile, left, 0o600)
+			n.request.Mode = ""
+			if n.must(installer.Install); n.read(ownFile) != whole {
+				t.Errorf("%s, left %q: got %s, want %s", kind, left, n.read(ownFile), whole)
+			}
+			n.write(ownFile, left, 0o600)
+			n.write("conf/05-b.conflist", strings.Replace(list, "pods", "others", 1), 0o600)
+			n.refuses(installer.Install, "is broken, and 05-b.conflist")
 		}
 	}
 }

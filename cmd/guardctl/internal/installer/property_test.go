@@ -75,8 +75,8 @@ func (l *lifetime) change(before map[string]string) {
 			l.write("conf/"+name, strings.Replace(text, `"type"`, `"mtu": 1400, "type"`, 1), 0o600)
 		}
 	case 4:
-		if name := some[l.random.IntN(len(some))]; here[ownFile] != "" {
-			l.write("conf/"+ownFile, "", 0o600)
+		if name := some[l.random.IntN(len(some))]; here[assess.OwnFile] != "" {
+			l.write("conf/"+assess.OwnFile, "", 0o600)
 		} else if err := os.Remove(l.path("conf/" + name)); err != nil {
 			l.t.Fatal(err)
 		}

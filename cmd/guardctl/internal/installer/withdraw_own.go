@@ -72,6 +72,12 @@ func (r Request) keptOfOwn(own, original string, record *Record) (json.RawMessag
 	if err != nil {
 		return nil, explain("read "+own, own, err)
 	}
+	if broken(own) {
+		if record != nil && record.Snapshot.Effective == ownFile {
+			return entryIn(record.Snapshot.Content), nil
+		}
+		return nil, nil
+	}
 	l, err := conflist.Read(filepath.Dir(original), filepath.Base(original))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", original, err)
