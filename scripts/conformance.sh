@@ -2,7 +2,8 @@
 # conformance.sh [FLAGS]: plays the incidents on real container runtimes, each in
 # a private node of this machine, without the guard and with it. -list names
 # scenarios and runtimes; -run NAME and -runtime NAME pick one; -json is for
-# programs and for -join, which makes one report of several; -h has the rest. Needs root; installs what it needs of Debian.
+# programs, and for -join, which makes one report of several; -h has the rest.
+# Needs root; installs what it needs of Debian.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/go/bin # where Debian keeps runc and ip; where Go's archive goes
