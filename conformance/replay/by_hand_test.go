@@ -48,12 +48,13 @@ func (s *rig) wantWhole() {
 	}
 }
 
-// oneAddress is a chain of which only one pod has an address at a time.
+// oneAddress is a chain of which only one pod has an address at a time. It has a
+// bridge, by which guardctl knows the node's namespace although pid 1 is in another.
 func oneAddress(r *rigtest.Rig, more ...chain.Plugin) []chain.Plugin {
 	one := r.HostLocal().With("ranges", [][]map[string]string{{
 		{"subnet": "10.88.0.0/24", "rangeStart": "10.88.0.5", "rangeEnd": "10.88.0.5"},
 	}})
-	return append([]chain.Plugin{chain.PTP(one)}, more...)
+	return append([]chain.Plugin{chain.Bridge(one)}, more...)
 }
 
 // wantHeir adds a pod that is given the address of the subject.
