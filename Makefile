@@ -1,6 +1,6 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build demo test test-vm conformance soak bench lint generate check
+.PHONY: help build demo test test-loaded test-vm conformance soak bench lint generate check
 
 help: ## this list
 	@grep -E '^[a-z-]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
@@ -13,6 +13,9 @@ demo: ## a lost sandbox, without the guard and with it, in a private node
 
 test: ## everything that `go test` runs, in private nodes
 	scripts/test.sh
+
+test-loaded: ## the same beside four busy loops, one package at a time
+	scripts/test-loaded.sh
 
 test-vm: ## on another kernel, in a virtual machine, with real ipip: some minutes
 	scripts/test-vm.sh
