@@ -11,8 +11,8 @@
 //	-- node --            the node's namespace, in the form of netstate.Parse
 //	-- pod --             the sandbox, in the same form
 //	-- want --            a line "OBJECT PROBLEM" for each finding, with "minor: "
-//	                      before one that refuses nothing; nothing for a pass; or
-//	                      "unknown: PART OF THE ERROR"
+//	                      before one that refuses nothing; nothing for a pass;
+//	                      "unknown: PART OF THE ERROR", or "skipped: PART OF THE REASON"
 //	-- node.repaired --   the node's namespace after Repair
 //	-- pod.repaired --    the sandbox after Repair
 //	-- net.d/NAME --      a file of the conf dir, also NETWORK/NAME below it

@@ -34,13 +34,14 @@ type fixture struct {
 func (f *fixture) repairs() bool { return f.comparesNode || f.comparesPod }
 
 // An outcome is what a probe said, as want has it. Two outcomes are the same
-// where the lines are and, of an unknown, one text contains the other's.
+// where the lines are and, of an unknown or a skip, one text contains the other's.
 type outcome struct {
 	findings []string
 	unknown  string // part of the error; "" where the probe could tell
+	skipped  string // part of the reason; "" where the check applies
 }
 
-func (o outcome) passes() bool { return o.unknown == "" && len(o.findings) == 0 }
+func (o outcome) passes() bool { return o.unknown == "" && o.skipped == "" && len(o.findings) == 0 }
 func (o outcome) fails() bool  { return len(o.findings) > 0 }
 
 // String gives the text of a want section.
@@ -48,6 +49,8 @@ func (o outcome) String() string {
 	switch {
 	case o.unknown != "":
 		return "unknown: " + o.unknown
+	case o.skipped != "":
+		return "skipped: " + o.skipped
 	case len(o.findings) == 0:
 		return "a pass"
 	}
@@ -56,7 +59,7 @@ func (o outcome) String() string {
 
 // expand puts real folders in the place of their names.
 func (o outcome) expand(root string) outcome {
-	o.unknown = expand(o.unknown, root)
+	o.unknown, o.skipped = expand(o.unknown, root), expand(o.skipped, root)
 	o.findings = slices.Clone(o.findings)
 	for i := range o.findings {
 		o.findings[i] = expand(o.findings[i], root)
@@ -146,12 +149,16 @@ func parseWant(text string) (outcome, error) {
 			if o.unknown = strings.TrimSpace(part); o.unknown == "" {
 				return o, errors.New("an unknown wants a part of its error")
 			}
+		} else if part, ok := strings.CutPrefix(line, "skipped:"); ok {
+			if o.skipped = strings.TrimSpace(part); o.skipped == "" {
+				return o, errors.New("skipped wants a part of its reason")
+			}
 		} else if line != "" {
 			o.findings = append(o.findings, line)
 		}
 	}
-	if o.unknown != "" && len(o.findings) > 0 {
-		return o, errors.New("an unknown has no findings")
+	if (o.unknown != "" || o.skipped != "") && len(o.findings) > 0 || o.unknown != "" && o.skipped != "" {
+		return o, errors.New("want findings, an unknown or a skip, and only one of these")
 	}
 	return o, nil
 }

@@ -41,7 +41,7 @@ func TestLoadRefuses(t *testing.T) {
 		"bad address":         {"-- target --\naddr = 10.0.0.1\n-- want --\n", "10.0.0.1"},
 		"misspelt stage":      {"-- stage --\nADDD\n-- want --\n", `"ADDD" is no stage`},
 		"empty unknown":       {"-- want --\nunknown:\n", "a part of its error"},
-		"both":                {"-- want --\nunknown: x\npod/lo is down\n", "an unknown has no findings"},
+		"both":                {"-- want --\nunknown: x\npod/lo is down\n", "only one of these"},
 		"folder":              {"-- net.e/x --\n-- want --\n", "no such section"},
 		"folder without file": {"-- net.d/ --\n-- want --\n", "no such section"},
 		"file elsewhere":      {"-- net.d/../../x --\n-- want --\n", "no such section"},

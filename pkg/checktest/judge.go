@@ -36,10 +36,15 @@ func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, roo
 	if got.State == guard.Unknown {
 		said.unknown = got.Err.Error()
 	}
+	if got.State == guard.Skipped {
+		said.skipped = got.Note
+	}
 	want := f.want.expand(root)
 	same := slices.Equal(said.findings, want.findings) &&
 		(said.unknown == "") == (want.unknown == "") &&
-		strings.Contains(said.unknown, want.unknown)
+		strings.Contains(said.unknown, want.unknown) &&
+		(said.skipped == "") == (want.skipped == "") &&
+		strings.Contains(said.skipped, want.skipped)
 	if !same {
 		return fmt.Errorf("the check says\n\t%s\nand not\n\t%s", said, want)
 	}

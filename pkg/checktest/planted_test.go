@@ -88,6 +88,16 @@ func TestHarnessSeesPlantedFaults(t *testing.T) {
 		"says another error": {func(c *checks.Check) {
 			c.Probe = func(context.Context, *checks.Target) ([]guard.Finding, error) { return nil, errors.New("oh") }
 		}, unreadableFixture, "unknown: oh"},
+		"skips": {func(c *checks.Check) {
+			c.Probe = func(context.Context, *checks.Target) ([]guard.Finding, error) {
+				return nil, guard.Skip("there is no eth0")
+			}
+		}, upFixture, "the check says\n\tskipped: skipped: there is no eth0"},
+		"skips for another reason": {func(c *checks.Check) {
+			c.Probe = func(context.Context, *checks.Target) ([]guard.Finding, error) {
+				return nil, guard.Skip("there is no eth0")
+			}
+		}, "-- want --\nskipped: no eth1\n", "and not\n\tskipped: no eth1"},
 		"panics": {func(c *checks.Check) {
 			c.Probe = func(context.Context, *checks.Target) ([]guard.Finding, error) { panic("oh") }
 		}, downFixture, "panicked"},

@@ -38,7 +38,7 @@ type Check[T any] struct {
 	Needs []*Check[T]
 
 	// Probe reports every occurrence of the failure. An error without findings means
-	// that it could not tell. Findings with an error stand, and the error is
+	// that it could not tell, or, if Skip made it, that the check does not apply here. Findings with an error stand, and the error is
 	// reported beside them: evidence in hand survives a later look that fails. A
 	// probe that has evidence and looks on hands it over first, with Hold, so
 	// that it also survives a look that hangs.

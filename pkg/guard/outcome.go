@@ -13,7 +13,7 @@ const (
 	Passed                // no finding
 	Failed                // findings, and they are still there
 	Repaired              // findings, gone after the repair
-	Skipped               // not probed, because of a check that it needs
+	Skipped               // does not apply here, or a check that it needs has a finding
 )
 
 // String gives the state in lower case, as logs and JSON have it.
@@ -42,7 +42,7 @@ type Outcome struct {
 	Policy   Policy
 	Findings []Finding // Failed: what is there; Repaired: what was there
 	Err      error     // Unknown: why; Failed: why the repair did not work, or a later look
-	Note     string    // Skipped: because of which check
+	Note     string    // Skipped: why
 	Remedy   string
 
 	Code, StatusCode uint // as in Check

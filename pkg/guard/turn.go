@@ -40,9 +40,15 @@ func (t *turn[T]) run(ctx context.Context, target *T) {
 	o := t.outcome
 	t.mu.Unlock()
 	o.Findings, o.Err = t.probe(ctx, target)
+	reason, skips := skipReason(o.Err)
+	if skips {
+		o.Err = nil
+	}
 	switch {
 	case len(o.Findings) > 0:
 		o.State = Failed
+	case skips:
+		o.State, o.Note = Skipped, "skipped: "+reason
 	case o.Err != nil:
 		o.State = Unknown
 	default:
@@ -123,7 +129,7 @@ func (t *turn[T]) probe(ctx context.Context, target *T) (findings []Finding, err
 		if p := recover(); p != nil {
 			findings, err = nil, fmt.Errorf("probe panicked: %v", p)
 		}
-		if err != nil && len(findings) == 0 {
+		if _, skips := skipReason(err); err != nil && !skips && len(findings) == 0 {
 			findings = t.held // written by this goroutine only, as long as the check is not done
 		}
 	}()
@@ -160,6 +166,9 @@ func (t *turn[T]) mend(ctx context.Context, target *T, o *Outcome) {
 	for try := 1; ; try++ {
 		repairErr := t.repair(ctx, target)
 		findings, err := t.probe(ctx, target)
+		if _, skips := skipReason(err); skips { // what there was to find is gone
+			err = nil
+		}
 		switch {
 		case err == nil && len(findings) == 0:
 			o.State, o.Findings, o.Err = Repaired, before, nil
