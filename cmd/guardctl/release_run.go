@@ -95,7 +95,7 @@ func (r *releasing) release(ctx context.Context) (release.Outcome, error) {
 		return release.Outcome{}, err
 	}
 	book := known.Open(c.Addrs(), r.netns, r.dryRun)
-	if errors.Is(book.Err(), ledger.ErrAnotherLife) {
+	if errors.Is(book.Err(), ledger.ErrReplaced) {
 		return release.Outcome{}, book.Err()
 	}
 	if r.dryRun {

@@ -11,22 +11,62 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// What the folders keep. A sweep reads a whole folder, so only one DEL in
-// sweepEvery pays for one, and a folder may grow beyond its bound until then.
+// How many files each directory keeps. A sweep reads a whole directory, so only one
+// DEL in sweepEvery sweeps, and a directory may exceed its bound until then.
 const (
-	keepGone   = 512  // repeated DELs come within minutes, far fewer pods end meanwhile
-	keepMarks  = 4096 // libcni repeats the DEL of what was released at every GC, until the next boot
-	keepLive   = 4096 // eight times what a kubelet runs; more are attachments without DEL
-	sweepEvery = 256
-	keepTmp    = time.Minute // a record is written in well under a millisecond
+	maxRetired  = 512  // a repeated DEL comes within minutes; far fewer pods end in that time
+	maxReleased = 4096 // at every GC until the next boot, libcni repeats the DEL of what was released
+	maxLive     = 4096 // eight times the pods of a kubelet; more are attachments without a DEL
+	sweepEvery  = 256
+	maxTmpAge   = time.Minute // writing a record takes well under a millisecond
 )
 
+// Collect removes the records of the network whose keys are not valid, and returns
+// how many it removed. It keeps the records of released attachments, also of those
+// released in part: at every GC, libcni repeats the DEL of an attachment that is
+// still in its cache.
+func (l Ledger) Collect(network string, valid []Key) (int, error) {
+	keep := make(map[string]bool, len(valid))
+	for _, k := range valid {
+		keep[k.fileName()] = true
+	}
+	removed := 0
+	for _, name := range []string{live, gone} {
+		dir := filepath.Join(string(l), name)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return removed, fmt.Errorf("collect records: %w", err)
+		}
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if keep[e.Name()] || !strings.HasPrefix(e.Name(), network+":") || hasRelease(path) {
+				continue
+			}
+			if err := os.Remove(path); err == nil {
+				removed++
+			}
+		}
+	}
+	return removed, nil
+}
+
+// hasRelease reports whether the record in the file says that a release has begun.
+func hasRelease(path string) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	r, err := parseRecord(data)
+	return err == nil && (r.Released || r.Release != nil)
+}
+
 // sweepSometimes sweeps for one key in sweepEvery. Container IDs are random, so
-// their hash spreads the sweeps evenly and needs no counter on disk.
+// their hash spreads the sweeps evenly without a counter on disk.
 func (l Ledger) sweepSometimes(k Key) error {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(k.fileName()))
@@ -36,37 +76,35 @@ func (l Ledger) sweepSometimes(k Key) error {
 	return l.Sweep(time.Now())
 }
 
-// Sweep removes the oldest records beyond the bounds, and what killed processes
-// left half-written.
+// Sweep removes the oldest records beyond the bounds, and files that killed
+// processes left behind.
 func (l Ledger) Sweep(now time.Time) error {
 	return errors.Join(
-		l.sweepGone(),
-		l.sweep(live, keepLive, everything),
-		l.sweep(tmp, 0, func(_ string, changed time.Time) bool { return !changed.After(now.Add(-keepTmp)) }),
-		l.sweepLocks(now.Add(-keepTmp)),
+		l.sweepRetired(),
+		l.sweep(live, maxLive, func(string, time.Time) bool { return true }),
+		l.sweep(tmp, 0, func(_ string, changed time.Time) bool { return !changed.After(now.Add(-maxTmpAge)) }),
+		l.sweepLocks(now.Add(-maxTmpAge)),
 	)
 }
 
-// sweepGone keeps the marks of what was released longer than other records: without
-// its mark it would be released again, when another pod has the address.
-func (l Ledger) sweepGone() error {
-	marks := 0
-	return l.sweep(gone, keepGone, func(path string, _ time.Time) bool {
-		if !released(path) {
+// sweepRetired keeps records of released attachments longer than others. Without
+// its record an attachment would be released again when another pod has the address.
+func (l Ledger) sweepRetired() error {
+	releases := 0
+	return l.sweep(gone, maxRetired, func(path string, _ time.Time) bool {
+		if !hasRelease(path) {
 			return true
 		}
-		marks++
-		return marks > keepMarks
+		releases++
+		return releases > maxReleased
 	})
 }
 
-// everything lets sweep remove all.
-func everything(string, time.Time) bool { return true }
-
-// sweep keeps the newest entries of a folder. Of the others, newest first, it removes
-// those that may go by their path and the time when they changed.
-func (l Ledger) sweep(folder string, keep int, mayGo func(path string, changed time.Time) bool) error {
-	dir := filepath.Join(string(l), folder)
+// sweep keeps the newest files of a directory. It passes the path and the change
+// time of each of the others to removable, newest first, and removes those for which
+// it returns true.
+func (l Ledger) sweep(name string, keep int, removable func(path string, changed time.Time) bool) error {
+	dir := filepath.Join(string(l), name)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -88,7 +126,7 @@ func (l Ledger) sweep(folder string, keep int, mayGo func(path string, changed t
 	})
 	for _, e := range entries[keep:] {
 		path := filepath.Join(dir, e.Name())
-		if !mayGo(path, changed[e.Name()]) {
+		if !removable(path, changed[e.Name()]) {
 			continue
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -98,8 +136,8 @@ func (l Ledger) sweep(folder string, keep int, mayGo func(path string, changed t
 	return nil
 }
 
-// changeTime is when the entry was last renamed or written: rename(2) leaves
-// the modification time as it was.
+// changeTime returns when the file was last renamed or written. rename(2) does not
+// change the modification time.
 func changeTime(info fs.FileInfo) time.Time {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(st.Ctim.Sec, st.Ctim.Nsec)

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// containerID gives a container ID as a runtime does: 64 hexadecimal digits.
+// containerID returns a container ID as a runtime does: 64 hexadecimal digits.
 func containerID(i int) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(fmt.Sprint(i)))) }
 
-// fill writes empty files into a folder of the ledger.
+// fill writes empty files into a directory of the ledger.
 func fill(t testing.TB, l Ledger, folder string, count int, prefix string) {
 	t.Helper()
-	must(t, l.makeFolders())
+	must(t, l.makeDirs())
 	for i := range count {
 		must(t, os.WriteFile(filepath.Join(string(l), folder, fmt.Sprintf("%s%d", prefix, i)), nil, 0o600))
 	}
@@ -41,7 +41,7 @@ func tick(t *testing.T, l Ledger) {
 }
 
 func TestSweepKeepsNewest(t *testing.T) {
-	for folder, keep := range map[string]int{live: keepLive, gone: keepGone} {
+	for folder, keep := range map[string]int{live: maxLive, gone: maxRetired} {
 		l := Ledger(memory(t))
 		fill(t, l, folder, 20, "old")
 		tick(t, l)
@@ -60,15 +60,15 @@ func TestSweepGoesByRetirement(t *testing.T) {
 	l := Ledger(memory(t))
 	must(t, l.Put(record(key("long-lived"))))
 	tick(t, l)
-	fill(t, l, gone, keepGone, "later")
+	fill(t, l, gone, maxRetired, "later")
 	tick(t, l)
 	must(t, l.Retire(key("long-lived")))
 	must(t, l.Sweep(time.Now()))
 	if _, err := l.Get(key("long-lived")); err != nil {
 		t.Error(err)
 	}
-	if got := len(files(t, l, gone)); got != keepGone {
-		t.Errorf("gone keeps %d files, want %d", got, keepGone)
+	if got := len(files(t, l, gone)); got != maxRetired {
+		t.Errorf("gone keeps %d files, want %d", got, maxRetired)
 	}
 }
 
@@ -81,24 +81,24 @@ func TestSweepKeepsMarks(t *testing.T) {
 	must(t, l.PutReleased(*whole))
 	must(t, l.Mark(*part))
 	tick(t, l)
-	fill(t, l, gone, keepGone+100, "later")
+	fill(t, l, gone, maxRetired+100, "later")
 	must(t, l.Sweep(time.Now()))
 	for _, id := range []string{"whole", "part"} {
 		if _, err := l.Get(key(id)); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := len(files(t, l, gone)); got != keepGone+2 {
-		t.Errorf("gone keeps %d files, want %d", got, keepGone+2)
+	if got := len(files(t, l, gone)); got != maxRetired+2 {
+		t.Errorf("gone keeps %d files, want %d", got, maxRetired+2)
 	}
 	data, err := os.ReadFile(l.path(gone, key("whole")))
 	must(t, err)
-	for i := range keepMarks + keepGone {
+	for i := range maxReleased + maxRetired {
 		must(t, os.WriteFile(filepath.Join(string(l), gone, fmt.Sprint("mark", i)), data, 0o600))
 	}
 	must(t, l.Sweep(time.Now()))
-	if got := len(files(t, l, gone)); got != keepGone+keepMarks {
-		t.Errorf("gone keeps %d files with many marks, want %d", got, keepGone+keepMarks)
+	if got := len(files(t, l, gone)); got != maxRetired+maxReleased {
+		t.Errorf("gone keeps %d files with many marks, want %d", got, maxRetired+maxReleased)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestSweepHalfWritten(t *testing.T) {
 	if got := files(t, l, tmp); len(got) != 3 {
 		t.Errorf("a moment later tmp has %q, want all", got)
 	}
-	must(t, l.Sweep(time.Now().Add(2*keepTmp)))
+	must(t, l.Sweep(time.Now().Add(2*maxTmpAge)))
 	if got := files(t, l, tmp); len(got) != 0 {
 		t.Errorf("minutes later tmp has %q, want none", got)
 	}
@@ -126,7 +126,7 @@ func TestBoundOver100000(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		pods = 10_000
 	}
-	const bound = keepGone + 10*sweepEvery // the sweeps are spread by chance
+	const bound = maxRetired + 10*sweepEvery // the sweeps are spread by chance
 	l := Ledger(memory(t))
 	for i := range pods {
 		k := key(containerID(i))
@@ -149,12 +149,12 @@ func TestBoundOver100000(t *testing.T) {
 // Attachments whose DEL never came are bounded as well, by the DELs of others.
 func TestBoundWithoutDel(t *testing.T) {
 	l := Ledger(memory(t))
-	fill(t, l, live, keepLive+1000, "lost")
+	fill(t, l, live, maxLive+1000, "lost")
 	for i := range 10 * sweepEvery {
 		must(t, l.Retire(key(containerID(i))))
 	}
-	if got := len(files(t, l, live)); got != keepLive {
-		t.Errorf("live has %d files, want %d", got, keepLive)
+	if got := len(files(t, l, live)); got != maxLive {
+		t.Errorf("live has %d files, want %d", got, maxLive)
 	}
 }
 

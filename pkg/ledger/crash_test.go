@@ -56,13 +56,13 @@ func TestKill(t *testing.T) {
 			}
 		}
 	}
-	must(t, l.Sweep(time.Now().Add(2*keepTmp)))
+	must(t, l.Sweep(time.Now().Add(2*maxTmpAge)))
 	if left := files(t, l, tmp); len(left) > 0 {
 		t.Errorf("%d half-written files outlive the sweep", len(left))
 	}
 }
 
-// writeAndKill kills a writer after some lines, and gives the last that came.
+// writeAndKill kills a writer after some lines, and returns the last line it wrote.
 func writeAndKill(t *testing.T, l Ledger, lines int) (last string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")

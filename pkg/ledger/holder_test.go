@@ -88,7 +88,7 @@ func TestHolderUnreadable(t *testing.T) {
 	}
 }
 
-// Whoever gives up early has no proof, but is told so.
+// Whoever returns up early has no proof, but is told so.
 func TestHolderGivesUp(t *testing.T) {
 	l := Ledger(memory(t))
 	put(t, l, "b", "eth0", 77, boot)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// memory gives a new folder in memory, as the ledger has it on a node, or on
+// memory returns a new directory in memory, as the ledger has it on a node, or on
 // disk where there is no such place.
 func memory(t testing.TB) string {
 	t.Helper()
@@ -52,7 +52,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// files lists what is in a folder of the ledger.
+// files lists what is in a directory of the ledger.
 func files(t testing.TB, l Ledger, folder string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(string(l), folder))
@@ -70,7 +70,7 @@ func TestPutGetRetire(t *testing.T) {
 	l := Ledger(filepath.Join(memory(t), "not", "yet", "there"))
 	k := key("a1")
 	if _, err := l.Get(k); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("an empty ledger gives error %v, want fs.ErrNotExist", err)
+		t.Errorf("an empty ledger returns error %v, want fs.ErrNotExist", err)
 	}
 	must(t, l.Retire(k)) // nothing to retire
 	want := record(k)

@@ -4,5 +4,5 @@
 
 package ledger
 
-// raceEnabled tells tests that take the longer for it to do less.
+// raceEnabled reports whether the race detector is on. Slow tests do less then.
 const raceEnabled = true

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -17,34 +19,58 @@ type Key struct {
 	IfName      string `json:"ifName"`
 }
 
-// A Record is what ADD knew of a sandbox.
+// fileName joins the parts of the key with colons, which none of them may contain
+// (SPEC 1.1, section "Parameters"). A name that is longer than a file name may be
+// is cut and gets a hash of the whole. Slashes are replaced, so that a key whose
+// parts nobody checked cannot name a file outside the directory.
+func (k Key) fileName() string {
+	const limit = 200 // NAME_MAX is 255; renameio adds a prefix and a number
+	name := strings.ReplaceAll(k.Network+":"+k.ContainerID+":"+k.IfName, "/", "%")
+	if len(name) <= limit {
+		return name
+	}
+	h := fnv.New128a()
+	_, _ = h.Write([]byte(name))
+	return fmt.Sprintf("%s:%x", name[:limit-40], h.Sum(nil))
+}
+
+// A Record is what ADD recorded about a sandbox.
 type Record struct {
 	Key
 	BootID string         `json:"bootID"`           // a record of another boot is no evidence
 	Cookie uint64         `json:"cookie,omitempty"` // SO_NETNS_COOKIE; 0 on kernels older than 5.14
-	Netns  string         `json:"netns"`            // the path, for people
-	MAC    string         `json:"mac,omitempty"`    // of IfName in the sandbox, as the result gave it
-	Addrs  []netip.Prefix `json:"addrs,omitempty"`  // of IfName in the sandbox, as the result gave them
-	Pod    string         `json:"pod,omitempty"`    // "namespace/name" where Kubernetes called
+	Netns  string         `json:"netns"`            // CNI_NETNS of the ADD, for messages
+	MAC    string         `json:"mac,omitempty"`    // of IfName in the sandbox, from the CNI result
+	Addrs  []netip.Prefix `json:"addrs,omitempty"`  // of IfName in the sandbox, from the CNI result
+	Pod    string         `json:"pod,omitempty"`    // "namespace/name" if Kubernetes called
 	Added  time.Time      `json:"added"`
 
-	// Released says that all that the chain held was given back without the
-	// sandbox. To release it again would hurt the next pod with its address.
+	// Released means that the chain gave back everything it held outside the
+	// sandbox. A second release would damage the next pod with the same address.
 	Released bool `json:"released,omitempty"`
-	// Release is how far a release has come that is not known to be complete.
+	// Release is the progress of a release that is not known to be complete.
 	Release *Release `json:"release,omitempty"`
-	// Retired says that a DEL was seen since; it is not in the file.
+	// Retired means that a DEL followed. It is not stored in the file: the
+	// directory of the record says it.
 	Retired bool `json:"-"`
 }
 
-// parseRecord reads a record and refuses one that identifies nothing.
+// A Release is the progress of the release of an attachment. It is written before
+// each step, so that a release that was killed does not call a plugin twice.
+type Release struct {
+	Began  time.Time `json:"began"`
+	Called []string  `json:"called,omitempty"` // types of the plugins that clean up by address and whose DEL has begun
+	Failed []string  `json:"failed,omitempty"` // those of Called whose DEL failed
+}
+
+// parseRecord parses a record. A record without a key or a boot ID is an error.
 func parseRecord(data []byte) (*Record, error) {
 	r := new(Record)
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("parse record: %w", err)
 	}
 	if r.Network == "" || r.ContainerID == "" || r.IfName == "" || r.BootID == "" {
-		return nil, errors.New("parse record: network, containerID, ifName and bootID must be there")
+		return nil, errors.New("parse record: network, containerID, ifName and bootID must be set")
 	}
 	return r, nil
 }

@@ -33,7 +33,7 @@ func TestGetDamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := Ledger(memory(t))
-			must(t, l.makeFolders())
+			must(t, l.makeDirs())
 			must(t, os.WriteFile(filepath.Join(string(l), live, "pods:a1:eth0"), []byte(data), 0o600))
 			r, err := l.Get(key("a1"))
 			if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,7 @@ func TestGetDamaged(t *testing.T) {
 // A record that a later version wrote is still one.
 func TestGetOfLaterVersion(t *testing.T) {
 	l := Ledger(memory(t))
-	must(t, l.makeFolders())
+	must(t, l.makeDirs())
 	const text = `{"network":"pods","containerID":"a1","ifName":"eth0","bootID":"b","cookie":7,"colour":{"of":"later"}}`
 	must(t, os.WriteFile(filepath.Join(string(l), live, "pods:a1:eth0"), []byte(text), 0o600))
 	if r, err := l.Get(key("a1")); err != nil || r.Cookie != 7 {

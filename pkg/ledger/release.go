@@ -3,44 +3,39 @@
 package ledger
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
-// A Release is how far the release of an attachment has come. It is written
-// before each step, so that a release that was killed is not repeated where that
-// would hurt the next pod.
-type Release struct {
-	Began  time.Time `json:"began"`
-	Called []string  `json:"called,omitempty"` // types of the plugins that clean up by address whose DEL was begun
-	Failed []string  `json:"failed,omitempty"` // those of Called whose DEL failed
-}
+// locks is the directory of the locks of releases.
+const locks = "locks"
 
-// ErrAnotherLife means that an ADD recorded a new sandbox for the attachment
-// since the record was read.
-var ErrAnotherLife = errors.New("a new sandbox has been recorded for the attachment")
+var (
+	// ErrHeld means that another process holds the lock of the attachment.
+	ErrHeld = errors.New("another process is releasing the attachment")
+	// ErrReplaced means that an ADD has recorded a new sandbox for the attachment
+	// since the record was read.
+	ErrReplaced = errors.New("a new sandbox has been recorded for the attachment")
+)
 
-// Mark writes how far the release of the record's attachment has come: into the
-// live record if there is one, else into the retired one, which it makes if
-// there is none. The caller holds the lock of the attachment. It changes nothing
-// and returns ErrAnotherLife if the live record is of another ADD than r.
+// Mark stores the progress of a release: in the live record if there is one, else
+// in the retired one, which it creates if needed. The caller holds the lock of the
+// attachment. If the live record is of another ADD than r, Mark changes nothing and
+// returns ErrReplaced.
 func (l Ledger) Mark(r Record) error {
-	folder := gone
-	switch is, err := l.sameLife(r); {
-	case err != nil:
-		return fmt.Errorf("mark release: %w", err)
-	case is:
-		folder = live
-	}
-	data, err := json.Marshal(r)
+	isLive, err := l.isLive(r)
 	if err == nil {
-		err = l.write(folder, r.Key, data)
+		dir := gone
+		if isLive {
+			dir = live
+		}
+		err = l.write(dir, r)
 	}
 	if err != nil {
 		return fmt.Errorf("mark release: %w", err)
@@ -48,17 +43,14 @@ func (l Ledger) Mark(r Record) error {
 	return nil
 }
 
-// PutReleased retires the attachment of a record and marks it as released. Like
-// Mark, it leaves the record of another ADD alone.
+// PutReleased retires the attachment and marks it as released. Like Mark, it does
+// not touch the record of another ADD.
 func (l Ledger) PutReleased(r Record) error {
-	if _, err := l.sameLife(r); err != nil {
+	if _, err := l.isLive(r); err != nil {
 		return fmt.Errorf("mark record as released: %w", err)
 	}
 	r.Released = true
-	data, err := json.Marshal(r)
-	if err == nil {
-		err = l.write(gone, r.Key, data)
-	}
+	err := l.write(gone, r)
 	if err == nil {
 		err = os.Remove(l.path(live, r.Key))
 	}
@@ -68,8 +60,9 @@ func (l Ledger) PutReleased(r Record) error {
 	return l.sweepSometimes(r.Key)
 }
 
-// sameLife reports whether there is a live record, of the ADD that r is of.
-func (l Ledger) sameLife(r Record) (bool, error) {
+// isLive reports whether there is a live record of the same ADD as r. A live record
+// of another ADD is the error ErrReplaced.
+func (l Ledger) isLive(r Record) (bool, error) {
 	data, err := os.ReadFile(l.path(live, r.Key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -77,60 +70,123 @@ func (l Ledger) sameLife(r Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	there, err := parseRecord(data)
-	if err != nil || there.Key != r.Key {
-		return true, nil // it says nothing that could be lost
+	current, err := parseRecord(data)
+	if err != nil || current.Key != r.Key {
+		return true, nil // the file holds nothing worth keeping
 	}
-	if !there.Added.Equal(r.Added) {
-		return false, ErrAnotherLife
+	if !current.Added.Equal(r.Added) {
+		return false, ErrReplaced
 	}
 	return true, nil
 }
 
-// Keys lists the attachments that have a record, retired or not.
-func (l Ledger) Keys() ([]Key, error) {
-	var keys []Key
-	for r, err := range l.records(live, gone) {
-		if err != nil {
-			return nil, fmt.Errorf("list records: %w", err)
-		}
-		keys = append(keys, r.Key)
+// Lock locks an attachment for a release and returns a function that unlocks it. It
+// waits until ctx ends; if another process still holds the lock then, the error
+// wraps ErrHeld. The kernel releases the lock of a process that ends.
+//
+// Only root can enter the directory of the locks. flock(2) accepts a descriptor that
+// was opened for reading, so any user who can open a lock could hold it.
+func (l Ledger) Lock(ctx context.Context, k Key) (unlock func(), err error) {
+	dir := filepath.Join(string(l), locks)
+	if err := makePrivateDir(dir); err != nil {
+		return nil, fmt.Errorf("lock attachment: %w", err)
 	}
-	return keys, nil
+	path := filepath.Join(dir, k.fileName())
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock attachment: %w", err)
+		}
+		if err := flock(ctx, file); err != nil {
+			return nil, fmt.Errorf("lock attachment: %w", err)
+		}
+		if isFileAt(file, path) {
+			return func() {
+				_ = os.Remove(path) // while it is locked: a waiting process then finds it removed, and retries
+				_ = file.Close()
+			}, nil
+		}
+		_ = file.Close() // the previous holder removed it
+	}
 }
 
-// Live lists the records of sandboxes that were not deleted.
-func (l Ledger) Live() ([]*Record, error) {
-	var all []*Record
-	for r, err := range l.records(live) {
-		if err != nil {
-			return nil, fmt.Errorf("list records: %w", err)
-		}
-		all = append(all, r)
+// makePrivateDir creates a directory that only its owner can enter.
+func makePrivateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	return all, nil
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
 }
 
-// records yields the records of some folders. A file that is no record is
-// skipped, as is one that goes meanwhile.
-func (l Ledger) records(folders ...string) iter.Seq2[*Record, error] {
-	return func(yield func(*Record, error) bool) {
-		for _, folder := range folders {
-			dir := filepath.Join(string(l), folder)
-			entries, err := os.ReadDir(dir)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				yield(nil, err)
-				return
-			}
-			for _, e := range entries {
-				data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-				if err != nil {
-					continue
-				}
-				if r, err := parseRecord(data); err == nil && !yield(r, nil) {
-					return
-				}
-			}
+// flock locks the file. It closes the file if it returns an error.
+func flock(ctx context.Context, file *os.File) error {
+	err := flockOnce(file, syscall.LOCK_EX|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if err != nil {
+			_ = file.Close()
+		}
+		return err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- flockOnce(file, syscall.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		if err != nil {
+			_ = file.Close()
+		}
+		return err
+	case <-ctx.Done():
+		go func() { // a waiting flock(2) cannot be canceled
+			<-locked
+			_ = file.Close()
+		}()
+		return ErrHeld
+	}
+}
+
+func flockOnce(file *os.File, how int) error {
+	for {
+		if err := syscall.Flock(int(file.Fd()), how); !errors.Is(err, syscall.EINTR) {
+			return err
 		}
 	}
+}
+
+// isFileAt reports whether the path still names the open file.
+func isFileAt(file *os.File, path string) bool {
+	open, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(path)
+	return err == nil && os.SameFile(open, named)
+}
+
+// sweepLocks removes locks that killed processes left behind.
+func (l Ledger) sweepLocks(before time.Time) error {
+	dir := filepath.Join(string(l), locks)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sweep locks: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := e.Info()
+		if err != nil || changeTime(info).After(before) {
+			continue
+		}
+		file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		if err != nil {
+			continue
+		}
+		if flockOnce(file, syscall.LOCK_EX|syscall.LOCK_NB) == nil && isFileAt(file, path) {
+			_ = os.Remove(path)
+		}
+		_ = file.Close()
+	}
+	return nil
 }

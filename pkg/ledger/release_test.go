@@ -61,7 +61,7 @@ func TestMarkLeavesAnotherLifeAlone(t *testing.T) {
 	next.Added, next.Cookie = old.Added.Add(time.Hour), 7
 	must(t, l.Put(next))
 	for name, mark := range map[string]func(Record) error{"Mark": l.Mark, "PutReleased": l.PutReleased} {
-		if err := mark(*old); !errors.Is(err, ErrAnotherLife) {
+		if err := mark(*old); !errors.Is(err, ErrReplaced) {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 		if got, err := l.Get(old.Key); err != nil || got.Cookie != 7 || got.Released || got.Retired {
@@ -70,7 +70,7 @@ func TestMarkLeavesAnotherLifeAlone(t *testing.T) {
 	}
 }
 
-// One process at a time has the lock, whoever waits, and no file stays.
+// Only one process at a time holds the lock, and no lock file remains.
 func TestLock(t *testing.T) {
 	l := Ledger(memory(t))
 	var inside, most atomic.Int32
@@ -117,7 +117,7 @@ func TestLockHeld(t *testing.T) {
 	again()
 }
 
-// No local user can open a lock, and so hold it, whatever the folder was before.
+// No local user can open a lock, and so hold it, whatever mode the directory had before.
 func TestLockIsPrivate(t *testing.T) {
 	l := Ledger(memory(t))
 	must(t, os.MkdirAll(filepath.Join(string(l), locks), 0o755))
@@ -153,7 +153,7 @@ func TestSweepLocks(t *testing.T) {
 	if got := files(t, l, locks); len(got) != 2 {
 		t.Errorf("fresh locks were swept: %q are left", got)
 	}
-	must(t, l.Sweep(time.Now().Add(2*keepTmp)))
+	must(t, l.Sweep(time.Now().Add(2*maxTmpAge)))
 	if got := files(t, l, locks); len(got) != 1 || got[0] != key("held").fileName() {
 		t.Errorf("%q are left", got)
 	}

@@ -94,7 +94,7 @@ func (b *Book) Begin(plugin string) (refusal string) {
 	b.record.Release.Failed = without(b.record.Release.Failed, plugin)
 	b.mark()
 	switch {
-	case errors.Is(b.err, ledger.ErrAnotherLife):
+	case errors.Is(b.err, ledger.ErrReplaced):
 		return b.err.Error()
 	case b.holderErr != nil && b.err != nil:
 		return fmt.Sprintf("nothing can be recorded, so it may have run before, and who has the address now is not known (%v)", b.holderErr)

@@ -242,7 +242,7 @@ func TestBookAnotherLife(t *testing.T) {
 	s.record("/p", nil)
 	k := s.look()
 	s.record("/q", func(r *ledger.Record) { r.Added = r.Added.Add(time.Minute) })
-	if b := k.Open(nil, "", false); !errors.Is(b.Err(), ledger.ErrAnotherLife) {
+	if b := k.Open(nil, "", false); !errors.Is(b.Err(), ledger.ErrReplaced) {
 		t.Errorf("the error is %v", b.Err())
 	}
 }

@@ -25,10 +25,10 @@ func TestPathIsNoFolder(t *testing.T) {
 	for _, path := range []string{file, filepath.Join(file, "below"), dangling} {
 		l := Ledger(path)
 		if err := l.Put(record(key("a1"))); err == nil {
-			t.Errorf("%s: Put gives no error", path)
+			t.Errorf("%s: Put returns no error", path)
 		}
 		if r, err := l.Get(key("a1")); err == nil {
-			t.Errorf("%s: Get gives %+v", path, r)
+			t.Errorf("%s: Get returns %+v", path, r)
 		}
 	}
 	for what, err := range map[string]error{
@@ -36,7 +36,7 @@ func TestPathIsNoFolder(t *testing.T) {
 		"Collect": second(Ledger(file).Collect("pods", nil)), "Sweep": Ledger(file).Sweep(time.Now()),
 	} {
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s on a file gives error %v, want one that is not taken for an empty ledger", what, err)
+			t.Errorf("%s on a file returns error %v, want one that is not taken for an empty ledger", what, err)
 		}
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "precious" {
@@ -72,10 +72,10 @@ func TestReadOnly(t *testing.T) {
 	must(t, l.Put(record(key("a1"))))
 	must(t, syscall.Mount("tmpfs", string(l), "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 	if err := l.Put(record(key("a2"))); !errors.Is(err, syscall.EROFS) {
-		t.Errorf("Put gives error %v", err)
+		t.Errorf("Put returns error %v", err)
 	}
 	if err := l.Retire(key("a1")); !errors.Is(err, syscall.EROFS) {
-		t.Errorf("Retire gives error %v", err)
+		t.Errorf("Retire returns error %v", err)
 	}
 	if _, err := l.Get(key("a1")); err != nil {
 		t.Errorf("Get: %v", err)
@@ -101,7 +101,7 @@ func TestFull(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			must(t, l.Sweep(time.Now().Add(2*keepTmp)))
+			must(t, l.Sweep(time.Now().Add(2*maxTmpAge)))
 			if left := files(t, l, tmp); len(left) > 0 {
 				t.Errorf("%q are left half-written", left)
 			}
