@@ -16,14 +16,14 @@ import (
 
 // An entry is a check as the catalogue shows it.
 type entry struct {
-	Name     string       `json:"name"`
-	Prevents string       `json:"prevents"`
-	Seen     string       `json:"seen"`
-	Remedy   string       `json:"remedy"`
-	When     string       `json:"when"`
-	Default  guard.Policy `json:"default"`
-	Repairs  string       `json:"repairs,omitempty"` // the stages at which it does
-	Code     uint         `json:"code"`              // of the CNI error when it refuses
+	Name      string       `json:"name"`
+	Summary   string       `json:"prevents"`
+	Detection string       `json:"seen"`
+	Remedy    string       `json:"remedy"`
+	When      string       `json:"when"`
+	Default   guard.Policy `json:"default"`
+	Repairs   string       `json:"repairs,omitempty"` // the stages at which it does
+	Code      uint         `json:"code"`              // of the CNI error when it refuses
 
 	StatusCode uint           `json:"statusCode,omitempty"` // of that of STATUS, where it runs there
 	Options    []guard.Option `json:"options,omitempty"`    // beside policy and repair
@@ -35,7 +35,7 @@ func entryOf(c *checks.Check) entry {
 		code = guard.CodeCheck
 	}
 	return entry{
-		Name: c.Name, Prevents: c.Prevents, Seen: c.Seen, Remedy: c.Remedy,
+		Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
 		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
 		StatusCode: statusCode(c), Options: c.Options,
 	}
@@ -91,7 +91,7 @@ func printCatalogue(w io.Writer, entries []entry) error {
 	for i, line := range strings.SplitAfter(table.String(), "\n") {
 		b.WriteString(line)
 		if 0 < i && i <= len(entries) { // the first line is the heading
-			printable.Fprintf(&b, "%s\n", wrap(entries[i-1].Prevents))
+			printable.Fprintf(&b, "%s\n", wrap(entries[i-1].Summary))
 		}
 	}
 	b.WriteString("\nguardctl explain NAME says how it is seen, and what to do.\n")

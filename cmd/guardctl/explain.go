@@ -57,7 +57,7 @@ func printExplanation(w io.Writer, e entry) error {
 		repairs = "It repairs what it finds on " + e.Repairs + "."
 	}
 	_, err := printable.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
-		wrap(e.Prevents), wrap(e.Seen), wrap(e.Remedy),
+		wrap(e.Summary), wrap(e.Detection), wrap(e.Remedy),
 		wrap(fmt.Sprintf("It runs on %s. %s %s", e.When, refusals(e), repairs)),
 		explainOptions(e.Options))
 	return err

@@ -26,7 +26,7 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), codes(e))
 	}
 	for _, e := range entries {
-		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Prevents, e.Seen, e.Remedy)
+		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Summary, e.Detection, e.Remedy)
 		writeOptions(&b, e.Options)
 	}
 	_, err := io.WriteString(w, b.String())

@@ -17,9 +17,9 @@ import (
 // which kubespray's users found out after two days, and then deleted the right
 // file (containerd/cri#889, multus-cni#461, minikube#8480).
 var Conflist = &Check{
-	Name:     conflistName,
-	Prevents: "A leftover or hidden second file in the conf dir decides which network the next pods get, or keeps them from starting, and nobody sees why.",
-	Seen: "Of the .conf, .conflist and .json files of the conf dir, in the order of their names (LC_ALL=C ls -A), the one that the runtime takes is not the intended one; or the runtime attaches others beside it, or refuses one and loads nothing. " +
+	Name:    conflistName,
+	Summary: "A leftover or hidden second file in the conf dir decides which network the next pods get, or keeps them from starting, and nobody sees why.",
+	Detection: "Of the .conf, .conflist and .json files of the conf dir, in the order of their names (LC_ALL=C ls -A), the one that the runtime takes is not the intended one; or the runtime attaches others beside it, or refuses one and loads nothing. " +
 		"Intended is, in this order: what CRI-O's cni_default_network names, the file that guardctl install put the guard into, the file of the network that calls, the only file with the guard, the network that Multus names, and the only file that is no sample. Where none of these decides the answer is unknown, and refuses nothing. " +
 		"Files that could take its place are reported, and refuse nothing. Files of podman and nerdctl, the samples of CRI-O and containerd, and those with loopback only are benign where they are not in use; so is what the intended file was made of, and what Multus, which the runtime takes, hands pods on to. " +
 		"While a pod waits, what was written less than two seconds ago is reported only, and so is a file before the guard's of which only CRI-O or cri-dockerd, who ask its plugins, can say whether they take it; a call by CRI-O is near proof that it takes ours.",

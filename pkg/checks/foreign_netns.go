@@ -18,15 +18,15 @@ import (
 // ForeignNetns finds the sandbox of another pod. Reused process IDs lead there
 // as easily as to the node (kubernetes/kubernetes#100648, comments).
 var ForeignNetns = &Check{
-	Name:     "foreign-netns",
-	Prevents: "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
-	Seen:     "A live record of another container below /run/cni-guard/live has the cookie of the namespace (SO_NETNS_COOKIE). Or the cookie is not the one that ADD recorded in this boot, and CNI_IFNAME does not have the recorded address and MAC. Where there is no cookie to compare: CNI_IFNAME has global addresses, none of them is the pod's, and its MAC is not the pod's either, where that is known.",
-	Remedy:   "Delete the pod that is ending if it stays. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
-	When:     guard.Del | guard.Verify,
-	Default:  guard.Enforce,
-	Code:     codeInvalidNetns,
-	Needs:    []*Check{StaleNetns, HostNetns},
-	Probe:    probeForeignNetns,
+	Name:      "foreign-netns",
+	Summary:   "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
+	Detection: "A live record of another container below /run/cni-guard/live has the cookie of the namespace (SO_NETNS_COOKIE). Or the cookie is not the one that ADD recorded in this boot, and CNI_IFNAME does not have the recorded address and MAC. Where there is no cookie to compare: CNI_IFNAME has global addresses, none of them is the pod's, and its MAC is not the pod's either, where that is known.",
+	Remedy:    "Delete the pod that is ending if it stays. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
+	When:      guard.Del | guard.Verify,
+	Default:   guard.Enforce,
+	Code:      codeInvalidNetns,
+	Needs:     []*Check{StaleNetns, HostNetns},
+	Probe:     probeForeignNetns,
 }
 
 // A Holder is the container that a live record of this boot names for a

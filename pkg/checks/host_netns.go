@@ -13,15 +13,15 @@ import (
 // that act on it take the node's lo down and delete its eth0
 // (cri-o/cri-o#2849, kubernetes/kubernetes#100648, containerd/containerd#5630).
 var HostNetns = &Check{
-	Name:     "host-netns",
-	Prevents: "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down or deletes its eth0.",
-	Seen:     "The namespace behind CNI_NETNS has the device and inode of the plugin's own, or of pid 1's (stat -L -c %d:%i PATH /proc/self/ns/net shows the same twice).",
-	Remedy:   "Delete the pod if it stays; after an ADD, look with ip link for what the primary plugin left on the node before the guard was asked. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
-	When:     guard.Add | guard.Del | guard.Verify,
-	Default:  guard.Enforce,
-	Code:     codeInvalidNetns,
-	Needs:    []*Check{StaleNetns},
-	Probe:    probeHostNetns,
+	Name:      "host-netns",
+	Summary:   "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down or deletes its eth0.",
+	Detection: "The namespace behind CNI_NETNS has the device and inode of the plugin's own, or of pid 1's (stat -L -c %d:%i PATH /proc/self/ns/net shows the same twice).",
+	Remedy:    "Delete the pod if it stays; after an ADD, look with ip link for what the primary plugin left on the node before the guard was asked. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
+	When:      guard.Add | guard.Del | guard.Verify,
+	Default:   guard.Enforce,
+	Code:      codeInvalidNetns,
+	Needs:     []*Check{StaleNetns},
+	Probe:     probeHostNetns,
 }
 
 func probeHostNetns(_ context.Context, t *Target) ([]guard.Finding, error) {

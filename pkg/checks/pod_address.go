@@ -16,9 +16,9 @@ import (
 // warns by default: what takes the interface over for a virtual machine leaves
 // nothing in the sandbox that looks like the result, and not each of them is known.
 var PodAddress = &Check{
-	Name:     "pod-address",
-	Prevents: "A pod is reported ready with an address that its interface does not have, because something replaced or stripped the interface behind the primary plugin's back.",
-	Seen: "CNI_IFNAME is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result. " +
+	Name:    "pod-address",
+	Summary: "A pod is reported ready with an address that its interface does not have, because something replaced or stripped the interface behind the primary plugin's back.",
+	Detection: "CNI_IFNAME is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result. " +
 		"A missing interface is right where the entry has a `deviceID` or `pciBusID`, or the result a `socketPath`, a `pciID` or no sandbox that is a path for it: a program in user space drives the device (DPDK, vhost-user). " +
 		"So is another one in a pod of KubeVirt whose interface was bridged to the virtual machine.",
 	Remedy: "Compare `ip addr` in the pod with the result of the primary plugin; look for a network manager that reconfigures new interfaces, and for two pods that were given one sandbox. " +

@@ -19,15 +19,15 @@ import (
 // macvlan, sr-iov) overlap with the node's by design, so that only addresses are
 // compared there, and ranges may come from where the guard does not look.
 var PodCIDR = &Check{
-	Name:     podCIDRName,
-	Prevents: "A pod starts with an address that the cluster does not route to it, because another configuration or a leftover range gave it, or with one that the node or its gateway has.",
-	Seen:     "An address of the result lies in none of the pod ranges of its family, or `ip route get ADDRESS` on the node answers that it is local, or names it as the gateway of the default route.",
-	Remedy:   "Compare the address with the ranges of the network plugin; find which file of the conf dir gave it with guardctl conf, and remove stale ranges (/var/lib/cni/networks) of a network that is gone.",
-	When:     guard.Add | guard.Verify,
-	Default:  guard.Warn,
-	Options:  podCIDROptions(),
-	Needs:    []*Check{StaleNetns, HostNetns, ForeignNetns},
-	Probe:    probePodCIDR,
+	Name:      podCIDRName,
+	Summary:   "A pod starts with an address that the cluster does not route to it, because another configuration or a leftover range gave it, or with one that the node or its gateway has.",
+	Detection: "An address of the result lies in none of the pod ranges of its family, or `ip route get ADDRESS` on the node answers that it is local, or names it as the gateway of the default route.",
+	Remedy:    "Compare the address with the ranges of the network plugin; find which file of the conf dir gave it with guardctl conf, and remove stale ranges (/var/lib/cni/networks) of a network that is gone.",
+	When:      guard.Add | guard.Verify,
+	Default:   guard.Warn,
+	Options:   podCIDROptions(),
+	Needs:     []*Check{StaleNetns, HostNetns, ForeignNetns},
+	Probe:     probePodCIDR,
 }
 
 func probePodCIDR(_ context.Context, t *Target) ([]guard.Finding, error) {

@@ -15,16 +15,16 @@ import (
 // PodLoopback ensures that the pod's lo is up. To find it down on ADD is
 // routine: containerd runs the loopback plugin beside the chain, not before it.
 var PodLoopback = &Check{
-	Name:     "pod-loopback",
-	Prevents: "A pod's lo is down or has no address, so that its containers do not reach each other on localhost, and probes and sidecars fail.",
-	Seen:     "lo of the sandbox lacks the flag UP, or 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, ::1 (ip -n NAME address show lo).",
-	Remedy:   "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback); check that nothing in the pod takes lo down.",
-	When:     guard.Add | guard.Verify,
-	Default:  guard.Enforce,
-	Routine:  true,
-	Needs:    []*Check{StaleNetns, HostNetns, ForeignNetns},
-	Probe:    probePodLoopback,
-	Repair:   repairPodLoopback,
+	Name:      "pod-loopback",
+	Summary:   "A pod's lo is down or has no address, so that its containers do not reach each other on localhost, and probes and sidecars fail.",
+	Detection: "lo of the sandbox lacks the flag UP, or 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, ::1 (ip -n NAME address show lo).",
+	Remedy:    "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback); check that nothing in the pod takes lo down.",
+	When:      guard.Add | guard.Verify,
+	Default:   guard.Enforce,
+	Quiet:     true,
+	Needs:     []*Check{StaleNetns, HostNetns, ForeignNetns},
+	Probe:     probePodLoopback,
+	Repair:    repairPodLoopback,
 }
 
 func probePodLoopback(_ context.Context, t *Target) ([]guard.Finding, error) {

@@ -12,14 +12,14 @@ import (
 // StaleNetns sees a path that is no network namespace. It does not run on DEL:
 // there a sandbox that is gone is what the caller wants.
 var StaleNetns = &Check{
-	Name:     "stale-netns",
-	Prevents: "A plugin is given the path of a namespace whose pin was unmounted, or of some other file, and configures the wrong namespace or fails with a riddle.",
-	Seen:     "CNI_NETNS is opened once. Nothing is there, or what is there is not on nsfs, or it is a namespace of another type (stat -f PATH shows nsfs for a pinned namespace; an unmounted pin is an empty file on tmpfs).",
-	Remedy:   "Let the runtime make a new sandbox (delete the pod). If every pod fails with a pinned path, look for what unmounts it, such as a container that mounts /run/netns without HostToContainer propagation; with a path below /proc, for what ends the sandbox's process.",
-	When:     guard.Add | guard.Verify,
-	Default:  guard.Enforce,
-	Code:     codeInvalidNetns,
-	Probe:    probeStaleNetns,
+	Name:      "stale-netns",
+	Summary:   "A plugin is given the path of a namespace whose pin was unmounted, or of some other file, and configures the wrong namespace or fails with a riddle.",
+	Detection: "CNI_NETNS is opened once. Nothing is there, or what is there is not on nsfs, or it is a namespace of another type (stat -f PATH shows nsfs for a pinned namespace; an unmounted pin is an empty file on tmpfs).",
+	Remedy:    "Let the runtime make a new sandbox (delete the pod). If every pod fails with a pinned path, look for what unmounts it, such as a container that mounts /run/netns without HostToContainer propagation; with a path below /proc, for what ends the sandbox's process.",
+	When:      guard.Add | guard.Verify,
+	Default:   guard.Enforce,
+	Code:      codeInvalidNetns,
+	Probe:     probeStaleNetns,
 }
 
 // codeInvalidNetns is ErrInvalidNetNS of the CNI library's pkg/types: the

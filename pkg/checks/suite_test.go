@@ -35,11 +35,11 @@ func TestSuiteMetadata(t *testing.T) {
 			if slices.ContainsFunc(before, func(b *checks.Check) bool { return b.Name == c.Name }) {
 				t.Error("the name is taken by an earlier check")
 			}
-			if !oneSentence(c.Prevents) {
-				t.Errorf("Prevents is not one sentence that begins with a capital and ends in a period: %q", c.Prevents)
+			if !oneSentence(c.Summary) {
+				t.Errorf("Summary is not one sentence that begins with a capital and ends in a period: %q", c.Summary)
 			}
-			if !strings.HasSuffix(c.Seen, ".") {
-				t.Errorf("Seen does not say in sentences how the failure is seen: %q", c.Seen)
+			if !strings.HasSuffix(c.Detection, ".") {
+				t.Errorf("Detection does not say in sentences how the failure is seen: %q", c.Detection)
 			}
 			if !imperative(c.Remedy) {
 				t.Errorf("Remedy does not tell the operator what to do: %q", c.Remedy)
@@ -62,8 +62,8 @@ func TestSuiteMetadata(t *testing.T) {
 			if err := documented(c); err != nil {
 				t.Error(err)
 			}
-			if c.Routine && c.Repair == nil {
-				t.Error("Routine is said of a repair, and there is none")
+			if c.Quiet && c.Repair == nil {
+				t.Error("Quiet is said of a repair, and there is none")
 			}
 			for _, need := range c.Needs {
 				if !slices.Contains(before, need) {

@@ -21,15 +21,15 @@ import (
 // the way back, whether or not an answer comes. That also holds in audit mode: the
 // request changes nothing on this node.
 var TunnelWarmup = &Check{
-	Name:     tunnelWarmupName,
-	Prevents: "The first packets of a new pod to another node vanish in a tunnel that has not been used for ten minutes, until the other node has sent one.",
-	Seen:     "The peers are taken from the routes over tunnel devices. Those that did not answer within `interval` are sent an echo request by the node, and a second one if need be. An answer counts if it comes in by the tunnel; what came of it is in `stateDir/tunnels/peers.json`. Silence is a finding only where `require` says so.",
-	Remedy:   "Allow IP protocol 4 (ipencap; not 94, which some call ipip) between the nodes in every firewall and security group; run guardctl tunnels --probe to see who is silent.",
-	When:     guard.Add,
-	Default:  guard.Warn,
-	Options:  tunnelWarmupOptions(),
-	Needs:    []*Check{StaleNetns, HostNetns, ForeignNetns},
-	Probe:    probeTunnelWarmup,
+	Name:      tunnelWarmupName,
+	Summary:   "The first packets of a new pod to another node vanish in a tunnel that has not been used for ten minutes, until the other node has sent one.",
+	Detection: "The peers are taken from the routes over tunnel devices. Those that did not answer within `interval` are sent an echo request by the node, and a second one if need be. An answer counts if it comes in by the tunnel; what came of it is in `stateDir/tunnels/peers.json`. Silence is a finding only where `require` says so.",
+	Remedy:    "Allow IP protocol 4 (ipencap; not 94, which some call ipip) between the nodes in every firewall and security group; run guardctl tunnels --probe to see who is silent.",
+	When:      guard.Add,
+	Default:   guard.Warn,
+	Options:   tunnelWarmupOptions(),
+	Needs:     []*Check{StaleNetns, HostNetns, ForeignNetns},
+	Probe:     probeTunnelWarmup,
 }
 
 func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) {

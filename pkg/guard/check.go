@@ -8,10 +8,10 @@ import "context"
 // costs, and what to do about it. It is data; a program lists its checks in one
 // ordered slice and hands that to Run. T is what the probes look at.
 type Check[T any] struct {
-	Name     string // kebab-case: config key, log field and docs anchor
-	Prevents string // the failure as the user meets it, one sentence
-	Seen     string // how it is seen, for those who look for themselves
-	Remedy   string // what the operator does, imperative
+	Name      string // kebab-case: config key, log field and docs anchor
+	Summary   string // the failure as the user meets it, one sentence
+	Detection string // how it is seen, for those who look for themselves
+	Remedy    string // what the operator does, imperative
 
 	When    Stage  // the stages that run the check; zero runs it never
 	Default Policy // where the settings name no policy; the zero Policy is invalid
@@ -28,9 +28,9 @@ type Check[T any] struct {
 	// policy and repair. What reads them is given to ParseSettings.
 	Options []Option
 
-	// Routine marks a Repair that is part of normal life, such as bringing up a
+	// Quiet marks a Repair that is part of normal life, such as bringing up a
 	// new sandbox's lo: it is reported but is no incident, hence not logged.
-	Routine bool
+	Quiet bool
 
 	// Needs are checks that must not have a finding, or this one is skipped; minor
 	// findings do not count.

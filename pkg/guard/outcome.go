@@ -46,7 +46,7 @@ type Outcome struct {
 	Remedy   string
 
 	Code, StatusCode uint // as in Check
-	Routine          bool // as in Check
+	Quiet            bool // as in Check
 
 	RepairTried bool // whatever became of it
 }
@@ -65,5 +65,5 @@ func (o Outcome) Minor() bool {
 // Noteworthy reports whether an operator should hear of the outcome: findings,
 // unknowns, and repairs that are not routine.
 func (o Outcome) Noteworthy() bool {
-	return o.State == Failed || o.State == Unknown || o.State == Repaired && !o.Routine
+	return o.State == Failed || o.State == Unknown || o.State == Repaired && !o.Quiet
 }

@@ -22,7 +22,7 @@ func all() guard.Report {
 			Findings: []guard.Finding{{Object: "node/lo", Problem: "is down"}, {Object: "node/lo", Problem: "has no 127.0.0.1/8"}},
 			Err:      errors.New("repair fails: operation not permitted")},
 		{Check: "repaired", State: guard.Repaired, Policy: guard.Enforce, Findings: []guard.Finding{{Object: "node/lo", Problem: "was down"}}, Remedy: "Watch it."},
-		{Check: "routine", State: guard.Repaired, Policy: guard.Enforce, Routine: true, Findings: []guard.Finding{{Object: "pod/lo", Problem: "was down"}}},
+		{Check: "routine", State: guard.Repaired, Policy: guard.Enforce, Quiet: true, Findings: []guard.Finding{{Object: "pod/lo", Problem: "was down"}}},
 		{Check: "waits", State: guard.Skipped, Policy: guard.Enforce, Note: "skipped because fails has a finding"},
 	}}
 }

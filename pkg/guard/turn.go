@@ -28,7 +28,7 @@ type turn[T any] struct {
 func newTurn[T any](c *Check[T], policy Policy, mayRepair bool) *turn[T] {
 	return &turn[T]{check: c, mayRepair: mayRepair, outcome: Outcome{
 		Check: c.Name, Policy: policy, Remedy: c.Remedy,
-		Code: c.Code, StatusCode: c.StatusCode, Routine: c.Routine,
+		Code: c.Code, StatusCode: c.StatusCode, Quiet: c.Quiet,
 	}}
 }
 
