@@ -25,7 +25,7 @@ func mayImport() map[string][]string {
 
 		"pkg/conflist/assess":     {"pkg/conflist"},
 		"pkg/conflist/edit":       {"pkg/conflist"},
-		"pkg/conflist/quarantine": {"pkg/conflist/lock"},
+		"pkg/conflist/quarantine": {"pkg/conflist", "pkg/conflist/lock"},
 	}
 }
 

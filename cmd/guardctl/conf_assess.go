@@ -33,10 +33,10 @@ func (n *confNode) assess() (assess.Assessment, error) {
 func (n *confNode) intent(s conflist.Selection) assess.Intent {
 	in := assess.Intent{
 		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s), Attachments: inspect.MultusNetworks(n.site, s),
-		Flags: n.given("conf-dir"), InstallFlags: n.given(),
+		ConfFlags: n.given("conf-dir"), InstallFlags: n.given(),
 	}
 	if e, err := n.guardEntry(); err == nil {
-		in.Allow, in.Alone = e.Options.Conflist.Allow, e.Options.Conflist.Scope == checks.ScopeAny
+		in.Allow, in.NoOtherFile = e.Options.Conflist.Allow, e.Options.Conflist.Scope == checks.ScopeAny
 	}
 	return in
 }
@@ -70,11 +70,11 @@ func (n *confNode) daemonGone(s conflist.Selection) string {
 	if e == nil || !e.Multus() || n.assumed {
 		return ""
 	}
-	l, err := s.Look(e.Name)
+	l, err := s.Read(e.Name)
 	if err != nil {
 		return ""
 	}
-	h := l.Handover()
+	h := l.MultusConfig()
 	missing := func(path string) bool {
 		_, err := os.Stat(path)
 		return errors.Is(err, fs.ErrNotExist)

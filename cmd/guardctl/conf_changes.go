@@ -19,7 +19,6 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
-	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -46,7 +45,7 @@ func (c confChanges) any() bool {
 func (n *confNode) compare(r *installer.Record) (confChanges, error) {
 	then := r.Snapshot
 	c := confChanges{
-		Since: r.Installed, Dir: n.dir, Runtime: n.runtime.Kind.String(), title: assess.Title(n.runtime.Kind), Then: then.Effective,
+		Since: r.Installed, Dir: n.dir, Runtime: n.runtime.Kind.String(), title: n.runtime.Kind.DisplayName(), Then: then.Effective,
 		Added: []string{}, Removed: []string{}, Changed: []string{}, Quarantined: []string{},
 	}
 	s, err := conflist.Select(n.dir, n.runtime)

@@ -67,9 +67,9 @@ func (n *confNode) mayGo(names []string) error {
 	if len(there) == 0 {
 		return nil // for the quarantine to say
 	}
-	if err := a.MayLeave(there...); err != nil {
+	if err := a.CheckQuarantine(there...); err != nil {
 		hint := "guardctl conf shows all files and their roles; --force-effective if you are sure that it is the wrong one"
-		if instead := a.Instead(); instead != "" {
+		if instead := a.QuarantineCommand(); instead != "" {
 			hint = instead + " puts the rogue away; --force-effective if you are sure that it is the other way round"
 		}
 		return &exitError{code: cannotTell, err: err, hint: hint}
@@ -92,7 +92,7 @@ func (n *confNode) sayWhatIsTaken(w io.Writer) error {
 		return err
 	}
 	if e := s.Effective(); e != nil {
-		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", assess.Title(n.runtime.Kind), oneLine(e.Name), assess.Describe(e.Network, e.Plugins))
+		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind.DisplayName(), oneLine(e.Name), assess.DescribeNetwork(e.Network, e.Plugins))
 		return err
 	}
 	return &exitError{code: findings, err: s.Err, hint: "guardctl conf shows what is wrong with each file"}

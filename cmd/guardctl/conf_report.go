@@ -64,7 +64,7 @@ type confFinding struct {
 func (n *confNode) report(ctx context.Context, a assess.Assessment) confReport {
 	s := a.Selection
 	r := confReport{
-		Runtime: n.runtime.Kind.String(), title: assess.Title(n.runtime.Kind), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
+		Runtime: n.runtime.Kind.String(), title: n.runtime.Kind.DisplayName(), Dir: n.dir, Intended: a.Intended, Basis: a.Basis, How: n.how,
 		Files: []confFile{}, Findings: []confFinding{},
 	}
 	if e := s.Effective(); e != nil {
@@ -84,8 +84,8 @@ func (n *confNode) report(ctx context.Context, a assess.Assessment) confReport {
 	}
 	for _, p := range a.Problems {
 		r.Findings = append(r.Findings, confFinding{
-			Kind: p.Kind, File: n.pathOrDir(p.File), Role: a.Role(p.File), Problem: p.What, Evidence: p.Evidence, Pods: p.Pods,
-			Keep: p.Keep, Command: p.Command, Remedy: p.Remedy, Minor: p.Minor, Unknown: p.Unknown,
+			Kind: p.Kind, File: n.pathOrDir(p.File), Role: a.Role(p.File), Problem: p.What, Evidence: p.Evidence, Pods: p.Impact,
+			Keep: p.MustStay, Command: p.Command, Remedy: p.Remedy, Minor: p.Minor, Unknown: p.Unknown,
 		})
 	}
 	for _, p := range n.besideFiles(ctx, a) {
@@ -129,8 +129,8 @@ func inQuarantine(dir string) map[string]string {
 
 // since says when, by whom and why, as far as it is known.
 func since(r quarantine.Record) string {
-	if r.Trouble != "" {
-		return "; " + r.Trouble
+	if r.RecordError != "" {
+		return "; " + r.RecordError
 	}
 	return fmt.Sprintf(" since %s UTC, by uid %d: %s", r.When.UTC().Format(time.DateTime), r.UID, r.Why)
 }

@@ -60,7 +60,7 @@ func (n *confNode) mayReturn(name string) error {
 	if err != nil {
 		return n.couldNotRead(err)
 	}
-	if err := a.MayReturn(r.Quarantined, r.File, n.intent(a.Selection)); err != nil {
+	if err := a.CheckRestore(r.Quarantined, r.File, n.intent(a.Selection)); err != nil {
 		return &exitError{
 			code: cannotTell,
 			err:  fmt.Errorf("restore %s: %w", n.path(r.File), err),
@@ -118,9 +118,9 @@ func confListCommand(on *confNode) *cobra.Command {
 		printable.Fprintf(t, "FILE\tIN QUARANTINE AS\tSINCE\tBY\tWHY\n")
 		trouble := false
 		for _, r := range records {
-			if r.Trouble != "" {
+			if r.RecordError != "" {
 				trouble = true
-				printable.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.Trouble))
+				printable.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.RecordError))
 				continue
 			}
 			printable.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", oneLine(r.File), oneLine(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, oneLine(r.Why))

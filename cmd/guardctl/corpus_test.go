@@ -138,7 +138,7 @@ func stateIn(a assess.Assessment) string {
 	switch {
 	case slices.ContainsFunc(a.Problems, func(p assess.Problem) bool { return !p.Unknown }):
 		return "failed"
-	case a.Unsure():
+	case a.Inconclusive():
 		return "unknown"
 	}
 	return "passed"

@@ -11,7 +11,6 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
-	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -130,7 +129,7 @@ func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output
 		if e.From != "" {
 			from = e.From
 		}
-		_, err = printable.Fprintf(w, "%s with %s; policies and options from %s\n%s\n%s", assess.Title(n.runtime.Kind), n.dir, from, n.assumption(), printable.Text(r.String()))
+		_, err = printable.Fprintf(w, "%s with %s; policies and options from %s\n%s\n%s", n.runtime.Kind.DisplayName(), n.dir, from, n.assumption(), printable.Text(r.String()))
 	}
 	if err != nil {
 		return err

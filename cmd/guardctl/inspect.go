@@ -75,7 +75,7 @@ func findingsOf(problems []inspect.Problem, err error) (all []guard.Finding, _ e
 // shownProblem is a problem as conf shows it.
 func shownProblem(p inspect.Problem) confFinding {
 	return confFinding{
-		Kind: p.Kind, File: p.Object, Problem: p.What, Evidence: p.Evidence, Pods: p.Pods,
+		Kind: p.Kind, File: p.Object, Problem: p.What, Evidence: p.Evidence, Pods: p.Impact,
 		Command: p.Command, Remedy: p.Remedy, Minor: p.Minor, Unknown: p.Unknown,
 	}
 }

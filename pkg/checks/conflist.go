@@ -92,7 +92,7 @@ func (f *folder) askCRIO(t *Target) error {
 	network, err := t.Conf.CRIODefaultNetwork()
 	if err == nil && network != "" {
 		r.DefaultNetwork = network
-		f.Selection = f.By(r)
+		f.Selection = f.WithRuntime(r)
 	}
 	return err
 }

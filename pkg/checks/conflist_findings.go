@@ -59,20 +59,20 @@ func conflistFinding(a assess.Assessment, p assess.Problem) guard.Finding {
 // conflistObject is the path of the file, or of the folder.
 func conflistObject(a assess.Assessment, p assess.Problem) string {
 	if p.File == "" {
-		return assess.Shown(a.Selection.Dir)
+		return assess.QuoteName(a.Selection.Dir)
 	}
-	return assess.Shown(a.Selection.Path(p.File))
+	return assess.QuoteName(a.Selection.Path(p.File))
 }
 
 // moreProblems returns one finding for all problems that are not described.
 func moreProblems(a assess.Assessment, rest []assess.Problem, minor bool) guard.Finding {
 	var names []string
 	for _, p := range rest[:min(namedAtAll, len(rest))] {
-		names = append(names, assess.Shown(p.File))
+		names = append(names, assess.QuoteName(p.File))
 	}
 	list := strings.Join(names, ", ")
 	if len(names) < len(rest) {
 		list += ", …"
 	}
-	return guard.Finding{Object: assess.Shown(a.Selection.Dir), Problem: fmt.Sprintf("holds %d more beside the guard's (%s)", len(rest), list), Minor: minor}
+	return guard.Finding{Object: assess.QuoteName(a.Selection.Dir), Problem: fmt.Sprintf("holds %d more beside the guard's (%s)", len(rest), list), Minor: minor}
 }

@@ -64,15 +64,15 @@ func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
 			rest = append(rest, name)
 		}
 	}
-	f := &folder{Selection: conflist.Glance(dir, rest, r)}
-	own, ok := assess.Called(f.Selection, in)
+	f := &folder{Selection: conflist.SelectLazy(dir, rest, r)}
+	own, ok := assess.CallingFile(f.Selection, in)
 	if !ok && len(rest) < len(names) {
-		f.Selection = conflist.Glance(dir, names, r)
-		own, ok = assess.Called(f.Selection, in)
+		f.Selection = conflist.SelectLazy(dir, names, r)
+		own, ok = assess.CallingFile(f.Selection, in)
 	}
 	if ok {
 		f.own = own
-		f.mine, _ = f.Look(own) // that the runtime refuses it is for the check conflist
+		f.mine, _ = f.Read(own) // that the runtime refuses it is for the check conflist
 	}
 	return f
 }
@@ -80,8 +80,8 @@ func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
 // intent is what the configuration, and guardctl, say of the operator's wishes.
 func (t *Target) intent() assess.Intent {
 	in := t.Conf.Intent
-	in.Allow, in.Alone = t.Options.Conflist.Allow, t.Options.Conflist.Scope == ScopeAny
-	in.Network, in.Waiting = t.Conf.Network, t.Netns != nil
+	in.Allow, in.NoOtherFile = t.Options.Conflist.Allow, t.Options.Conflist.Scope == ScopeAny
+	in.Network, in.DuringAdd = t.Conf.Network, t.Netns != nil
 	return in
 }
 

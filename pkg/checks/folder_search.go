@@ -30,7 +30,7 @@ func (t *Target) search(dirs []string, r conflist.Runtime) (*folder, error) {
 		case found == nil:
 			found = f
 		case !sameFolder(found.Dir, dir):
-			return nil, fmt.Errorf("%s and %s both have a file with cni-guard in %s; %w", assess.Shown(found.Path(found.own)), assess.Shown(f.Path(f.own)), networkWords(t.Conf.Network), errWhichFolder)
+			return nil, fmt.Errorf("%s and %s both have a file with cni-guard in %s; %w", assess.QuoteName(found.Path(found.own)), assess.QuoteName(f.Path(f.own)), networkWords(t.Conf.Network), errWhichFolder)
 		}
 	}
 	switch {

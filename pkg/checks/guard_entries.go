@@ -46,7 +46,7 @@ func LoadedEntries(a assess.Assessment) []LoadedEntry {
 		if f.Verdict != conflist.Selected && f.Verdict != conflist.Attached {
 			continue
 		}
-		l, err := conflist.Look(dir, f.Name, r)
+		l, err := conflist.ReadAs(dir, f.Name, r)
 		if err != nil {
 			continue
 		}
@@ -54,12 +54,12 @@ func LoadedEntries(a assess.Assessment) []LoadedEntry {
 		if !l.Multus() {
 			continue
 		}
-		if name, delegate, err := conflist.Delegate(dir, l, r); err == nil {
+		if name, delegate, err := conflist.DelegateFile(dir, l, r); err == nil {
 			add(name, delegate, false)
 		}
 	}
 	if a.Intended != "" {
-		l, _ := conflist.Look(dir, a.Intended, r) // also of a file that the runtime refuses
+		l, _ := conflist.ReadAs(dir, a.Intended, r) // also of a file that the runtime refuses
 		add(a.Intended, l, true)
 	}
 	return all
@@ -72,8 +72,8 @@ func entriesOf(s conflist.Selection, name string, l conflist.List, later bool) [
 			continue
 		}
 		path := s.Path(name)
-		if p.From != "" {
-			path = s.Path(p.From) // a drop-in
+		if p.DropIn != "" {
+			path = s.Path(p.DropIn) // a drop-in
 		}
 		e := LoadedEntry{Path: path, Later: later, dir: s.Dir, kind: s.Runtime.Kind}
 		e.Entry, e.Problems = ParseEntry(p.Raw)
@@ -92,16 +92,16 @@ func (e LoadedEntry) Findings() []guard.Finding {
 			then += " once the runtime takes the file"
 		}
 		findings = append(findings, guard.Finding{
-			Object:  assess.Shown(e.Path),
+			Object:  assess.QuoteName(e.Path),
 			Problem: "has an entry of cni-guard that is not valid, " + then + ": " + text,
-			Remedy:  "Correct the entry in " + assess.Shown(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, and guardctl explain NAME the keys of a check.",
+			Remedy:  "Correct the entry in " + assess.QuoteName(e.Path) + ", and in the template that the file is written from, if there is one; guardctl checks lists the checks, and guardctl explain NAME the keys of a check.",
 		})
 	}
 	if text := EntryWarnings(e.Problems); text != "" {
 		findings = append(findings, guard.Finding{
-			Object: assess.Shown(e.Path), Minor: true,
+			Object: assess.QuoteName(e.Path), Minor: true,
 			Problem: "has keys in the entry of cni-guard that have no effect: " + text,
-			Remedy:  "Remove them from " + assess.Shown(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
+			Remedy:  "Remove them from " + assess.QuoteName(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
 		})
 	}
 	return append(findings, e.folderFindings()...)
@@ -120,9 +120,9 @@ func (e LoadedEntry) folderFindings() []guard.Finding {
 		how = "does not exist"
 	}
 	return []guard.Finding{{
-		Object: assess.Shown(e.Path),
+		Object: assess.QuoteName(e.Path),
 		Problem: fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s; %s reads %s, and the checks conflist and pod-cidr do not look there when a pod starts",
-			named, how, assess.Title(e.kind), assess.Shown(dir)),
-		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.Shown(e.Path)),
+			named, how, e.kind.DisplayName(), assess.QuoteName(dir)),
+		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.QuoteName(e.Path)),
 	}}
 }

@@ -39,7 +39,7 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 		return nil, fmt.Errorf("find the file that the runtime takes: it is not known which runtime that is")
 	}
 	if t.Conf.Dir == "" {
-		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", assess.Title(r.Kind))
+		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", r.Kind.DisplayName())
 	}
 	s, err := conflist.Select(t.Conf.Dir, r)
 	if err != nil {
@@ -79,16 +79,16 @@ func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 		return nil, err
 	}
 	name := effective.Name
-	l, err := conflist.Look(dir, name, r)
+	l, err := conflist.ReadAs(dir, name, r)
 	if err != nil {
 		return nil, err
 	}
 	if l.Multus() && !slices.Contains(l.Types(), conflist.GuardType) {
-		if name, l, err = conflist.Delegate(dir, l, r); err != nil {
+		if name, l, err = conflist.DelegateFile(dir, l, r); err != nil {
 			return nil, err
 		}
 	}
-	return placement(assess.Shown(filepath.Join(dir, name)), l), nil
+	return placement(assess.QuoteName(filepath.Join(dir, name)), l), nil
 }
 
 // installRemedy is what to do where no list names the guard.
@@ -114,9 +114,9 @@ func placement(path string, l conflist.List) []guard.Finding {
 	case at[len(at)-1] != len(types)-1:
 		return finding("Put the entry of cni-guard at the end of the list: the last is asked first on DEL.",
 			"has cni-guard before %s, which acts on DEL before the guard is asked", strings.Join(types[at[len(at)-1]+1:], ", "))
-	case l.Plugins[at[len(at)-1]].From != "":
+	case l.Plugins[at[len(at)-1]].DropIn != "":
 		return finding("Put the entry of cni-guard into the file itself: runtimes that delete from their cache (CRI-O) do not call drop-ins on DEL.",
-			"has cni-guard as a drop-in only, %s", l.Plugins[at[len(at)-1]].From)
+			"has cni-guard as a drop-in only, %s", l.Plugins[at[len(at)-1]].DropIn)
 	case len(at) > 2 || len(at) == 2 && at[0] != 0:
 		return finding("Remove all entries of cni-guard but the last, and the first where you want a bookend.",
 			"has cni-guard %d times, where once is enough (%s)", len(at), strings.Join(slices.Clone(types), ", "))

@@ -62,13 +62,13 @@ func programFindings(dirs []string, named bool) []guard.Finding {
 		}
 		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", "), Remedy: remedy}}
 	case mode.Perm()&0o111 == 0:
-		return []guard.Finding{{Object: assess.Shown(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.Shown(path) + "."}}
+		return []guard.Finding{{Object: assess.QuoteName(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.QuoteName(path) + "."}}
 	}
 	if marker := PassesThrough(dirs); marker != "" && named {
 		return []guard.Finding{{
-			Object:  assess.Shown(marker),
-			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", assess.Shown(path)),
-			Remedy:  "Run guardctl install, which removes it, or rm " + assess.Shown(marker) + ". If the guard is to go, take its entry out of the configuration.",
+			Object:  assess.QuoteName(marker),
+			Problem: fmt.Sprintf("is there, so that %s judges nothing: no pod is guarded, though the configuration names the guard; guardctl uninstall left it", assess.QuoteName(path)),
+			Remedy:  "Run guardctl install, which removes it, or rm " + assess.QuoteName(marker) + ". If the guard is to go, take its entry out of the configuration.",
 		}}
 	}
 	return nil
@@ -91,12 +91,12 @@ func loopbackFinding(t *Target, kind conflist.Kind) ([]guard.Finding, error) {
 		return nil, nil
 	case l.Path == "":
 		return []guard.Finding{{
-			Object: "loopback", Problem: fmt.Sprintf("is in no plugin folder, and %s starts no pod without it", assess.Title(kind)),
+			Object: "loopback", Problem: fmt.Sprintf("is in no plugin folder, and %s starts no pod without it", kind.DisplayName()),
 			Remedy: "Run guardctl install --loopback.",
 		}}, nil
 	}
 	return []guard.Finding{{
-		Object: assess.Shown(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes lo of the node down", assess.Title(kind)),
+		Object: assess.QuoteName(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes lo of the node down", kind.DisplayName()),
 		Remedy: "Run guardctl install --loopback, or set use_internal_loopback = true in containerd 2.",
 	}}, nil
 }

@@ -21,14 +21,14 @@ const flannelEnv = "/run/flannel/subnet.env"
 // flannel's. An address manager that the guard does not know may give any address,
 // so that there is no range then.
 func (f *folder) podRanges() (podRanges, error) {
-	all := podRanges{from: "host-local in " + assess.Shown(f.Path(f.own))}
+	all := podRanges{from: "host-local in " + assess.QuoteName(f.Path(f.own))}
 	for _, p := range f.mine.Plugins {
 		if p.Type == "flannel" {
 			return flannelRanges(p)
 		}
 		found, judged, err := hostLocal(p)
 		if err != nil {
-			return podRanges{}, fmt.Errorf("read ranges of plugin %s in %s: %w", p.Type, assess.Shown(f.Path(f.own)), err)
+			return podRanges{}, fmt.Errorf("read ranges of plugin %s in %s: %w", p.Type, assess.QuoteName(f.Path(f.own)), err)
 		}
 		if !judged {
 			return podRanges{}, nil

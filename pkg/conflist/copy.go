@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Differs says in what a list is no longer the copy of another, as "has …" or
+// Difference says in what a list is no longer the copy of another, as "has …" or
 // "calls …", "" where they do the same but for the guard. The layout of their text
 // does not count, nor that one is a single configuration and the other a list.
-func (l List) Differs(original List) string {
+func (l List) Difference(original List) string {
 	mine, its := l.unguarded(), original.unguarded()
 	switch {
 	case l.Name != original.Name:

@@ -15,3 +15,7 @@ package conflist
 
 // GuardType is the type of the guard's entry in a list of plugins.
 const GuardType = "cni-guard"
+
+// OwnFile is the copy of the network plugin's file, with the guard added, that
+// guardctl install --placement own writes.
+const OwnFile = "00-cni-guard.conflist"

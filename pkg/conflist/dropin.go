@@ -44,6 +44,6 @@ func (l *List) addDropIn(folder, from string) error {
 	if err != nil {
 		return err
 	}
-	l.Plugins = append(l.Plugins, Plugin{Type: conf.Type, Raw: doc, From: from})
+	l.Plugins = append(l.Plugins, Plugin{Type: conf.Type, Raw: doc, DropIn: from})
 	return nil
 }

@@ -21,9 +21,9 @@ func judgeFirstValid(dir string, found []candidate, r Runtime) error {
 		}
 		switch {
 		case errors.Is(c.refused, errPipe):
-			c.refuse("; " + r.Kind.title() + " hangs on it when it next loads the folder")
+			c.refuse("; " + r.Kind.DisplayName() + " hangs on it when it next loads the folder")
 		case c.refused != nil:
-			c.refuse("; " + r.Kind.title() + " skips it")
+			c.refuse("; " + r.Kind.DisplayName() + " skips it")
 		case i == chosen:
 			c.asNetwork(Selected, "%s", r.why())
 		case r.Kind == CRIO && again:
@@ -57,7 +57,7 @@ func choose(dir string, found []candidate, r Runtime) (int, error) {
 // that the runtime gets no further.
 func (r Runtime) takes(dir string, c candidate) (bool, error) {
 	if errors.Is(c.refused, errPipe) {
-		return false, fmt.Errorf("%w: %s hangs on %s: %w", ErrNoNetwork, r.Kind.title(), path(dir, c.Name), c.refused)
+		return false, fmt.Errorf("%w: %s hangs on %s: %w", ErrNoNetwork, r.Kind.DisplayName(), path(dir, c.Name), c.refused)
 	}
 	return c.refused == nil && (!r.named() || c.Network == r.DefaultNetwork), nil
 }
@@ -75,7 +75,7 @@ func (r Runtime) why() string {
 // whyNone completes the reason of a valid file where none is taken.
 func (r Runtime) whyNone(c *candidate, err error) string {
 	if errors.Is(err, errPipe) {
-		return r.Kind.title() + " hangs before it comes to it"
+		return r.Kind.DisplayName() + " hangs before it comes to it"
 	}
 	return fmt.Sprintf("cni_default_network is %q, and its network is %q", r.DefaultNetwork, c.Network)
 }
@@ -90,5 +90,5 @@ func (r Runtime) nothingValid(dir string, n int) error {
 	case r.Kind == CRIDockerd:
 		return fmt.Errorf("%w: cri-dockerd refuses all files in %s; it keeps the network that it has until it is restarted", ErrNoNetwork, dir)
 	}
-	return fmt.Errorf("%w: %s refuses all files in %s", ErrNoNetwork, r.Kind.title(), dir)
+	return fmt.Errorf("%w: %s refuses all files in %s", ErrNoNetwork, r.Kind.DisplayName(), dir)
 }

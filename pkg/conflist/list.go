@@ -30,7 +30,7 @@ type Plugin struct {
 	Raw json.RawMessage
 	// From is the drop-in file that has it, from the folder: "net/10-a.conf"; ""
 	// for one in the file itself.
-	From string
+	DropIn string
 }
 
 // Read parses one file of a folder as go-cni and ocicni do by libcni v1.3.1:
@@ -74,8 +74,8 @@ func (l List) describe(name string) File {
 	f := File{Name: name, Network: l.Name, CNIVersion: l.CNIVersion, ModTime: l.ModTime, Plugins: make([]string, len(l.Plugins))}
 	for i, p := range l.Plugins {
 		f.Plugins[i] = p.Type
-		if p.From != "" {
-			f.DropIns = append(f.DropIns, p.From)
+		if p.DropIn != "" {
+			f.DropIns = append(f.DropIns, p.DropIn)
 		}
 	}
 	return f

@@ -4,10 +4,10 @@ package conflist
 
 import "fmt"
 
-// Look reads one loadable file of a folder as the runtime would. The error says
+// ReadAs reads one loadable file of a folder as the runtime would. The error says
 // why the runtime refuses it; what could be read stands beside it. A file that
 // names no network has the one by which the runtime knows it.
-func Look(dir, name string, r Runtime) (List, error) {
+func ReadAs(dir, name string, r Runtime) (List, error) {
 	if r.Kind == 0 {
 		return List{}, fmt.Errorf("look at %s: %w", path(dir, name), errNoRuntime)
 	}

@@ -19,9 +19,9 @@ func (l List) Multus() bool {
 
 func isMultus(plugin string) bool { return plugin == "multus" || plugin == "multus-shim" }
 
-// A Handover is what a list of Multus says of the network that it hands pods on to.
+// A MultusConfig is what a list of Multus says of the network that it hands pods on to.
 // Where both Delegate and ClusterNetwork are "" Multus takes what it finds.
-type Handover struct {
+type MultusConfig struct {
 	// Delegate is the name of the first network below "delegates", whose configuration
 	// stands there. The others are networks beside the pod's own.
 	Delegate string
@@ -32,16 +32,16 @@ type Handover struct {
 	// Multus sees it, which may be in a container.
 	ClusterNetwork string
 	// Readiness is the file that Multus waits for on every ADD (readinessindicatorfile).
-	Readiness string
+	ReadinessFile string
 	// SocketDir is the folder of the thick plugin's socket; "" is the default.
 	SocketDir string
 	// Kubeconfig is the file by which the thin plugin reaches the API server.
 	Kubeconfig string
 }
 
-// Handover returns what a list of Multus says. It is zero for other lists, and for
+// MultusConfig returns what a list of Multus says. It is zero for other lists, and for
 // one that cannot be read.
-func (l List) Handover() (h Handover) {
+func (l List) MultusConfig() (h MultusConfig) {
 	for _, p := range l.Plugins {
 		if !isMultus(p.Type) {
 			continue
@@ -60,10 +60,10 @@ func (l List) Handover() (h Handover) {
 			Kubeconfig             string `json:"kubeconfig"`
 		}
 		if json.Unmarshal(p.Raw, &conf) != nil {
-			return Handover{}
+			return MultusConfig{}
 		}
-		h = Handover{
-			ClusterNetwork: conf.ClusterNetwork, Readiness: conf.ReadinessIndicatorFile,
+		h = MultusConfig{
+			ClusterNetwork: conf.ClusterNetwork, ReadinessFile: conf.ReadinessIndicatorFile,
 			SocketDir: conf.SocketDir, Kubeconfig: conf.Kubeconfig,
 		}
 		if len(conf.Delegates) > 0 {
@@ -82,11 +82,11 @@ func (l List) Handover() (h Handover) {
 }
 
 // Names reports whether a network is named at all.
-func (h Handover) Names() bool { return h.Delegate != "" || h.ClusterNetwork != "" }
+func (h MultusConfig) NamesNetwork() bool { return h.Delegate != "" || h.ClusterNetwork != "" }
 
 // To reports whether it is the network of a file; name is that of the file. Where
 // no network is named every file may be it.
-func (h Handover) To(name, network string) bool {
+func (h MultusConfig) DelegatesTo(name, network string) bool {
 	switch {
 	case h.Delegate != "":
 		return h.Delegate == network
@@ -96,24 +96,24 @@ func (h Handover) To(name, network string) bool {
 	return true
 }
 
-// HandsOnTo reports whether a list is one of Multus that hands pods on to a network;
+// DelegatesTo reports whether a list is one of Multus that hands pods on to a network;
 // name is that of the network's file.
-func (l List) HandsOnTo(name, network string) bool {
-	return l.Multus() && l.Handover().To(name, network)
+func (l List) DelegatesTo(name, network string) bool {
+	return l.Multus() && l.MultusConfig().DelegatesTo(name, network)
 }
 
-// Delegate gives the file of a folder that a file of Multus hands pods on to: the
+// DelegateFile returns the file of a folder that a file of Multus hands pods on to: the
 // one whose network it names or, where it names none, the first that is not its
 // own, which Multus takes when it makes its configuration by itself. The guard
 // belongs into that file.
-func Delegate(dir string, multus List, r Runtime) (name string, l List, err error) {
+func DelegateFile(dir string, multus List, r Runtime) (name string, l List, err error) {
 	names, err := Names(dir)
 	if err != nil {
 		return "", List{}, err
 	}
 	for _, name := range names {
-		l, err := Look(dir, name, r)
-		if err == nil && !l.Multus() && multus.HandsOnTo(name, l.Name) {
+		l, err := ReadAs(dir, name, r)
+		if err == nil && !l.Multus() && multus.DelegatesTo(name, l.Name) {
 			return name, l, nil
 		}
 	}

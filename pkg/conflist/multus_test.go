@@ -26,7 +26,7 @@ func TestDelegate(t *testing.T) {
 		if err != nil || !multus.Multus() {
 			t.Fatal(multus, err)
 		}
-		got, l, err := conflist.Delegate(dir, multus, containerd(1))
+		got, l, err := conflist.DelegateFile(dir, multus, containerd(1))
 		if got != c.want || (err == nil) != (c.want != "") || l.Multus() {
 			t.Errorf("%s: got %q %v, want %q", name, got, err, c.want)
 		}
@@ -61,7 +61,7 @@ func TestDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := mine.Differs(its); got != c.differs {
+		if got := mine.Difference(its); got != c.differs {
 			t.Errorf("%s: %q, want %q", name, got, c.differs)
 		}
 	}

@@ -44,18 +44,15 @@ func entriesOf(dir string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// loadable is libcni's ConfFiles. A link is loadable wherever it leads, for the
-// folder says no more than that it is one.
-func loadable(e fs.DirEntry) bool {
-	if e.IsDir() {
-		return false
-	}
-	switch filepath.Ext(e.Name()) {
-	case ".conf", ".conflist", ".json":
-		return true
-	}
-	return false
-}
+// loadable is libcni's ConfFiles. A link is loadable wherever it leads, because the
+// directory entry says no more than that it is a link.
+func loadable(e fs.DirEntry) bool { return !e.IsDir() && Loadable(e.Name()) }
 
-// isList tells the files that are read as a list; others hold a single plugin.
+// Loadable reports whether runtimes load a file of that name: one that ends in .conf,
+// .conflist or .json.
+func Loadable(name string) bool { return slices.Contains(extensions(), filepath.Ext(name)) }
+
+func extensions() []string { return []string{".conf", ".conflist", ".json"} }
+
+// isList reports whether a file is parsed as a list; other files hold a single plugin.
 func isList(name string) bool { return strings.HasSuffix(name, ".conflist") }

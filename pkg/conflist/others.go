@@ -34,7 +34,7 @@ func whyNot(e fs.DirEntry, found []File) string {
 	switch lower := strings.ToLower(ext); {
 	case ext == "", ext == ".":
 		return "is not loaded: the name has no extension"
-	case lower != ext && slices.Contains([]string{".conf", ".conflist", ".json"}, lower):
+	case lower != ext && slices.Contains(extensions(), lower):
 		return fmt.Sprintf("is not loaded: the name ends in %s, and extensions are case sensitive", ext)
 	}
 	return fmt.Sprintf("is not loaded: the name ends in %s, and runtimes load .conf, .conflist and .json", ext)

@@ -53,8 +53,8 @@ func sources(l conflist.List, err error, dir string) string {
 	words := make([]string, len(l.Plugins))
 	for i, p := range l.Plugins {
 		words[i] = p.Type
-		if p.From != "" {
-			words[i] += "@" + p.From
+		if p.DropIn != "" {
+			words[i] += "@" + p.DropIn
 		}
 	}
 	return strings.Join(words, " ")

@@ -52,7 +52,7 @@ func (k *Kind) UnmarshalText(text []byte) (err error) {
 }
 
 // title is what people call the runtime.
-func (k Kind) title() string {
+func (k Kind) DisplayName() string {
 	if k == CRIO {
 		return "CRI-O"
 	}

@@ -40,11 +40,11 @@ func Select(dir string, r Runtime) (Selection, error) {
 	return s, nil
 }
 
-// Glance selects among the files of a folder that have the given names, in the
+// SelectLazy selects among the files of a folder that have the given names, in the
 // order of the loader. It reads no file that the runtime would not read; those are
-// marked Unread, and [Selection.Look] reads them. With the zero Kind it reads
+// marked Unread, and [Selection.Read] reads them. With the zero Kind it reads
 // nothing, and no file has a verdict.
-func Glance(dir string, names []string, r Runtime) Selection {
+func SelectLazy(dir string, names []string, r Runtime) Selection {
 	return selectAmong(dir, names, r, newCache(), true)
 }
 
@@ -58,7 +58,7 @@ func selectAmong(dir string, names []string, r Runtime, read *cache, lazy bool) 
 			found = append(found, candidate{File: File{Name: name, Unread: true}})
 			continue
 		}
-		l, err := s.Look(name)
+		l, err := s.Read(name)
 		c := candidate{File: l.describe(name), refused: err}
 		found = append(found, c)
 		if r.Kind == Containerd {
@@ -92,7 +92,7 @@ func Effective(dir string, r Runtime) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	s := Glance(dir, names, r)
+	s := SelectLazy(dir, names, r)
 	if f := s.Effective(); f != nil {
 		return *f, nil
 	}
@@ -119,14 +119,14 @@ func byName(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) }
 // nothingIn is why a folder without a loadable file selects nothing. A folder that is
 // named like a file is easily taken for one.
 func nothingIn(dir string, r Runtime) error {
-	err := fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.title(), dir)
+	err := fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.DisplayName(), dir)
 	entries, readErr := entriesOf(dir)
 	if readErr != nil {
 		return err
 	}
 	slices.SortFunc(entries, byName)
 	for _, e := range entries {
-		if e.IsDir() && slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(e.Name())) {
+		if e.IsDir() && Loadable(e.Name()) {
 			return fmt.Errorf("%w; %s is a folder, and must be a file", err, e.Name())
 		}
 	}

@@ -59,10 +59,10 @@ func (s Selection) Find(name string) *File {
 	return nil
 }
 
-// Look returns what is in a loadable file of the folder, as [Look] does, and reads
+// Read returns what is in a loadable file of the folder, as [ReadAs] does, and reads
 // the file if the selection has not. With the zero Kind the rules of parsing are
 // those of containerd.
-func (s Selection) Look(name string) (List, error) {
+func (s Selection) Read(name string) (List, error) {
 	if s.read == nil {
 		return lookAs(s.Dir, name, name, s.Runtime)
 	}
@@ -74,9 +74,9 @@ func (s Selection) Look(name string) (List, error) {
 	return l.List, l.refused
 }
 
-// By returns what the selection would be by the rules of another runtime of the same
+// WithRuntime returns what the selection would be by the rules of another runtime of the same
 // kind, with the same plugins.
-func (s Selection) By(r Runtime) Selection {
+func (s Selection) WithRuntime(r Runtime) Selection {
 	s.Runtime = r
 	return s.Without()
 }
@@ -86,9 +86,9 @@ func (s Selection) Without(names ...string) Selection {
 	return s.among(s.cached(), func(f File) bool { return f.Verdict == NotLoadable || !slices.Contains(names, f.Name) })
 }
 
-// With returns what the selection would be if a file of the folder, which may have
+// WithRenamed returns what the selection would be if a file of the folder, which may have
 // a name that no runtime loads, had another name.
-func (s Selection) With(from, name string) Selection {
+func (s Selection) WithRenamed(from, name string) Selection {
 	read := newCache()
 	maps.Copy(read.byName, s.cached().byName)
 	var l looked

@@ -65,6 +65,6 @@ type File struct {
 	// ModTime is that of the file's content; zero where it cannot be read.
 	ModTime time.Time
 	// Unread says that the file was not read, so that nothing above but the name
-	// and the verdict is known; see [Glance].
+	// and the verdict is known; see [SelectLazy].
 	Unread bool `json:"-"`
 }

@@ -48,13 +48,13 @@ func (a Assessment) Role(name string) Role {
 	return 0
 }
 
-// Unsure reports whether the evidence did not decide, or could not be read: some
+// Inconclusive reports whether the evidence did not decide, or could not be read: some
 // problem is marked Unknown.
-func (a Assessment) Unsure() bool {
+func (a Assessment) Inconclusive() bool {
 	return slices.ContainsFunc(a.Problems, func(p Problem) bool { return p.Unknown })
 }
 
-// Assess judges a folder. The selection may be one of [conflist.Glance]; then a file
+// Assess judges a folder. The selection may be one of [conflist.SelectLazy]; then a file
 // is read only where the answer needs it.
 func Assess(s conflist.Selection, in Intent) Assessment {
 	j := &judge{sel: s, in: in, budget: described}
@@ -77,16 +77,16 @@ func Assess(s conflist.Selection, in Intent) Assessment {
 	return j.assessment()
 }
 
-// Called returns the file that a call of in.Network came from, without judging the
+// CallingFile returns the file that a call of in.Network came from, without judging the
 // others; ok is false if there is none in the folder. With the network "" it is the
 // first file with the guard.
-func Called(s conflist.Selection, in Intent) (name string, ok bool) {
+func CallingFile(s conflist.Selection, in Intent) (name string, ok bool) {
 	for _, allowed := range []bool{false, true} {
 		for _, f := range s.Files {
 			if f.Verdict == conflist.NotLoadable || in.allows(f.Name) != allowed {
 				continue
 			}
-			l, _ := s.Look(f.Name)
+			l, _ := s.Read(f.Name)
 			if slices.Contains(l.Types(), conflist.GuardType) && (in.Network == "" || l.Name == in.Network) {
 				return f.Name, true
 			}
@@ -123,7 +123,7 @@ func (j *judge) look(f *file) *file {
 	if j.limited {
 		j.budget--
 	}
-	f.list, f.refused = j.sel.Look(f.name)
+	f.list, f.refused = j.sel.Read(f.name)
 	f.read = true
 	return f
 }
@@ -168,7 +168,7 @@ func (j *judge) right(f *file) bool { return f.allowed || j.serves(f) }
 func (j *judge) serves(f *file) bool {
 	in := j.intended
 	return f == in || in != nil && in.parsed() && f.refused == nil && f.list.Multus() &&
-		(f.list.HandsOnTo(in.name, in.list.Name) || in.list.Multus())
+		(f.list.DelegatesTo(in.name, in.list.Name) || in.list.Multus())
 }
 
 // plan returns the files to put in quarantine together, so that the runtime takes the

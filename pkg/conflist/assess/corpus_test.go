@@ -169,7 +169,7 @@ func TestGlanceAgrees(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				full, lazy := assess.Assess(selection, s.intent), assess.Assess(conflist.Glance(dir, names, r), s.intent)
+				full, lazy := assess.Assess(selection, s.intent), assess.Assess(conflist.SelectLazy(dir, names, r), s.intent)
 				if answer(full) != answer(lazy) {
 					t.Errorf("all files read:\n%s\nread as needed:\n%s", answer(full), answer(lazy))
 				}

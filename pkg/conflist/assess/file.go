@@ -11,10 +11,6 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// OwnFile is the copy of the primary plugin's list, with the guard in it, that
-// guardctl install --placement own writes.
-const OwnFile = "00-cni-guard.conflist"
-
 // A file is a loadable file of the folder as far as it was read.
 type file struct {
 	name    string
@@ -34,7 +30,7 @@ func (f *file) parsed() bool { return f.read && len(f.list.Plugins) > 0 }
 func (f *file) guarded() bool { return slices.Contains(f.list.Types(), conflist.GuardType) }
 
 // own reports whether a file is the guard's own copy, as it should be or broken.
-func (f *file) own() bool { return f.name == OwnFile && (f.guarded() || !f.parsed()) }
+func (f *file) own() bool { return f.name == conflist.OwnFile && (f.guarded() || !f.parsed()) }
 
 // inUse reports whether pods get the network of a file.
 func (f *file) inUse() bool {
@@ -54,8 +50,8 @@ func (f *file) sample() bool {
 	return sampleName(f.name) && !slices.ContainsFunc(f.list.Types(), func(t string) bool { return !samplePlugin(t) })
 }
 
-// Sample reports whether a file comes with a package and serves no cluster.
-func Sample(f conflist.File) bool {
+// IsSample reports whether a file comes with a package and serves no cluster.
+func IsSample(f conflist.File) bool {
 	l := conflist.List{Name: f.Network}
 	for _, t := range f.Plugins {
 		l.Plugins = append(l.Plugins, conflist.Plugin{Type: t})
@@ -120,7 +116,7 @@ func related(a, b *file) bool {
 	if !a.parsed() || !b.parsed() || a.list.Name != b.list.Name {
 		return false
 	}
-	return a.name == OwnFile || b.name == OwnFile || contains(a.list, b.list) || contains(b.list, a.list) ||
+	return a.name == conflist.OwnFile || b.name == conflist.OwnFile || contains(a.list, b.list) || contains(b.list, a.list) ||
 		a.list.Plugins[0].Type == b.list.Plugins[0].Type
 }
 

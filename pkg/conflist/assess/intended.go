@@ -61,8 +61,8 @@ func (j *judge) byRecord() *file {
 		return nil
 	}
 	f := j.find(r.File)
-	if f == nil && len(r.Same) == 1 {
-		f = j.find(r.Same[0])
+	if f == nil && len(r.SameContent) == 1 {
+		f = j.find(r.SameContent[0])
 	}
 	if f == nil && r.Source != "" {
 		f = j.find(r.Source)
@@ -78,11 +78,11 @@ func (j *judge) byRecord() *file {
 	switch {
 	case f == nil:
 		return nil
-	case f.sample() && !r.Named && j.real():
+	case f.sample() && !r.NamedByOperator && j.real():
 		return nil
 	case !f.guarded() && f.parsed():
 		if e := j.effective(); e != nil && e != f && e.guarded() && !related(e, f) && !e.list.Multus() && !e.sample() {
-			j.conflict = fmt.Sprintf("guardctl install put the guard into %s, which has lost it, and the runtime takes %s of another network, which has the guard", Shown(f.name), Shown(e.name))
+			j.conflict = fmt.Sprintf("guardctl install put the guard into %s, which has lost it, and the runtime takes %s of another network, which has the guard", QuoteName(f.name), QuoteName(e.name))
 			return nil
 		}
 	}
@@ -143,7 +143,7 @@ func (j *judge) byGuard() *file {
 // byMultus finds the file that Multus names, where the runtime takes Multus.
 func (j *judge) byMultus() *file {
 	e := j.effective()
-	if e == nil || !e.list.Multus() || !e.list.Handover().Names() {
+	if e == nil || !e.list.Multus() || !e.list.MultusConfig().NamesNetwork() {
 		return nil
 	}
 	if f := j.delegate(e); f != nil {
@@ -201,7 +201,7 @@ func (j *judge) head(files []*file) *file {
 func (j *judge) twins(head *file, files []*file) {
 	for _, f := range files {
 		if f != head && copyOf(f, head) && f.guarded() == head.guarded() && !head.own() && !copyName(f.name, head.name) && stem(f.name) != stem(head.name) {
-			j.conflict = fmt.Sprintf("%s and %s are of one network and call the same plugins, and nothing says which of them the network plugin writes", Shown(head.name), Shown(f.name))
+			j.conflict = fmt.Sprintf("%s and %s are of one network and call the same plugins, and nothing says which of them the network plugin writes", QuoteName(head.name), QuoteName(f.name))
 			return
 		}
 	}
@@ -235,7 +235,7 @@ func (j *judge) today(f *file) *file {
 // operator wants nobody knows.
 func (j *judge) outlived() {
 	own := j.intended
-	if own.name != OwnFile || !own.parsed() || j.sourceOf(own) != nil {
+	if own.name != conflist.OwnFile || !own.parsed() || j.sourceOf(own) != nil {
 		return
 	}
 	others := without(j.realFiles(), func(f *file) bool { return f == own || f.role == Benign })
@@ -243,7 +243,7 @@ func (j *judge) outlived() {
 		return
 	}
 	j.intended, j.basis = nil, 0
-	j.conflict = fmt.Sprintf("%s is the guard's copy of a file of network %q that is no longer there", OwnFile, own.list.Name)
+	j.conflict = fmt.Sprintf("%s is the guard's copy of a file of network %q that is no longer there", conflist.OwnFile, own.list.Name)
 }
 
 // sourceOf returns the file that the guard's own copy was made of, or stands for:
@@ -259,13 +259,15 @@ func (j *judge) sourceOf(own *file) *file {
 
 // strayCopy reports whether a file is the guard's own copy without the guard: it has
 // no use, and wins.
-func (j *judge) strayCopy(f *file) bool { return f.name == OwnFile && f.parsed() && !f.guarded() }
+func (j *judge) strayCopy(f *file) bool {
+	return f.name == conflist.OwnFile && f.parsed() && !f.guarded()
+}
 
 // delegate returns the file that a file of Multus hands pods on to, nil if it is not
 // in the folder.
 func (j *judge) delegate(multus *file) *file {
 	for _, f := range j.files {
-		if f != multus && j.look(f).parsed() && !f.list.Multus() && multus.list.HandsOnTo(f.name, f.list.Name) {
+		if f != multus && j.look(f).parsed() && !f.list.Multus() && multus.list.DelegatesTo(f.name, f.list.Name) {
 			return f
 		}
 	}
@@ -276,7 +278,7 @@ func (j *judge) delegate(multus *file) *file {
 // operator allows beside the others, and none of Multus, which serves none by itself.
 func (j *judge) realFiles() []*file {
 	return j.filter(func(f *file) bool {
-		if f.allowed || !j.in.Waiting && j.look(f).list.Multus() || f.read && f.list.Multus() {
+		if f.allowed || !j.in.DuringAdd && j.look(f).list.Multus() || f.read && f.list.Multus() {
 			return false
 		}
 		return !f.sample() && !j.strayCopy(f) && !multusName(f.name)

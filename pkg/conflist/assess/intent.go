@@ -17,20 +17,20 @@ type Intent struct {
 	// Alone says that no other file may lie ready to take the place of the intended
 	// one, as the scope "any" of the check conflist has it: such a file is no minor
 	// problem then.
-	Alone bool
+	NoOtherFile bool
 	// Record is what guardctl install wrote down; nil where there is no record.
 	Record *Record
 	// Network is the network of the call; "" where nobody called.
 	Network string
 	// Waiting says that a pod waits for the answer: no more files are read than
 	// needed, and a file that was written in the last two seconds refuses nothing.
-	Waiting bool
+	DuringAdd bool
 	// Uninstalled says that guardctl uninstall took the guard out of the folder, so
 	// that the guard is not missed.
 	Uninstalled bool
 	// Flags are appended to the commands of guardctl conf, InstallFlags to guardctl install:
 	// those by which the operator told guardctl about the node. Both begin with a blank.
-	Flags, InstallFlags string
+	ConfFlags, InstallFlags string
 	// Attachments are the networks that Multus attaches pods to beside their own, as far
 	// as the node knows them.
 	Attachments []Attachment
@@ -58,12 +58,12 @@ type Record struct {
 	Network string
 	// Same are the other files of the folder that have the bytes that install left in
 	// File: one of them is File under another name, where File itself is gone.
-	Same []string
+	SameContent []string
 	// Placement is where install put the guard: "inline", "own" or "bookend"; "" is inline.
 	Placement string
 	// Named says that the operator named the file, and that it is intended though it
 	// is a sample.
-	Named bool
+	NamedByOperator bool
 }
 
 // A Basis says what decided which file is the intended one, strongest first.

@@ -58,7 +58,7 @@ func TestMayLeave(t *testing.T) {
 		"what makes nothing load": {map[string]string{"05-old.conflist": broken, "10-flannel.conflist": flannelGuarded}, assess.Intent{}, "05-old.conflist", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := assessed(t, c.files, conflist.NewRuntime(conflist.Containerd), c.in).MayLeave(strings.Fields(c.leave)...)
+			err := assessed(t, c.files, conflist.NewRuntime(conflist.Containerd), c.in).CheckQuarantine(strings.Fields(c.leave)...)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -70,7 +70,7 @@ func TestMayLeave(t *testing.T) {
 func TestMayLeaveNothing(t *testing.T) {
 	in := assess.Intent{Record: &assess.Record{File: "10-flannel.conflist"}}
 	a := assessed(t, map[string]string{"05-weave.conflist": weave, "10-flannel.conflist": broken}, conflist.NewRuntime(conflist.CRIO), in)
-	if err := a.MayLeave("05-weave.conflist"); a.Role("05-weave.conflist") != assess.Rogue || err == nil || !strings.Contains(err.Error(), "without it no pod could start") {
+	if err := a.CheckQuarantine("05-weave.conflist"); a.Role("05-weave.conflist") != assess.Rogue || err == nil || !strings.Contains(err.Error(), "without it no pod could start") {
 		t.Errorf("a %s, error %v", a.Role("05-weave.conflist"), err)
 	}
 }

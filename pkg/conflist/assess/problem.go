@@ -11,9 +11,9 @@ type Problem struct {
 	File string
 	// What completes a sentence that begins with the file or the folder; Evidence and
 	// Pods, which may be "", are clauses: how that is known, and what it means for pods.
-	What, Evidence, Pods string
+	What, Evidence, Impact string
 	// Keep is the file that must stay, "" if none is concerned.
-	Keep string
+	MustStay string
 	// Command is the one command that mends it, "" where no command is safe; Remedy
 	// says in words what to do then, or beside the command.
 	Command, Remedy string
@@ -22,14 +22,14 @@ type Problem struct {
 	// Unknown marks what could not be told.
 	Unknown bool
 	// Passing marks a file that was written just now, while a pod waits.
-	Passing bool
+	JustWritten bool
 }
 
 // Sentence returns what happened, the evidence and the consequence, as a clause that
 // follows the name of the file.
 func (p Problem) Sentence() string {
 	clauses := []string{p.What}
-	for _, c := range []string{p.Evidence, p.Pods} {
+	for _, c := range []string{p.Evidence, p.Impact} {
 		if c != "" {
 			clauses = append(clauses, c)
 		}
@@ -42,8 +42,8 @@ func (p Problem) Advice() string {
 	var all []string
 	if p.Command != "" {
 		command := "Run " + p.Command
-		if p.Keep != "" {
-			command += ", and keep " + p.Keep
+		if p.MustStay != "" {
+			command += ", and keep " + p.MustStay
 		}
 		all = append(all, command+".")
 	}
@@ -58,17 +58,17 @@ type Kind string
 
 // The kinds.
 const (
-	NothingLoaded    Kind = "nothing-loaded"       // no pod can start
-	RogueInUse       Kind = "rogue-in-use"         // another file takes the place of the intended one
-	RogueAttached    Kind = "rogue-attached"       // pods are attached to another network as well
-	RogueWaiting     Kind = "rogue-waiting"        // another file could take its place
-	CopyInUse        Kind = "copy-in-use"          // a copy takes its place, of the same network
-	SourceInUse      Kind = "source-in-use"        // what it was made of takes its place, without the guard
-	GuardMissing     Kind = "guard-missing"        // pods get the intended network without the guard
-	IntendedRefused  Kind = "intended-refused"     // the runtime refuses the intended file
-	OwnCopyDiffers   Kind = "own-copy-differs"     // the guard's own copy is not what its source is now
-	IntentUnknown    Kind = "intent-unknown"       // nobody can tell which file is intended
-	MultusIncomplete Kind = "multus-incomplete"    // Multus waits for what is not there
-	Unguarded        Kind = "attachment-unguarded" // Multus attaches pods to it without the guard
-	Unreadable       Kind = "unreadable"           // this user may not read it
+	NothingLoaded       Kind = "nothing-loaded"       // no pod can start
+	RogueInUse          Kind = "rogue-in-use"         // another file takes the place of the intended one
+	RogueAttached       Kind = "rogue-attached"       // pods are attached to another network as well
+	RogueWaiting        Kind = "rogue-waiting"        // another file could take its place
+	CopyInUse           Kind = "copy-in-use"          // a copy takes its place, of the same network
+	SourceInUse         Kind = "source-in-use"        // what it was made of takes its place, without the guard
+	GuardMissing        Kind = "guard-missing"        // pods get the intended network without the guard
+	IntendedRefused     Kind = "intended-refused"     // the runtime refuses the intended file
+	OwnCopyDiffers      Kind = "own-copy-differs"     // the guard's own copy is not what its source is now
+	IntentUnknown       Kind = "intent-unknown"       // nobody can tell which file is intended
+	MultusIncomplete    Kind = "multus-incomplete"    // Multus waits for what is not there
+	AttachmentUnguarded Kind = "attachment-unguarded" // Multus attaches pods to it without the guard
+	Unreadable          Kind = "unreadable"           // this user may not read it
 )

@@ -26,7 +26,7 @@ func (j *judge) findProblems() {
 	}
 	j.multus()
 	j.attachments()
-	if j.in.Alone {
+	if j.in.NoOtherFile {
 		j.notAlone()
 	}
 }
@@ -36,7 +36,7 @@ func (j *judge) findProblems() {
 func (j *judge) notAlone() {
 	for i := range j.problems {
 		p := &j.problems[i]
-		if (p.Kind == RogueWaiting || p.Kind == RogueInUse) && p.Minor && !p.Passing {
+		if (p.Kind == RogueWaiting || p.Kind == RogueInUse) && p.Minor && !p.JustWritten {
 			p.Minor = false
 			p.What += `, and the scope "any" of the check conflist allows no other file`
 		}
@@ -55,7 +55,7 @@ func (j *judge) unreadable() {
 	var names []string
 	for _, f := range j.files {
 		if f.unreadable() {
-			names = append(names, Shown(f.name))
+			names = append(names, QuoteName(f.name))
 		}
 	}
 	j.add(Problem{
@@ -70,19 +70,19 @@ func (j *judge) nothingLoaded() {
 	if j.sel.Err == nil || j.sel.Runtime.Kind == 0 {
 		return
 	}
-	p := Problem{Kind: NothingLoaded, What: "gives no network: " + plain(j.sel.Err), Pods: "no pod can start"}
+	p := Problem{Kind: NothingLoaded, What: "gives no network: " + plain(j.sel.Err), Impact: "no pod can start"}
 	if f := j.stopper(); f != nil {
 		p.File, p.What = f.name, fmt.Sprintf("is refused by %s (%v), which then loads nothing from the folder", j.title(), f.refused)
 		switch {
 		case f == j.intended:
-			p.Keep, p.Remedy = j.path(f), "correct the file, or let the network plugin write it again"
+			p.MustStay, p.Remedy = j.path(f), "correct the file, or let the network plugin write it again"
 			if f.own() {
 				p.Command, p.Remedy = j.install(), ""
 			}
 		case f.role == Rogue:
 			p.What = fmt.Sprintf("is a rogue: %s refuses it (%v), and then loads nothing from the folder", j.title(), f.refused)
-			p.Evidence, p.Pods = j.evidence(f), fmt.Sprintf("no pod can start after the next reload, not even by %s", Shown(j.intended.name))
-			p.Keep = j.path(j.intended)
+			p.Evidence, p.Impact = j.evidence(f), fmt.Sprintf("no pod can start after the next reload, not even by %s", QuoteName(j.intended.name))
+			p.MustStay = j.path(j.intended)
 			j.quarantine(&p)
 		default:
 			p.Remedy = "correct the file if it is the one of the network plugin; put it in quarantine if it is not"
@@ -91,7 +91,7 @@ func (j *judge) nothingLoaded() {
 	} else if p.Remedy = "see whether the network plugin is installed; guardctl conf list shows what was put away here"; j.named() {
 		p.Remedy = fmt.Sprintf("put the file of network %q back, or correct cni_default_network in the configuration of CRI-O", j.sel.Runtime.DefaultNetwork)
 	}
-	if j.sel.Runtime.Kind == conflist.CRIO && j.in.Network != "" || j.in.Waiting && j.sel.Runtime.Kind != conflist.Containerd {
+	if j.sel.Runtime.Kind == conflist.CRIO && j.in.Network != "" || j.in.DuringAdd && j.sel.Runtime.Kind != conflist.Containerd {
 		p.Minor = true // the runtime has just called
 	}
 	j.add(p)
@@ -118,9 +118,9 @@ func (j *judge) intendedRefused() {
 		return
 	}
 	p := Problem{
-		Kind: IntendedRefused, File: f.name, Keep: j.path(f), Minor: j.in.Waiting,
+		Kind: IntendedRefused, File: f.name, MustStay: j.path(f), Minor: j.in.DuringAdd,
 		What:   fmt.Sprintf("is the intended file, and %s refuses it (%v)", j.title(), f.refused),
-		Pods:   "the runtime takes another file, or none, until that is mended",
+		Impact: "the runtime takes another file, or none, until that is mended",
 		Remedy: "install what the file needs, or correct it; it must stay",
 	}
 	if f.own() && !f.parsed() {
@@ -137,7 +137,7 @@ func (j *judge) unknown() {
 	var candidates []string
 	for _, f := range j.files {
 		if f.role == Unknown {
-			candidates = append(candidates, fmt.Sprintf("%s (%s)", Shown(f.name), describe(f)))
+			candidates = append(candidates, fmt.Sprintf("%s (%s)", QuoteName(f.name), describe(f)))
 		}
 	}
 	if len(candidates) < 2 && j.conflict == "" {
@@ -149,7 +149,7 @@ func (j *judge) unknown() {
 		Remedy: decides,
 	}
 	if e := j.effective(); e != nil {
-		p.Pods = fmt.Sprintf("%s takes %s (%s)", j.title(), Shown(e.name), describe(e))
+		p.Impact = fmt.Sprintf("%s takes %s (%s)", j.title(), QuoteName(e.name), describe(e))
 	}
 	if j.conflict != "" {
 		p.Evidence = j.conflict

@@ -18,10 +18,10 @@ func (j *judge) guardMissing() {
 	}
 	if to := j.delegate(e); e.list.Multus() && to != nil && to.guarded() {
 		j.add(Problem{
-			Kind: GuardMissing, File: e.name, Keep: j.path(e),
-			What:     fmt.Sprintf("is Multus's file, and has a copy of %s (below delegates), in which cni-guard is not", Shown(to.name)),
-			Evidence: fmt.Sprintf("the copy calls %s", shownAll(e.list.Handover().DelegatePlugins)),
-			Pods:     "pods start without the guard",
+			Kind: GuardMissing, File: e.name, MustStay: j.path(e),
+			What:     fmt.Sprintf("is Multus's file, and has a copy of %s (below delegates), in which cni-guard is not", QuoteName(to.name)),
+			Evidence: fmt.Sprintf("the copy calls %s", shownAll(e.list.MultusConfig().DelegatePlugins)),
+			Impact:   "pods start without the guard",
 			Remedy:   "restart the pod of Multus on this node, which makes the copy again",
 		})
 		return
@@ -31,17 +31,17 @@ func (j *judge) guardMissing() {
 		return
 	}
 	p := Problem{
-		Kind: GuardMissing, File: j.intended.name, Keep: j.path(j.intended), Command: j.install(),
-		What: "is the intended file, and cni-guard is not among its plugins",
-		Pods: "pods start without the guard",
+		Kind: GuardMissing, File: j.intended.name, MustStay: j.path(j.intended), Command: j.install(),
+		What:   "is the intended file, and cni-guard is not among its plugins",
+		Impact: "pods start without the guard",
 	}
 	switch {
 	case len(elsewhere) > 0:
-		p.Evidence = fmt.Sprintf("the guard is in %s, which pods do not get", Shown(elsewhere[0].name))
+		p.Evidence = fmt.Sprintf("the guard is in %s, which pods do not get", QuoteName(elsewhere[0].name))
 	case j.in.Record.File == j.intended.name:
 		p.Evidence = "guardctl install put it there; somebody, most likely the network plugin, has rewritten the file since"
 	default:
-		p.Evidence = fmt.Sprintf("guardctl install put cni-guard into %s, which is gone", Shown(j.in.Record.File))
+		p.Evidence = fmt.Sprintf("guardctl install put cni-guard into %s, which is gone", QuoteName(j.in.Record.File))
 		j.replaced(&p)
 	}
 	j.add(p)
@@ -50,12 +50,12 @@ func (j *judge) guardMissing() {
 // replaced withdraws the command where the file with the guard is gone and pods get one
 // of another network: guardctl install refuses to guard it unless it is named.
 func (j *judge) replaced(p *Problem) {
-	to, gone := j.intended, Shown(j.in.Record.File)
+	to, gone := j.intended, QuoteName(j.in.Record.File)
 	named := fmt.Sprintf("run guardctl install --file %s%s", quote(to.name), j.in.InstallFlags)
 	switch {
-	case to.sample() && !j.in.Record.Named:
-		p.What, p.Command, p.Keep = "is a sample that comes with a package, and pods get it", "", ""
-		p.Pods = "pods start without the guard, on a network that serves no cluster"
+	case to.sample() && !j.in.Record.NamedByOperator:
+		p.What, p.Command, p.MustStay = "is a sample that comes with a package, and pods get it", "", ""
+		p.Impact = "pods start without the guard, on a network that serves no cluster"
 		p.Remedy = fmt.Sprintf("see why %s is gone: the network plugin writes it when its pod starts on this node; to guard the sample, %s", gone, named)
 	case j.basis != ByRecord && j.basis != ByOperator:
 		p.What, p.Command = "is the file that pods get, and cni-guard is not among its plugins", ""
@@ -69,7 +69,7 @@ func (j *judge) delegateGuarded(f *file) bool {
 	if !f.list.Multus() {
 		return false
 	}
-	if copied := f.list.Handover().DelegatePlugins; len(copied) > 0 {
+	if copied := f.list.MultusConfig().DelegatePlugins; len(copied) > 0 {
 		return slices.Contains(copied, conflist.GuardType)
 	}
 	to := j.delegate(f)
@@ -86,11 +86,11 @@ func (j *judge) ownDiffers() {
 	if source == nil || source.refused != nil && !source.parsed() {
 		return
 	}
-	if how := own.list.Differs(source.list); how != "" {
+	if how := own.list.Difference(source.list); how != "" {
 		j.add(Problem{
-			Kind: OwnCopyDiffers, File: own.name, Keep: j.path(source), Command: j.install(), Minor: j.in.Waiting || j.in.Network != "",
-			What: fmt.Sprintf("is the copy with cni-guard in it, and differs from %s, which was changed since: it %s", j.pathShown(source), how),
-			Pods: "pods get what is in the copy",
+			Kind: OwnCopyDiffers, File: own.name, MustStay: j.path(source), Command: j.install(), Minor: j.in.DuringAdd || j.in.Network != "",
+			What:   fmt.Sprintf("is the copy with cni-guard in it, and differs from %s, which was changed since: it %s", j.pathShown(source), how),
+			Impact: "pods get what is in the copy",
 		})
 	}
 }
@@ -101,7 +101,7 @@ func (j *judge) install() string {
 	if j.in.Record != nil {
 		placement = j.in.Record.Placement
 	}
-	if j.intended != nil && j.intended.name == OwnFile {
+	if j.intended != nil && j.intended.name == conflist.OwnFile {
 		placement = "own"
 	}
 	if placement == "" || placement == "inline" {

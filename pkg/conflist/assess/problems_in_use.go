@@ -19,21 +19,21 @@ import (
 func (j *judge) othersInUse() {
 	e := j.effective()
 	if e != nil && !j.right(e) {
-		p := Problem{File: e.name, Keep: j.path(j.intended), Evidence: j.evidence(e)}
+		p := Problem{File: e.name, MustStay: j.path(j.intended), Evidence: j.evidence(e)}
 		switch {
 		case e.role == Rogue && copyOf(e, j.intended):
 			p.Kind, p.Minor = CopyInUse, j.in.Network != ""
 			p.What = fmt.Sprintf("is a copy of %s, and takes its place", j.portrait(j.intended))
-			p.Pods = fmt.Sprintf("pods get what is in the copy, also when %s changes", Shown(j.intended.name))
+			p.Impact = fmt.Sprintf("pods get what is in the copy, also when %s changes", QuoteName(j.intended.name))
 			j.quarantine(&p)
 		case e.role == Benign:
 			p.Kind, p.Minor, p.Command = SourceInUse, j.in.Network != "", j.install()
 			p.What = fmt.Sprintf("sorts before %s, which was made of it, and %s takes it", j.portrait(j.intended), j.title())
-			p.Pods = "pods get the same network, and start without the guard"
+			p.Impact = "pods get the same network, and start without the guard"
 		case e.role == Rogue:
 			p.Kind = RogueInUse
 			p.What = fmt.Sprintf("is the rogue: the next pods get it from %s instead of %s", j.title(), j.portrait(j.intended))
-			p.Pods = "pods that get it cannot reach the others, and stay unreachable until they are recreated"
+			p.Impact = "pods that get it cannot reach the others, and stay unreachable until they are recreated"
 			j.quarantine(&p)
 		default:
 			p.Kind, p.Unknown = IntentUnknown, true
@@ -50,7 +50,7 @@ func (j *judge) othersInUse() {
 		case f.verdict == conflist.Attached:
 			j.attached(f)
 		case f.at < j.intended.at && f.verdict == conflist.Shadowed && e != nil && e.role == Rogue && (f.refused == nil || j.sel.Runtime.Kind == conflist.Containerd):
-			p := Problem{Kind: RogueInUse, File: f.name, Keep: j.path(j.intended), Evidence: j.evidence(f)}
+			p := Problem{Kind: RogueInUse, File: f.name, MustStay: j.path(j.intended), Evidence: j.evidence(f)}
 			p.What = fmt.Sprintf("is a rogue as well: it sorts before %s, and takes its place once those before it are gone", j.portrait(j.intended))
 			j.quarantine(&p)
 			j.uncertain(f, &p)
@@ -63,9 +63,9 @@ func (j *judge) othersInUse() {
 // attached explains a file that containerd attaches beside the intended one.
 func (j *judge) attached(f *file) {
 	p := Problem{
-		Kind: RogueAttached, File: f.name, Keep: j.path(j.intended), Evidence: j.evidence(f), Unknown: f.role == Unknown,
-		What: fmt.Sprintf("is a rogue: %s attaches every pod to it (max_conf_num is %d) beside %s", j.title(), j.sel.Runtime.MaxConfNum, j.portrait(j.intended)),
-		Pods: "every pod has one more interface and network",
+		Kind: RogueAttached, File: f.name, MustStay: j.path(j.intended), Evidence: j.evidence(f), Unknown: f.role == Unknown,
+		What:   fmt.Sprintf("is a rogue: %s attaches every pod to it (max_conf_num is %d) beside %s", j.title(), j.sel.Runtime.MaxConfNum, j.portrait(j.intended)),
+		Impact: "every pod has one more interface and network",
 	}
 	p.Remedy = "set max_conf_num = 1 in the configuration of containerd if pods are to have one network"
 	if f.role == Rogue {
@@ -84,7 +84,7 @@ func (j *judge) othersWaiting() {
 		if f.role != Rogue || f.inUse() || stops || j.explained(f) {
 			continue
 		}
-		p := Problem{Kind: RogueWaiting, File: f.name, Keep: j.path(j.intended), Evidence: j.evidence(f), Minor: true}
+		p := Problem{Kind: RogueWaiting, File: f.name, MustStay: j.path(j.intended), Evidence: j.evidence(f), Minor: true}
 		switch {
 		case !f.read:
 			p.What = "lies ready to take the place of " + j.portrait(j.intended)
@@ -96,7 +96,7 @@ func (j *judge) othersWaiting() {
 			p.What = "lies ready to take the place of " + j.portrait(j.intended)
 		}
 		if j.harmless(f.name) {
-			p.Command = "guardctl conf quarantine " + j.path(f) + j.in.Flags
+			p.Command = "guardctl conf quarantine " + j.path(f) + j.in.ConfFlags
 		} else {
 			p.Remedy = "see first to what keeps pods from the intended network, and run guardctl conf again"
 		}
@@ -123,7 +123,7 @@ func (j *judge) quarantine(p *Problem) {
 		for i, name := range away {
 			away[i] = quote(j.sel.Path(name))
 		}
-		p.Command = "guardctl conf quarantine " + strings.Join(away, " ") + j.in.Flags
+		p.Command = "guardctl conf quarantine " + strings.Join(away, " ") + j.in.ConfFlags
 		return
 	}
 	if p.Remedy == "" {
@@ -148,10 +148,10 @@ func (j *judge) uncertain(f *file, p *Problem) {
 	p.Minor = true
 	if called && j.named() {
 		p.What = fmt.Sprintf("has the network of cni_default_network (%q), though CRI-O has just called network %q", r.DefaultNetwork, j.in.Network)
-		p.Pods = "the next pods get it if CRI-O takes it then"
+		p.Impact = "the next pods get it if CRI-O takes it then"
 	} else if called {
 		p.What = fmt.Sprintf("sorts before %s, though CRI-O has just called network %q", j.portrait(j.intended), j.in.Network)
-		p.Pods = "the next pods get it if CRI-O takes it then"
+		p.Impact = "the next pods get it if CRI-O takes it then"
 	} else {
 		p.What = fmt.Sprintf("takes the place of %s if %s takes it: that depends on the versions of CNI that its plugins know", j.portrait(j.intended), j.title())
 	}
@@ -162,7 +162,7 @@ func (j *judge) uncertain(f *file, p *Problem) {
 // that is just being written. It is asked after the file was read. A time in the
 // future is that of a clock that was set, and old.
 func (j *judge) passing(f *file, p *Problem) {
-	if !j.in.Waiting {
+	if !j.in.DuringAdd {
 		return
 	}
 	info, err := os.Lstat(j.sel.Path(f.name))
@@ -175,7 +175,7 @@ func (j *judge) passing(f *file, p *Problem) {
 			return
 		}
 		p.What = "is just being written, and if it stays: " + p.What
-		p.Minor, p.Passing = true, true
+		p.Minor, p.JustWritten = true, true
 		p.Command, p.Remedy = "guardctl conf", "it says whether the file is the rogue"
 	}
 }

@@ -17,20 +17,20 @@ import (
 // multus says what Multus, where the runtime takes it, waits for in vain.
 func (j *judge) multus() {
 	e := j.effective()
-	if e == nil || !e.list.Multus() || j.in.Waiting {
+	if e == nil || !e.list.Multus() || j.in.DuringAdd {
 		return
 	}
-	p := Problem{Kind: MultusIncomplete, File: e.name, Pods: "no pod can start"}
-	h := e.list.Handover()
+	p := Problem{Kind: MultusIncomplete, File: e.name, Impact: "no pod can start"}
+	h := e.list.MultusConfig()
 	switch {
 	case j.in.DaemonGone != "":
 		p.What = "is Multus's file, and Multus is not there any more: " + j.in.DaemonGone
 		p.Remedy = "let Multus's DaemonSet run on this node; if Multus was removed from the cluster on purpose, its file was left behind, and is to be removed with it"
-	case h.Readiness != "" && j.here(h.Readiness) && !j.there(h.Readiness):
-		p.What = fmt.Sprintf("is Multus's file, and Multus waits on every ADD for %s, which is not there", Shown(h.Readiness))
+	case h.ReadinessFile != "" && j.here(h.ReadinessFile) && !j.there(h.ReadinessFile):
+		p.What = fmt.Sprintf("is Multus's file, and Multus waits on every ADD for %s, which is not there", QuoteName(h.ReadinessFile))
 		p.Remedy = "see why the network plugin does not write that file; guardctl conf list shows whether it was put away"
 	case h.Delegate == "" && h.ClusterNetwork != "" && filepath.IsAbs(h.ClusterNetwork) && j.here(h.ClusterNetwork) && j.delegate(e) == nil:
-		p.What = fmt.Sprintf("is Multus's file, and hands pods on to %s, which is not there", Shown(h.ClusterNetwork))
+		p.What = fmt.Sprintf("is Multus's file, and hands pods on to %s, which is not there", QuoteName(h.ClusterNetwork))
 		p.Remedy = "see why the network plugin does not write that file; guardctl conf list shows whether it was put away"
 	default:
 		return
@@ -49,13 +49,13 @@ func (j *judge) attachments() {
 			continue
 		}
 		p := Problem{
-			Kind: Unguarded, Minor: true,
-			What:   fmt.Sprintf("is not all that pods get: Multus attaches them to %s, and cni-guard is not among its plugins", Describe(a.Network, a.Plugins)),
-			Pods:   "when the sandbox of such a pod is lost, its interface there is deleted wherever the path leads then",
+			Kind: AttachmentUnguarded, Minor: true,
+			What:   fmt.Sprintf("is not all that pods get: Multus attaches them to %s, and cni-guard is not among its plugins", DescribeNetwork(a.Network, a.Plugins)),
+			Impact: "when the sandbox of such a pod is lost, its interface there is deleted wherever the path leads then",
 			Remedy: `add {"type": "cni-guard"} as the last plugin to the list in the config of that NetworkAttachmentDefinition; a single plugin has to become a list for that`,
 		}
 		if a.IfName != "" {
-			p.Evidence = fmt.Sprintf("a pod of this node had it as %s", Shown(a.IfName))
+			p.Evidence = fmt.Sprintf("a pod of this node had it as %s", QuoteName(a.IfName))
 		}
 		j.add(p)
 	}

@@ -17,19 +17,19 @@ type Product struct {
 	// lower case, by which it is recognized.
 	Signs []string
 	// Writes says what becomes of an entry that is added to its file.
-	Writes Writing
+	Entry EntryFate
 	// Template is where the entry can be added for good; "" where there is no such
 	// place.
 	Template string
 }
 
 // A Writing says what becomes of an entry that somebody adds to a product's file.
-type Writing uint8
+type EntryFate uint8
 
 // The zero Writing is not known.
 const (
-	Kept      Writing = iota + 1 // the product changes a file that is there, and keeps the entry
-	Rewritten                    // the product writes the file again when it starts, without the entry
+	EntryKept EntryFate = iota + 1 // the product changes a file that is there, and keeps the entry
+	EntryLost                      // the product writes the file again when it starts, without the entry
 )
 
 // Products returns the table. The first product with a sign that fits is taken, so
@@ -37,38 +37,38 @@ const (
 // manifests and installers, as of 2026; kindnet, k3s and kube-router were run.
 func Products() []Product {
 	return []Product{
-		{"Cilium", []string{"cilium"}, Rewritten, "the file of cni.customConf and cni.configMap (Helm)"},
-		{"Istio", []string{"istio"}, Rewritten, ""},
-		{"Linkerd", []string{"linkerd"}, Kept, ""},
-		{"Antrea", []string{"antrea"}, Rewritten, "antrea-cni.conflist in the ConfigMap antrea-config"},
-		{"Multus", []string{"multus"}, Rewritten, ""},
-		{"Calico", []string{"calico"}, Rewritten, "cni_network_config in the ConfigMap calico-config; an installation by the Tigera operator has no such place"},
-		{"Canal", []string{"canal"}, Rewritten, "cni_network_config in the ConfigMap canal-config"},
-		{"k3s", []string{"cbr0-k3s"}, Rewritten, ""},
-		{"flannel", []string{"flannel"}, Rewritten, "cni-conf.json in the ConfigMap kube-flannel-cfg"},
-		{"Weave Net", []string{"weave"}, Kept, ""},
-		{"kindnet", []string{"kindnet"}, Rewritten, ""},
-		{"the AWS VPC CNI", []string{"aws"}, Rewritten, ""},
-		{"the Azure CNI", []string{"azure"}, Rewritten, ""},
-		{"GKE", []string{"gke"}, Rewritten, ""},
-		{"Terway", []string{"terway"}, Rewritten, "10-terway.conf in the ConfigMap eni-config"},
-		{"OVN-Kubernetes", []string{"ovn-k8s", "ovn-kubernetes"}, Rewritten, ""},
-		{"Kube-OVN", []string{"kube-ovn"}, Rewritten, ""},
-		{"kube-router", []string{"kuberouter", "kube-router"}, Kept, "cni-conf.json in the ConfigMap kube-router-cfg"},
-		{"podman", []string{"podman"}, Kept, ""},
-		{"nerdctl", []string{"nerdctl"}, Kept, ""},
-		{"the package of CRI-O", []string{"crio"}, Kept, ""},
-		{"somebody who followed the examples of containerd", []string{"containerd-net"}, Kept, ""},
-		{"MicroShift", []string{"microshift"}, Rewritten, ""},
-		{"minikube", []string{"k8s.conflist"}, Rewritten, ""},
-		{"kubenet", []string{"kubenet"}, Rewritten, ""},
-		{"cni-guard", []string{OwnFile}, Kept, ""},
+		{"Cilium", []string{"cilium"}, EntryLost, "the file of cni.customConf and cni.configMap (Helm)"},
+		{"Istio", []string{"istio"}, EntryLost, ""},
+		{"Linkerd", []string{"linkerd"}, EntryKept, ""},
+		{"Antrea", []string{"antrea"}, EntryLost, "antrea-cni.conflist in the ConfigMap antrea-config"},
+		{"Multus", []string{"multus"}, EntryLost, ""},
+		{"Calico", []string{"calico"}, EntryLost, "cni_network_config in the ConfigMap calico-config; an installation by the Tigera operator has no such place"},
+		{"Canal", []string{"canal"}, EntryLost, "cni_network_config in the ConfigMap canal-config"},
+		{"k3s", []string{"cbr0-k3s"}, EntryLost, ""},
+		{"flannel", []string{"flannel"}, EntryLost, "cni-conf.json in the ConfigMap kube-flannel-cfg"},
+		{"Weave Net", []string{"weave"}, EntryKept, ""},
+		{"kindnet", []string{"kindnet"}, EntryLost, ""},
+		{"the AWS VPC CNI", []string{"aws"}, EntryLost, ""},
+		{"the Azure CNI", []string{"azure"}, EntryLost, ""},
+		{"GKE", []string{"gke"}, EntryLost, ""},
+		{"Terway", []string{"terway"}, EntryLost, "10-terway.conf in the ConfigMap eni-config"},
+		{"OVN-Kubernetes", []string{"ovn-k8s", "ovn-kubernetes"}, EntryLost, ""},
+		{"Kube-OVN", []string{"kube-ovn"}, EntryLost, ""},
+		{"kube-router", []string{"kuberouter", "kube-router"}, EntryKept, "cni-conf.json in the ConfigMap kube-router-cfg"},
+		{"podman", []string{"podman"}, EntryKept, ""},
+		{"nerdctl", []string{"nerdctl"}, EntryKept, ""},
+		{"the package of CRI-O", []string{"crio"}, EntryKept, ""},
+		{"somebody who followed the examples of containerd", []string{"containerd-net"}, EntryKept, ""},
+		{"MicroShift", []string{"microshift"}, EntryLost, ""},
+		{"minikube", []string{"k8s.conflist"}, EntryLost, ""},
+		{"kubenet", []string{"kubenet"}, EntryLost, ""},
+		{"cni-guard", []string{conflist.OwnFile}, EntryKept, ""},
 	}
 }
 
-// Writer returns the product that probably wrote a file; ok is false where nothing
+// ProductOf returns the product that probably wrote a file; ok is false where nothing
 // tells. Types of plugins say more than the names of files, which people choose.
-func Writer(f conflist.File) (p Product, ok bool) {
+func ProductOf(f conflist.File) (p Product, ok bool) {
 	products := Products()
 	for _, word := range append(slices.Clone(f.Plugins), f.Network, f.Name) {
 		word = strings.ToLower(word)
@@ -83,6 +83,6 @@ func Writer(f conflist.File) (p Product, ok bool) {
 
 // author names who probably wrote a file, "" where nothing tells.
 func author(f *file) string {
-	p, _ := Writer(conflist.File{Name: f.name, Network: f.list.Name, Plugins: f.list.Types()})
+	p, _ := ProductOf(conflist.File{Name: f.name, Network: f.list.Name, Plugins: f.list.Types()})
 	return p.Name
 }

@@ -97,7 +97,7 @@ func TestCommandsAreSafe(t *testing.T) {
 			if len(away) == 0 {
 				continue // guardctl install has its own tests
 			}
-			if err := a.MayLeave(away...); err != nil {
+			if err := a.CheckQuarantine(away...); err != nil {
 				t.Fatalf("%v, %+v, by %+v: %q would be refused: %v", files, in, r, p.Command, err)
 			}
 			for _, name := range away {
@@ -145,8 +145,8 @@ func serves(s conflist.Selection, a assess.Assessment, name string, in assess.In
 	if e == nil || intended == nil {
 		return false
 	}
-	l, err := s.Look(name)
-	return err == nil && (e.Network == intended.Network || l.HandsOnTo(intended.Name, intended.Network))
+	l, err := s.Read(name)
+	return err == nil && (e.Network == intended.Network || l.DelegatesTo(intended.Name, intended.Network))
 }
 
 // quarantined returns the names that a command puts away.

@@ -11,7 +11,7 @@ import (
 
 // assignRoles gives each file a role and the reason for it.
 func (j *judge) assignRoles() {
-	j.limited = j.in.Waiting
+	j.limited = j.in.DuringAdd
 	for _, f := range j.files {
 		if f.role == 0 {
 			f.role, f.reason = j.roleOf(f)
@@ -32,7 +32,7 @@ func (j *judge) roleOf(f *file) (Role, string) {
 	case j.intended == nil:
 		return j.roleWithoutIntent(f)
 	case f.inUse() && j.right(f):
-		return Keep, fmt.Sprintf("is Multus's file, and hands pods on to %s", Shown(j.intended.name))
+		return Keep, fmt.Sprintf("is Multus's file, and hands pods on to %s", QuoteName(j.intended.name))
 	}
 	return j.roleBeside(f)
 }
@@ -62,7 +62,7 @@ func (j *judge) roleBeside(f *file) (Role, string) {
 	case j.strayCopy(f) && related(f, in):
 		return Rogue, "is the guard's own copy without the guard"
 	case f.sample() && (f.inUse() || stops):
-		return Rogue, "is a sample, and takes the place of " + Shown(in.name)
+		return Rogue, "is a sample, and takes the place of " + QuoteName(in.name)
 	case f.sample():
 		return Benign, "is a sample, and not in use"
 	case j.named() && !f.inUse() && j.effective() == in:
@@ -70,23 +70,23 @@ func (j *judge) roleBeside(f *file) (Role, string) {
 	case in.own() && !in.parsed() && f.parsed():
 		return Benign, "may be what the guard's own copy was made of"
 	case f.verdict == conflist.Attached && !j.basis.strong():
-		return Unknown, "is attached beside " + Shown(in.name)
+		return Unknown, "is attached beside " + QuoteName(in.name)
 	case f.verdict == conflist.Attached:
-		return Rogue, "is attached beside " + Shown(in.name)
+		return Rogue, "is attached beside " + QuoteName(in.name)
 	case f.parsed() && f.list.Multus() && !f.inUse():
 		return Benign, "is Multus's file, and not in use"
 	case j.isRogueCopy(f):
-		return Rogue, fmt.Sprintf("is a copy of %s, and sorts before it", Shown(in.name))
+		return Rogue, fmt.Sprintf("is a copy of %s, and sorts before it", QuoteName(in.name))
 	case related(f, in) && (contains(in.list, f.list) || in.own()):
-		return Benign, fmt.Sprintf("is what %s was made of", Shown(in.name))
+		return Benign, fmt.Sprintf("is what %s was made of", QuoteName(in.name))
 	case related(f, in) && (contains(f.list, in.list) || f.at > in.at):
-		return Benign, fmt.Sprintf("is of the same network plugin as %s", Shown(in.name))
+		return Benign, fmt.Sprintf("is of the same network plugin as %s", QuoteName(in.name))
 	case !j.basis.strong() && !f.inUse():
 		return Unknown, "is not in use, and nobody said what it is for"
 	case !j.basis.strong():
 		return Unknown, "is in use, and nobody said what it is for"
 	}
-	return Rogue, "is of another network than " + Shown(in.name)
+	return Rogue, "is of another network than " + QuoteName(in.name)
 }
 
 // needsReading reports whether more than the name of a file has to be known, while a
@@ -100,7 +100,7 @@ func (j *judge) needsReading(f *file) bool {
 // of the same name is no copy, but what the list was made of.
 func (j *judge) isRogueCopy(f *file) bool {
 	in := j.intended
-	if f.at > in.at || !f.parsed() || f.list.Name != in.list.Name || in.name == OwnFile || j.convertedFrom(f) {
+	if f.at > in.at || !f.parsed() || f.list.Name != in.list.Name || in.name == conflist.OwnFile || j.convertedFrom(f) {
 		return false
 	}
 	return copyOf(f, in) && (copyName(f.name, in.name) || j.basis == ByRecord || j.basis == ByOperator)
@@ -119,14 +119,14 @@ func (j *judge) waitedFor(f *file) bool {
 	if e == nil || e == f || !e.parsed() || !e.list.Multus() || f.sample() {
 		return false
 	}
-	h := e.list.Handover()
-	if h.Readiness != "" && filepath.Base(h.Readiness) == f.name {
+	h := e.list.MultusConfig()
+	if h.ReadinessFile != "" && filepath.Base(h.ReadinessFile) == f.name {
 		return true
 	}
 	if j.intended != nil && !j.right(e) {
 		return false
 	}
-	if h.Names() {
+	if h.NamesNetwork() {
 		return j.delegate(e) == f
 	}
 	return j.intended == e && j.firstReal() == f

@@ -19,7 +19,7 @@ func (j *judge) basisWords() string {
 		return "its network is the cni_default_network of CRI-O"
 	case ByRecord:
 		if j.in.Record.File != j.intended.name {
-			return fmt.Sprintf("it stands for %s, into which guardctl install put the guard", Shown(j.in.Record.File))
+			return fmt.Sprintf("it stands for %s, into which guardctl install put the guard", QuoteName(j.in.Record.File))
 		}
 		if j.in.Uninstalled && !j.intended.guarded() {
 			return "the guard was in it until guardctl uninstall took it out"
@@ -40,11 +40,11 @@ func (j *judge) basisWords() string {
 
 // evidence says why one file is intended, and what is known of the other.
 func (j *judge) evidence(f *file) string {
-	words := []string{fmt.Sprintf("%s is the intended file: %s", Shown(j.intended.name), j.basisWords())}
+	words := []string{fmt.Sprintf("%s is the intended file: %s", QuoteName(j.intended.name), j.basisWords())}
 	if !f.read {
 		return words[0]
 	}
-	about := fmt.Sprintf("%s has %s", Shown(f.name), describe(f))
+	about := fmt.Sprintf("%s has %s", QuoteName(f.name), describe(f))
 	if f.list.Name != "" && f.list.Name == j.intended.list.Name {
 		about += ", the same name"
 	}
@@ -58,12 +58,14 @@ func (j *judge) evidence(f *file) string {
 }
 
 // portrait names a file with its network and plugins.
-func (j *judge) portrait(f *file) string { return fmt.Sprintf("%s (%s)", Shown(f.name), describe(f)) }
+func (j *judge) portrait(f *file) string {
+	return fmt.Sprintf("%s (%s)", QuoteName(f.name), describe(f))
+}
 
-func describe(f *file) string { return Describe(f.list.Name, f.list.Types()) }
+func describe(f *file) string { return DescribeNetwork(f.list.Name, f.list.Types()) }
 
-// Describe says which network a file has, of which plugins.
-func Describe(network string, plugins []string) string {
+// DescribeNetwork says which network a file has, of which plugins.
+func DescribeNetwork(network string, plugins []string) string {
 	if network == "" && len(plugins) == 0 {
 		return "no network that can be read"
 	}
@@ -73,33 +75,25 @@ func Describe(network string, plugins []string) string {
 func shownAll(words []string) string {
 	all := make([]string, len(words))
 	for i, w := range words {
-		all[i] = Shown(w)
+		all[i] = QuoteName(w)
 	}
 	return strings.Join(all, ", ")
 }
 
-func (j *judge) title() string { return Title(j.sel.Runtime.Kind) }
-
-// Title returns what people call a runtime.
-func Title(k conflist.Kind) string {
-	if k == conflist.CRIO {
-		return "CRI-O"
-	}
-	return k.String()
-}
+func (j *judge) title() string { return j.sel.Runtime.Kind.DisplayName() }
 
 // path names a file of the folder as a shell takes it.
 func (j *judge) path(f *file) string { return quote(j.sel.Path(f.name)) }
 
-func (j *judge) pathShown(f *file) string { return Shown(j.sel.Path(f.name)) }
+func (j *judge) pathShown(f *file) string { return QuoteName(j.sel.Path(f.name)) }
 
 // plain is the text of an error about the folder without its general head.
 func plain(err error) string {
 	return strings.TrimPrefix(err.Error(), conflist.ErrNoNetwork.Error()+": ")
 }
 
-// Shown returns a name as it is, or in quotes where that would not be one word.
-func Shown(name string) string {
+// QuoteName returns a name as it is, or in quotes where that would not be one word.
+func QuoteName(name string) string {
 	if quoted := strconv.Quote(name); quoted != `"`+name+`"` || strings.ContainsAny(name, " \t") {
 		return quoted
 	}

@@ -25,7 +25,7 @@ func FuzzInsert(f *testing.F) {
 	f.Add([]byte(`{"name":"n","plugins":[{"type":"p","Type":"cni-guard"}]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		list, err := libcni.NetworkConfFromBytes(doc)
-		for _, at := range []edit.Placement{edit.Last, edit.Both} {
+		for _, at := range []edit.Placement{edit.Last, edit.FirstAndLast} {
 			with, insertErr := edit.Insert(doc, []byte(entry), at)
 			switch {
 			case err != nil && insertErr == nil:

@@ -17,8 +17,8 @@ type Placement uint8
 
 // The placements.
 const (
-	Last Placement = iota // last: the last on ADD, the first on DEL
-	Both                  // last, and first as well ("bookend"): it sees ADD before the others act
+	Last         Placement = iota // last: the last on ADD, the first on DEL
+	FirstAndLast                  // last, and first as well ("bookend"): it sees ADD before the others act
 )
 
 // Insert puts an entry of the guard into a conflist, written as the others are.
@@ -46,7 +46,7 @@ func Insert(doc, entry []byte, at Placement) ([]byte, error) {
 	if last == nil {
 		last = l.style(entry)
 	}
-	if at == Both && first == nil {
+	if at == FirstAndLast && first == nil {
 		first = l.style(entry)
 	}
 	return made(l.insert(first, last))
@@ -69,7 +69,7 @@ func checkEntry(entry []byte) error {
 func (l layout) placed(at Placement) bool {
 	n := len(l.entries)
 	for i, e := range l.entries {
-		if e.guard != (i == n-1 || at == Both && i == 0) {
+		if e.guard != (i == n-1 || at == FirstAndLast && i == 0) {
 			return false
 		}
 	}
@@ -82,7 +82,7 @@ func (l layout) present(at Placement) (first, last []byte) {
 	for i, e := range slices.Backward(l.entries) {
 		switch {
 		case !e.guard:
-		case i == 0 && at == Both && n > 1:
+		case i == 0 && at == FirstAndLast && n > 1:
 			first = l.doc[e.from:e.to]
 		case last == nil:
 			last = l.doc[e.from:e.to]

@@ -38,9 +38,9 @@ func TestThereAlready(t *testing.T) {
 		{"first", own + `,{"type":"p"},{"type":"q"}`, edit.Last, `{"type":"p"},{"type":"q"},` + own},
 		{"between", `{"type":"p"}, ` + own + `,{"type":"q"}`, edit.Last, `{"type":"p"},{"type":"q"},` + own},
 		{"at both ends", own + `,{"type":"p"},{"type":"cni-guard"}`, edit.Last, `{"type":"p"},{"type":"cni-guard"}`},
-		{"at both ends, as asked for", own + `,{"type":"p"}, {"type":"cni-guard"}`, edit.Both, own + `,{"type":"p"}, {"type":"cni-guard"}`},
-		{"last, and first is asked for", `{"type":"p"},` + own, edit.Both, `{"type":"cni-guard","mode":"audit"},{"type":"p"},` + own},
-		{"first, and last is asked for", own + `,{"type":"p"}`, edit.Both, own + `,{"type":"p"},{"type":"cni-guard","mode":"audit"}`},
+		{"at both ends, as asked for", own + `,{"type":"p"}, {"type":"cni-guard"}`, edit.FirstAndLast, own + `,{"type":"p"}, {"type":"cni-guard"}`},
+		{"last, and first is asked for", `{"type":"p"},` + own, edit.FirstAndLast, `{"type":"cni-guard","mode":"audit"},{"type":"p"},` + own},
+		{"first, and last is asked for", own + `,{"type":"p"}`, edit.FirstAndLast, own + `,{"type":"p"},{"type":"cni-guard","mode":"audit"}`},
 		{"in disguise", `{"type":"p"},{"\u0074ype":"cni-gu\u0061rd"},{"type":"q"}`, edit.Last, `{"type":"p"},{"type":"q"},{"\u0074ype":"cni-gu\u0061rd"}`},
 		{"too often", own + `,` + own + `,{"type":"p"},` + own + `,{"type":"cni-guard"},{"type":"q"}`, edit.Last, `{"type":"p"},{"type":"q"},{"type":"cni-guard"}`},
 	} {
@@ -62,7 +62,7 @@ func TestAlone(t *testing.T) {
 	if got, err := edit.Insert(doc, []byte(entry), edit.Last); err != nil || string(got) != string(doc) {
 		t.Errorf("Insert made %s, %v", got, err)
 	}
-	if got, err := edit.Insert(doc, []byte(entry), edit.Both); err == nil {
+	if got, err := edit.Insert(doc, []byte(entry), edit.FirstAndLast); err == nil {
 		t.Errorf("Insert made %s", got)
 	}
 }

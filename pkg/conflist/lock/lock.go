@@ -30,7 +30,7 @@ var ErrHeld = errors.New("another guardctl changes it at this moment: wait until
 // releases the lock when the process ends, however it ends.
 //
 // An ordinary user, who cannot write to [Dir], locks the folder itself.
-func Folder(dir string) (release func(), err error) {
+func ConfDir(dir string) (release func(), err error) {
 	f, err := open(dir)
 	if err == nil {
 		err = take(f)

@@ -20,25 +20,25 @@ func TestFolder(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	release, err := lock.Folder(dir)
+	release, err := lock.ConfDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lock.Folder(link); !errors.Is(err, lock.ErrHeld) {
+	if _, err := lock.ConfDir(link); !errors.Is(err, lock.ErrHeld) {
 		t.Errorf("by another path: %v", err)
 	}
-	other, err := lock.Folder(t.TempDir())
+	other, err := lock.ConfDir(t.TempDir())
 	if err != nil {
 		t.Errorf("another folder: %v", err)
 	}
 	other()
 	release()
-	again, err := lock.Folder(link)
+	again, err := lock.ConfDir(link)
 	if err != nil {
 		t.Fatalf("after the release: %v", err)
 	}
 	again()
-	if _, err := lock.Folder(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := lock.ConfDir(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
@@ -55,7 +55,7 @@ func TestFolderLockedByAnybody(t *testing.T) {
 	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	release, err := lock.Folder(dir)
+	release, err := lock.ConfDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestOnlyRoot(t *testing.T) {
 	if err := os.MkdirAll(lock.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	release, err := lock.Folder(t.TempDir())
+	release, err := lock.ConfDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func open(path string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder of configurations: %w", err)
 	}
-	release, err := lock.Folder(path)
+	release, err := lock.ConfDir(path)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

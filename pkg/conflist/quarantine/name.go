@@ -4,7 +4,6 @@ package quarantine
 
 import (
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -40,13 +39,4 @@ func original(quarantined string) (name string, ok bool) {
 		}
 	}
 	return quarantined[:i], true
-}
-
-// loadable tells the names that runtimes load.
-func loadable(name string) bool {
-	switch filepath.Ext(name) {
-	case ".conf", ".conflist", ".json":
-		return true
-	}
-	return false
 }

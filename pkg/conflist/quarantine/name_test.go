@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // FuzzName holds that no name in quarantine is loadable, and that the name from
@@ -16,17 +18,17 @@ func FuzzName(f *testing.F) {
 		f.Add(name, 12)
 	}
 	f.Fuzz(func(t *testing.T, name string, n int) {
-		if _, ok := original(name); ok && loadable(name) {
+		if _, ok := original(name); ok && conflist.Loadable(name) {
 			t.Errorf("%q is in quarantine, and loaded", name)
 		}
-		if name == "" || n < 1 || !loadable(name) {
+		if name == "" || n < 1 || !conflist.Loadable(name) {
 			return
 		}
 		if got, ok := original(nameIn(name, n)); !ok || got != name {
 			t.Errorf("%q was %q, %t", nameIn(name, n), got, ok)
 		}
 		for _, other := range []string{nameIn(name, n), nameIn(name, n) + recordSuffix, nameIn(name, n) + recordSuffix + newSuffix} {
-			if loadable(other) {
+			if conflist.Loadable(other) {
 				t.Errorf("%q is loaded", other)
 			}
 		}

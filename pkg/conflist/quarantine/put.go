@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // Put renames a file of the folder so that no runtime loads it, and keeps a record
@@ -62,7 +64,7 @@ func suitable(name string) error {
 	switch {
 	case name != filepath.Base(name) || strings.ContainsRune(name, filepath.Separator):
 		return errors.New("it is no name of a file in the folder")
-	case !loadable(name):
+	case !conflist.Loadable(name):
 		return errors.New("no runtime loads a file of that name, for it does not end in .conf, .conflist or .json: it can stay")
 	}
 	return nil

@@ -34,7 +34,7 @@ type Record struct {
 	Link        string    `json:"link,omitempty"`   // where it leads, if it is a link
 
 	// Trouble says why nothing is known: the record is gone or damaged.
-	Trouble string `json:"trouble,omitempty"`
+	RecordError string `json:"trouble,omitempty"`
 }
 
 // describe makes the record of a file that is about to be put away, or was.
@@ -106,15 +106,15 @@ func (d *folder) read(quarantined string) Record {
 	doc, err := os.ReadFile(d.record(quarantined))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		lost.Trouble = "it has no record"
+		lost.RecordError = "it has no record"
 		return lost
 	case err != nil:
-		lost.Trouble = fmt.Sprintf("its record cannot be read: %v", err)
+		lost.RecordError = fmt.Sprintf("its record cannot be read: %v", err)
 		return lost
 	}
 	var r Record
 	if err := json.Unmarshal(doc, &r); err != nil || r.File != name || r.Quarantined != quarantined {
-		lost.Trouble = "its record is damaged: " + d.record(quarantined)
+		lost.RecordError = "its record is damaged: " + d.record(quarantined)
 		return lost
 	}
 	return r

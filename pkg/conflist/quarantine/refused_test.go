@@ -51,7 +51,7 @@ func TestFolderIsALink(t *testing.T) {
 func TestFolderIsHeld(t *testing.T) {
 	checktest.PrivateNode(t)
 	dir := both(t)
-	release, err := lock.Folder(dir)
+	release, err := lock.ConfDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // Restore gives a file its name back and forgets the record. The name is either
@@ -76,18 +78,18 @@ func (d *folder) find(name string) (Record, error) {
 // finish looks whether a file is back already, and only its record is left.
 func (d *folder) finish(name string, notFound error) (Record, error) {
 	quarantined := name
-	if loadable(name) {
+	if conflist.Loadable(name) {
 		quarantined = nameIn(name, 1)
 		for n := 2; d.there(nameIn(name, n) + recordSuffix); n++ {
 			quarantined = nameIn(name, n)
 		}
 	}
 	r := d.read(quarantined)
-	if loadable(name) && !d.there(quarantined+recordSuffix) && d.there(name) {
+	if conflist.Loadable(name) && !d.there(quarantined+recordSuffix) && d.there(name) {
 		return Record{File: name}, nil
 	}
 	now, err := describe(d.file(r.File))
-	if r.Trouble != "" || err != nil || !now.sameAs(r) {
+	if r.RecordError != "" || err != nil || !now.sameAs(r) {
 		return r, notFound
 	}
 	return r, d.forget(quarantined)
@@ -107,8 +109,8 @@ func (d *folder) mayReturn(r Record, force bool) error {
 		return d.explain(r.Quarantined, err)
 	case force:
 		return nil
-	case r.Trouble != "":
-		return fmt.Errorf("%s: see whether the file is the right one, and use --force", r.Trouble)
+	case r.RecordError != "":
+		return fmt.Errorf("%s: see whether the file is the right one, and use --force", r.RecordError)
 	case !now.sameAs(r):
 		return fmt.Errorf("%s has changed since it was put away (%s): see whether it is still right, and use --force", d.file(r.Quarantined), r.change(now))
 	}

@@ -73,7 +73,7 @@ func ask(ctx context.Context, s site.Site) sandboxes {
 // cannot be read, or is a sample because nothing else is there.
 func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, known sandboxes, stateDir string) (all []Problem) {
 	intended := fileOf(a, a.Intended)
-	if intended == nil || intended.Network == "" || a.Basis == assess.ByExclusion && assess.Sample(*intended) {
+	if intended == nil || intended.Network == "" || a.Basis == assess.ByExclusion && assess.IsSample(*intended) {
 		return nil
 	}
 	now := a.Selection.Effective()
@@ -101,7 +101,7 @@ func onOtherNetwork(c lost.Cached, intended string, helps bool) Problem {
 	p := Problem{Object: podName(c.Pod, c.ContainerID), Problem: assess.Problem{
 		Kind: PodOnOtherNetwork, What: fmt.Sprintf("is attached to network %q, not to %q", c.Network, intended),
 		Evidence: "its attachment is in " + c.Path,
-		Pods:     "it keeps that network, which may lead nowhere, until the pod is recreated",
+		Impact:   "it keeps that network, which may lead nowhere, until the pod is recreated",
 		Remedy:   "stop the pod and start it again",
 	}}
 	if !helps {
@@ -124,8 +124,8 @@ func rightful(s site.Site, a assess.Assessment) map[string]bool {
 		role := a.Role(f.Name)
 		if role == assess.Keep || role == assess.Benign || role == assess.Unknown || f.Verdict == conflist.Attached && role != assess.Rogue {
 			right[f.Network] = true
-			if l, err := a.Selection.Look(f.Name); err == nil && f.Multus() {
-				right[l.Handover().Delegate] = true
+			if l, err := a.Selection.Read(f.Name); err == nil && f.Multus() {
+				right[l.MultusConfig().Delegate] = true
 			}
 		}
 	}
@@ -179,7 +179,7 @@ func olderThanGuard(a assess.Assessment, cached []lost.Cached) []Problem {
 		Kind: PodsUnguarded, Minor: true,
 		What:     "were attached before cni-guard was in the list: " + text,
 		Evidence: "CRI-O deletes a pod by the list that it cached when the pod started",
-		Pods:     "their DEL is not guarded",
+		Impact:   "their DEL is not guarded",
 		Remedy:   "nothing is urgent: each is guarded from its next start on (kubectl rollout restart, or kubectl delete pod -n NAMESPACE NAME)",
 	}}}
 }

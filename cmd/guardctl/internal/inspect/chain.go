@@ -140,7 +140,7 @@ func find(name string, dirs []string) string {
 
 // look looks at one program that is there.
 func (c programsOf) look(ctx context.Context, p program, path string) *Problem {
-	problem := Problem{Object: path, Problem: assess.Problem{File: c.file, Pods: c.harm()}}
+	problem := Problem{Object: path, Problem: assess.Problem{File: c.file, Impact: c.harm()}}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil // it went away just now
@@ -160,7 +160,7 @@ func (c programsOf) look(ctx context.Context, p program, path string) *Problem {
 	versions, err := probe.Version(ctx, path)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		problem.Kind, problem.Unknown, problem.Pods = PluginFails, true, ""
+		problem.Kind, problem.Unknown, problem.Impact = PluginFails, true, ""
 		problem.What, problem.Evidence = c.role(p)+" and does not say in time which versions it knows", err.Error()
 		problem.Remedy = "run CNI_COMMAND=VERSION " + path + " by hand"
 		return &problem
@@ -195,7 +195,7 @@ func (c programsOf) harm() string {
 	if c.kind == conflist.Containerd {
 		return "no pod can start"
 	}
-	return fmt.Sprintf("%s skips %s, or no pod can start", assess.Title(c.kind), c.file)
+	return fmt.Sprintf("%s skips %s, or no pod can start", c.kind.DisplayName(), c.file)
 }
 
 // missing says which programs are in no folder of plugins, and where they are
@@ -204,7 +204,7 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 	elsewhere := map[string][]string{} // by folder
 	for _, p := range missing {
 		problem := Problem{Object: "plugin " + p.name, Problem: assess.Problem{
-			Kind: PluginMissing, File: c.file, Pods: c.harm(),
+			Kind: PluginMissing, File: c.file, Impact: c.harm(),
 			What:     fmt.Sprintf("%s, and is not there", strings.Replace(c.role(p), "is a plugin", "is one", 1)),
 			Evidence: "it is not in " + strings.Join(c.dirs, ", "),
 		}}
@@ -216,7 +216,7 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 		case path != "":
 			dir := filepath.Dir(path)
 			elsewhere[dir] = append(elsewhere[dir], p.name)
-			problem.Evidence += "; it is in " + dir + ", where " + assess.Title(c.kind) + " does not look"
+			problem.Evidence += "; it is in " + dir + ", where " + c.kind.DisplayName() + " does not look"
 			problem.Command = fmt.Sprintf("ln -s %s %s", path, c.dirs[0]+"/")
 			problem.Remedy = "or have the runtime look in " + dir + " as well"
 		case reference(p.name):

@@ -109,7 +109,7 @@ func onOtherDelegates(s site.Site, a assess.Assessment, known sandboxes, stateDi
 			p := onOtherNetwork(c, intended.Network, right[e.Network])
 			if !wrong[c.Network] {
 				p.Minor, p.Command = true, ""
-				p.Pods = "it keeps that network until the pod is recreated"
+				p.Impact = "it keeps that network until the pod is recreated"
 				p.Remedy = "stop the pod and start it again, unless it asks for that network (annotation v1.multus-cni.io/default-network)"
 			}
 			p.What = fmt.Sprintf("was attached by Multus to network %q, not to %q", c.Network, intended.Network)

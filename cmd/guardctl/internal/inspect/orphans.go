@@ -192,7 +192,7 @@ func (o Orphan) problem() Problem {
 		Kind: AddressNotReleased, Minor: true,
 		What:     fmt.Sprintf("is gone, and its attachment to network %q was never released", o.Network),
 		Evidence: strings.Join(append([]string{"it is in " + o.Source}, o.Proof...), "; "),
-		Pods:     "its address stays allocated; when all are, no pod can start",
+		Impact:   "its address stays allocated; when all are, no pod can start",
 		Command:  o.Command(),
 		Remedy:   "run guardctl release --orphans to list all of them",
 	}}

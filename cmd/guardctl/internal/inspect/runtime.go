@@ -32,7 +32,7 @@ func Runtime(ctx context.Context, s site.Site, a assess.Assessment) []Problem {
 		all = append(all, Problem{Object: s.Name, Problem: assess.Problem{
 			Kind: NotRestarted, What: fmt.Sprintf("runs with %s %s, and its configuration says %s", c.Setting, c.Running, c.Configured),
 			Evidence: "it was changed since " + s.Name + " started, which reads it at its start only",
-			Pods:     "pods get their network by the old setting, until the next start brings the new one",
+			Impact:   "pods get their network by the old setting, until the next start brings the new one",
 			Remedy:   fmt.Sprintf("restart it with systemctl restart %s if the new setting is right (pods go on), or take the change back", s.Unit),
 		}})
 	}
@@ -46,7 +46,7 @@ func Runtime(ctx context.Context, s site.Site, a assess.Assessment) []Problem {
 	if !s.Running.NetworkReady && a.Selection.Err == nil {
 		all = append(all, Problem{Object: s.Name, Problem: assess.Problem{
 			Kind: NetworkNotReady, What: "says that its network is not ready", Evidence: s.Running.Message,
-			Pods:   "the node is NotReady, and no pod can start",
+			Impact: "the node is NotReady, and no pod can start",
 			Remedy: "see what the plugin that is named says; guardctl events shows whether cni-guard reported it",
 		}})
 	}
@@ -87,18 +87,18 @@ func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 	switch {
 	case a.Selection.Err != nil && len(loaded.Networks) > 0:
 		problem.What = fmt.Sprintf("still works with %s, and would load nothing from %s today", has, a.Selection.Dir)
-		problem.Pods = "pods start until it loads the folder again, and none does from then on"
+		problem.Impact = "pods start until it loads the folder again, and none does from then on"
 		problem.Remedy = "mend the folder before anything is changed in it or " + s.Name + " is restarted; guardctl conf says what is wrong"
 	case a.Selection.Err != nil:
 		return nil // assess says why nothing is loaded
 	case len(loaded.Networks) == 0:
-		problem.What, problem.Pods = fmt.Sprintf("has loaded no network, though %s has %s", a.Selection.Dir, would), "no pod can start"
+		problem.What, problem.Impact = fmt.Sprintf("has loaded no network, though %s has %s", a.Selection.Dir, would), "no pod can start"
 	case !sameLists(loaded.Networks, a.Selection):
 		problem.What = fmt.Sprintf("works with %s, and %s has %s by now", has, a.Selection.Dir, would)
 		if strings.Contains(would, "("+has+")") { // the same plugins
 			problem.What = fmt.Sprintf("works with %s as it was before, and %s has other values by now", has, a.Selection.Dir)
 		}
-		problem.Pods = "pods get the old list until it loads the folder again"
+		problem.Impact = "pods get the old list until it loads the folder again"
 	default:
 		return nil
 	}
@@ -159,7 +159,7 @@ func describeLoaded(networks []cri.Network) string {
 			_ = json.Unmarshal(p, &entry) // it was checked to be JSON
 			types = append(types, entry.Type)
 		}
-		texts = append(texts, assess.Describe(n.Name, types))
+		texts = append(texts, assess.DescribeNetwork(n.Name, types))
 	}
 	return strings.Join(texts, " and ")
 }
@@ -168,7 +168,7 @@ func describeFiles(s conflist.Selection) string {
 	var texts []string
 	for _, f := range s.Files {
 		if f.Verdict == conflist.Selected || f.Verdict == conflist.Attached {
-			texts = append(texts, f.Name+" ("+assess.Describe(f.Network, f.Plugins)+")")
+			texts = append(texts, f.Name+" ("+assess.DescribeNetwork(f.Network, f.Plugins)+")")
 		}
 	}
 	return strings.Join(texts, " and ")

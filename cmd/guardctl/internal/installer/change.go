@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // A change is an edit of one network configuration.
@@ -62,7 +64,7 @@ func unchanged(path string, before []byte) error {
 // move plans to rename a file within its folder, if it still has this content.
 func (c *change) move(from, to string, content []byte) {
 	c.files[filepath.Base(from)] = nil
-	if loadable(to) {
+	if conflist.Loadable(to) {
 		c.files[filepath.Base(to)] = content
 	}
 	c.steps = append(c.steps, Step{
@@ -88,14 +90,6 @@ func (c *change) drop(path string, content []byte) {
 		}
 		return remove(path)
 	}})
-}
-
-func loadable(path string) bool {
-	switch filepath.Ext(path) {
-	case ".conf", ".conflist", ".json":
-		return true
-	}
-	return false
 }
 
 // errOutside says that a file is another program's to write.

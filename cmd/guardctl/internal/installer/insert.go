@@ -15,12 +15,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/edit"
 )
 
-const (
-	// aside ends the name of a single configuration that became a list.
-	aside = ".cni-guard-orig"
-	// ownFile is the guard's own file. "00-" sorts before what primary plugins use.
-	ownFile = "00-cni-guard.conflist"
-)
+// aside ends the name of a single configuration that became a list.
+const aside = ".cni-guard-orig"
 
 // insert plans the edit of the effective file. An edit that is done has no steps.
 func (r Request) insert(f target, record *Record) (change, error) {
@@ -76,7 +72,7 @@ func (r Request) guarded(path string, doc []byte, kept json.RawMessage) ([]byte,
 	}
 	at := edit.Last
 	if r.Placement == Bookend {
-		at = edit.Both
+		at = edit.FirstAndLast
 	}
 	after := doc
 	if kept != nil && !bytes.Equal(entry, kept) {

@@ -31,7 +31,7 @@ func (p *Plan) choose(r Request, record *Record) (target, error) {
 	if r.File != "" {
 		return r.chosen(s)
 	}
-	if r.Placement == Own && broken(filepath.Join(r.Site.ConfDir, ownFile)) {
+	if r.Placement == Own && broken(filepath.Join(r.Site.ConfDir, conflist.OwnFile)) {
 		return r.sourceOfBroken(record)
 	}
 	now, err := v.target(r.runtimeIn(v))
@@ -59,14 +59,14 @@ func broken(path string) bool {
 // sourceOfBroken returns the file that our own copy, which is broken, is to be made of
 // again: the intended file of the folder without it, of the network on record.
 func (r Request) sourceOfBroken(record *Record) (target, error) {
-	v, err := r.newView(map[string][]byte{ownFile: nil})
+	v, err := r.newView(map[string][]byte{conflist.OwnFile: nil})
 	if err != nil {
 		return target{}, err
 	}
 	defer v.close()
 	now, err := v.target(r.runtimeIn(v))
 	if err != nil {
-		return now, fmt.Errorf("find what %s, which is broken, was a copy of: %w%s", ownFile, err, remedy(err))
+		return now, fmt.Errorf("find what %s, which is broken, was a copy of: %w%s", conflist.OwnFile, err, remedy(err))
 	}
 	s, err := conflist.Select(v.dir, r.runtimeIn(v))
 	if err != nil {
@@ -75,7 +75,7 @@ func (r Request) sourceOfBroken(record *Record) (target, error) {
 	in := r.intent(s, record)
 	a := assess.Assess(s, in)
 	if a.Intended != now.Name || in.Record != nil && in.Record.Network != "" && in.Record.Network != now.Network {
-		return now, fmt.Errorf("%s is broken, and %s (%s), which pods would get without it, is not known to be what it was a copy of: put away the file that is one too many, or put the other back, and run this again", ownFile, assess.Shown(now.Name), assess.Describe(now.Network, now.Plugins))
+		return now, fmt.Errorf("%s is broken, and %s (%s), which pods would get without it, is not known to be what it was a copy of: put away the file that is one too many, or put the other back, and run this again", conflist.OwnFile, assess.QuoteName(now.Name), assess.DescribeNetwork(now.Network, now.Plugins))
 	}
 	return now, nil
 }
@@ -88,7 +88,7 @@ func (r Request) chosen(s conflist.Selection) (target, error) {
 	}
 	t := target{File: *f}
 	if e := s.Effective(); e != nil && e.Name != f.Name {
-		if l, err := s.Look(e.Name); err == nil && l.HandsOnTo(f.Name, f.Network) {
+		if l, err := s.Read(e.Name); err == nil && l.DelegatesTo(f.Name, f.Network) {
 			t.multus = e.Name
 		}
 	}
@@ -99,7 +99,7 @@ func (r Request) chosen(s conflist.Selection) (target, error) {
 func (r Request) intent(s conflist.Selection, record *Record) assess.Intent {
 	in := assess.Intent{Allow: r.Allow, Record: record.Intent(r.Site.ConfDir)}
 	for _, f := range s.Files {
-		if l, err := s.Look(f.Name); f.Verdict != conflist.NotLoadable && err == nil {
+		if l, err := s.Read(f.Name); f.Verdict != conflist.NotLoadable && err == nil {
 			in.Allow = append(in.Allow, allowedBy(guardIn(l))...)
 		}
 	}
@@ -125,22 +125,22 @@ func allowedBy(entry json.RawMessage) []string {
 // agree makes sure that pods get the intended file, that it serves a cluster, and that
 // it is the one on record.
 func (p *Plan) agree(r Request, a assess.Assessment, now target, record *assess.Record) error {
-	gets := fmt.Sprintf("pods get %s (%s)", assess.Shown(now.Name), assess.Describe(now.Network, now.Plugins))
+	gets := fmt.Sprintf("pods get %s (%s)", assess.QuoteName(now.Name), assess.DescribeNetwork(now.Network, now.Plugins))
 	named := func(name string) string { return "guardctl install --file " + printable.Word(name) }
 	f := a.Selection.Find(a.Intended)
 	switch {
-	case f == nil && now.Name == assess.OwnFile:
+	case f == nil && now.Name == conflist.OwnFile:
 		return fmt.Errorf("%s, the copy of a file that is no longer there, beside %s: if one of those is of the network plugin that this node has now, run guardctl install --file with its name; if not, put the file of network %q back", gets, candidates(a, now.Name), now.Network)
 	case f == nil:
-		return fmt.Errorf("%s, and nothing says whether that is the network of this node, beside %s%s: put away the file that is one too many (guardctl conf shows them), or, if %s is right, run %s", gets, candidates(a, now.Name), unclear(a), assess.Shown(now.Name), named(now.Name))
-	case assess.Sample(*f) && (record == nil || !record.Named):
-		return fmt.Errorf("%s is a sample that comes with a package, and serves no cluster: the network of this node is not there yet: install the network plugin, and then run this again; to guard the sample all the same, run %s", assess.Shown(f.Name), named(f.Name))
+		return fmt.Errorf("%s, and nothing says whether that is the network of this node, beside %s%s: put away the file that is one too many (guardctl conf shows them), or, if %s is right, run %s", gets, candidates(a, now.Name), unclear(a), assess.QuoteName(now.Name), named(now.Name))
+	case assess.IsSample(*f) && (record == nil || !record.NamedByOperator):
+		return fmt.Errorf("%s is a sample that comes with a package, and serves no cluster: the network of this node is not there yet: install the network plugin, and then run this again; to guard the sample all the same, run %s", assess.QuoteName(f.Name), named(f.Name))
 	case a.Intended != now.Name && !mends(a, now.Name):
-		return fmt.Errorf("%s, and the intended file is %s: %s", gets, assess.Shown(a.Intended), advice(a))
+		return fmt.Errorf("%s, and the intended file is %s: %s", gets, assess.QuoteName(a.Intended), advice(a))
 	case record != nil && a.Basis != assess.ByRecord && a.Basis != assess.ByOperator && record.File != now.Name:
-		return fmt.Errorf("%s, and by %s the guard is in %s (network %q), which is gone: if %s is of the network plugin that this node has now, run %s; if not, put the other file back", gets, recordPath(r.RecordDir), assess.Shown(record.File), record.Network, assess.Shown(now.Name), named(now.Name))
-	case record != nil && record.File != now.Name && record.Source != now.Name && now.Name != assess.OwnFile:
-		p.note("the guard goes into %s, of the same network as %s, into which it was put before", assess.Shown(now.Name), assess.Shown(record.File))
+		return fmt.Errorf("%s, and by %s the guard is in %s (network %q), which is gone: if %s is of the network plugin that this node has now, run %s; if not, put the other file back", gets, recordPath(r.RecordDir), assess.QuoteName(record.File), record.Network, assess.QuoteName(now.Name), named(now.Name))
+	case record != nil && record.File != now.Name && record.Source != now.Name && now.Name != conflist.OwnFile:
+		p.note("the guard goes into %s, of the same network as %s, into which it was put before", assess.QuoteName(now.Name), assess.QuoteName(record.File))
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func candidates(a assess.Assessment, but string) string {
 	var names []string
 	for _, name := range a.Candidates {
 		if f := a.Selection.Find(name); f != nil && name != but {
-			names = append(names, fmt.Sprintf("%s (%s)", assess.Shown(name), assess.Describe(f.Network, f.Plugins)))
+			names = append(names, fmt.Sprintf("%s (%s)", assess.QuoteName(name), assess.DescribeNetwork(f.Network, f.Plugins)))
 		}
 	}
 	if len(names) == 0 {
@@ -185,7 +185,7 @@ func advice(a assess.Assessment) string {
 			if problem.Kind == assess.RogueInUse {
 				return strings.ToLower(text[:1]) + text[1:] // that the file is the rogue was said
 			}
-			return strings.TrimSpace(assess.Shown(problem.File)+" "+problem.What) + ". " + text
+			return strings.TrimSpace(assess.QuoteName(problem.File)+" "+problem.What) + ". " + text
 		}
 	}
 	return "guardctl conf says more"
@@ -201,12 +201,12 @@ func (r Request) waited(name string) (who string, must bool) {
 		if err != nil || !l.Multus() {
 			continue
 		}
-		h := l.Handover()
+		h := l.MultusConfig()
 		switch {
-		case h.Readiness != "" && filepath.Base(h.Readiness) == name:
-			return fmt.Sprintf("Multus waits for it on every ADD (readinessindicatorfile of %s)", assess.Shown(other)), true
+		case h.ReadinessFile != "" && filepath.Base(h.ReadinessFile) == name:
+			return fmt.Sprintf("Multus waits for it on every ADD (readinessindicatorfile of %s)", assess.QuoteName(other)), true
 		case filepath.IsAbs(h.ClusterNetwork) && filepath.Base(h.ClusterNetwork) == name:
-			return fmt.Sprintf("Multus hands pods on to it by this path (clusterNetwork of %s)", assess.Shown(other)), true
+			return fmt.Sprintf("Multus hands pods on to it by this path (clusterNetwork of %s)", assess.QuoteName(other)), true
 		}
 	}
 	if name == "10-ovn-kubernetes.conf" { // ovn-kubernetes#1117, #3586

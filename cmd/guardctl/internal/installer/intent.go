@@ -16,7 +16,7 @@ func (r *Record) Intent(confDir string) *assess.Record {
 	if r == nil || r.Edit.Path == "" || r.Site.ConfDir != confDir && resolved(r.Site.ConfDir) != resolved(confDir) {
 		return nil
 	}
-	in := &assess.Record{File: filepath.Base(r.Edit.Path), Placement: r.Placement.String(), Named: r.Named}
+	in := &assess.Record{File: filepath.Base(r.Edit.Path), Placement: r.Placement.String(), NamedByOperator: r.Named}
 	if r.Edit.From != "" {
 		in.Source = filepath.Base(r.Edit.From)
 	}
@@ -27,8 +27,8 @@ func (r *Record) Intent(confDir string) *assess.Record {
 	}
 	for _, path := range filesOf(confDir) {
 		name := filepath.Base(path)
-		if content, err := os.ReadFile(path); err == nil && name != in.File && loadable(name) && hash(content) == r.Edit.After {
-			in.Same = append(in.Same, name)
+		if content, err := os.ReadFile(path); err == nil && name != in.File && conflist.Loadable(name) && hash(content) == r.Edit.After {
+			in.SameContent = append(in.SameContent, name)
 		}
 	}
 	return in

@@ -37,7 +37,7 @@ func Lock(dir, confDir string) (release func(), err error) {
 	}
 	conf := func() {}
 	if _, statErr := os.Stat(confDir); statErr == nil { // the plan says what is to be done where it is not there
-		if conf, err = lock.Folder(confDir); err != nil {
+		if conf, err = lock.ConfDir(confDir); err != nil {
 			_ = f.Close()
 			return nil, err
 		}

@@ -66,7 +66,7 @@ func namedIn(dir string, counts func(string) bool) (found []string) {
 // command.
 func comesBack(path string) bool {
 	_, number, away := strings.Cut(filepath.Base(path), quarantine.Suffix)
-	return loadable(path) || strings.HasSuffix(path, aside) || away && !strings.Contains(number, ".")
+	return conflist.Loadable(path) || strings.HasSuffix(path, aside) || away && !strings.Contains(number, ".")
 }
 
 // filesOf returns the regular files of a folder, and none of one that is not there.

@@ -18,7 +18,7 @@ import (
 // in it, or to make it anew if the list changed since. Being of the same network
 // it has the same drop-ins.
 func (r Request) insertOwn(path string, record *Record) (change, error) {
-	own := filepath.Join(r.Site.ConfDir, ownFile)
+	own := filepath.Join(r.Site.ConfDir, conflist.OwnFile)
 	if r.Site.Runtime.Kind == conflist.Containerd && r.Site.Runtime.MaxConfNum != 1 {
 		return change{}, fmt.Errorf("write %s: max_conf_num is %d, and pods would get the network twice, from this file and from %s: use --placement inline", own, r.Site.Runtime.MaxConfNum, path)
 	}
@@ -29,7 +29,7 @@ func (r Request) insertOwn(path string, record *Record) (change, error) {
 		}
 		path = source
 	}
-	if filepath.Base(path) < ownFile {
+	if filepath.Base(path) < conflist.OwnFile {
 		return change{}, fmt.Errorf("write %s: %s sorts before it, and would still be the one that counts: rename that one, or use --placement inline", own, path)
 	}
 	doc, a, err := readOriginal(path)
@@ -59,14 +59,14 @@ func (r Request) insertOwn(path string, record *Record) (change, error) {
 
 // withoutOwn gives the file that would count without ours.
 func (r Request) withoutOwn() (string, error) {
-	v, err := r.newView(map[string][]byte{ownFile: nil})
+	v, err := r.newView(map[string][]byte{conflist.OwnFile: nil})
 	if err != nil {
 		return "", err
 	}
 	defer v.close()
 	f, err := v.target(r.runtimeIn(v))
 	if err != nil {
-		return "", fmt.Errorf("find what %s is a copy of: %w: the file stays as it is; put the primary plugin's own back, or run guardctl uninstall", ownFile, err)
+		return "", fmt.Errorf("find what %s is a copy of: %w: the file stays as it is; put the primary plugin's own back, or run guardctl uninstall", conflist.OwnFile, err)
 	}
 	if err := r.suits(f); err != nil {
 		return "", fmt.Errorf("%w, after guardctl uninstall", err)

@@ -75,8 +75,8 @@ func (l *lifetime) change(before map[string]string) {
 			l.write("conf/"+name, strings.Replace(text, `"type"`, `"mtu": 1400, "type"`, 1), 0o600)
 		}
 	case 4:
-		if name := some[l.random.IntN(len(some))]; here[assess.OwnFile] != "" {
-			l.write("conf/"+assess.OwnFile, "", 0o600)
+		if name := some[l.random.IntN(len(some))]; here[conflist.OwnFile] != "" {
+			l.write("conf/"+conflist.OwnFile, "", 0o600)
 		} else if err := os.Remove(l.path("conf/" + name)); err != nil {
 			l.t.Fatal(err)
 		}
@@ -137,8 +137,8 @@ func (l *lifetime) follow(a assess.Assessment, command string) bool {
 	if e == nil {
 		l.t.Fatalf("after %q in %v the runtime takes nothing (%v)", command, before, s.Err)
 	}
-	list, err := s.Look(e.Name)
-	if err != nil || want != "" && e.Network != want && !list.HandsOnTo(a.Intended, want) {
+	list, err := s.Read(e.Name)
+	if err != nil || want != "" && e.Network != want && !list.DelegatesTo(a.Intended, want) {
 		l.t.Fatalf("after %q in %v pods get %s (network %q, %v), and %s (network %q) is intended", command, before, e.Name, e.Network, err, a.Intended, want)
 	}
 	return steps > 0

@@ -32,15 +32,15 @@ func (v view) target(r conflist.Runtime) (target, error) {
 	if err != nil {
 		return target{}, errors.New(v.says(err.Error()))
 	}
-	name, l, err := conflist.Delegate(v.dir, multus, r)
+	name, l, err := conflist.DelegateFile(v.dir, multus, r)
 	if err != nil {
 		return target{}, errors.New(v.says(err.Error()))
 	}
 	t := target{File: conflist.File{Name: name, Network: l.Name, CNIVersion: l.CNIVersion}, multus: f.Name}
 	for _, p := range l.Plugins {
 		t.Plugins = append(t.Plugins, p.Type)
-		if p.From != "" {
-			t.DropIns = append(t.DropIns, p.From)
+		if p.DropIn != "" {
+			t.DropIns = append(t.DropIns, p.DropIn)
 		}
 	}
 	return t, v.parsed(t.File)
@@ -52,11 +52,11 @@ func (r Request) suits(t target) error {
 	case r.Placement == Bookend && slices.Contains(t.Plugins, "cilium-cni"):
 		return fmt.Errorf("insert the guard first in %s: cilium-cni takes no result of a plugin before it: use --placement inline", t.Name)
 	case r.Placement == Own && t.multus != "":
-		return fmt.Errorf("write %s: it would take the place of %s, and Multus would take it for the file to hand pods on to: use --placement inline, which edits %s", ownFile, t.multus, t.Name)
+		return fmt.Errorf("write %s: it would take the place of %s, and Multus would take it for the file to hand pods on to: use --placement inline, which edits %s", conflist.OwnFile, t.multus, t.Name)
 	case r.Placement == Bookend && t.multus != "":
 		return fmt.Errorf("insert the guard first in %s: how Multus takes a list that begins with the guard is not known: use --placement inline", t.Name)
 	case r.Placement == Own && perRelease(r.named.BinDir):
-		return fmt.Errorf("write %s: this k3s makes a folder of plugins for every release (%s), and after the next upgrade no pod would start, for %s would name a plugin that is not there: use --placement inline, or a k3s from v1.31.1", ownFile, r.named.BinDir, ownFile)
+		return fmt.Errorf("write %s: this k3s makes a folder of plugins for every release (%s), and after the next upgrade no pod would start, for %s would name a plugin that is not there: use --placement inline, or a k3s from v1.31.1", conflist.OwnFile, r.named.BinDir, conflist.OwnFile)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // Upgrade plans to replace the programs that are installed by those of a release,
@@ -25,7 +27,7 @@ func Upgrade(r Request) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) && len(namedIn(r.Site.ConfDir, loadable)) == 0 {
+	if to := filepath.Join(r.Site.BinDir, plugin); !exists(to) && len(namedIn(r.Site.ConfDir, conflist.Loadable)) == 0 {
 		return p, fmt.Errorf("upgrade %s: it is not there, and no configuration of %s names it: run guardctl install, or say --bin-dir", to, r.named.ConfDir)
 	}
 	wanted, err := r.installed(&p)

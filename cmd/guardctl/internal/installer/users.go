@@ -16,6 +16,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // A user is a file by which the plugin may still be called.
@@ -79,7 +81,7 @@ func (r Request) endsHere(path string) string {
 }
 
 func (r Request) endsElsewhere(dir, path string) string {
-	if !loadable(path) {
+	if !conflist.Loadable(path) {
 		return "it is out of use: rm " + printable.Word(path)
 	}
 	return r.uninstallOf(dir)
@@ -103,7 +105,7 @@ func (r Request) elsewhere() (dirs []string) {
 // guardedElsewhere returns the files of other conf dirs that have the guard now.
 func (r Request) guardedElsewhere() (found []user) {
 	for _, dir := range r.elsewhere() {
-		for _, path := range namedIn(dir, loadable) {
+		for _, path := range namedIn(dir, conflist.Loadable) {
 			found = append(found, user{path, r.endsElsewhere(dir, path)})
 		}
 	}

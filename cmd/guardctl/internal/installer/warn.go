@@ -31,7 +31,7 @@ func (p *Plan) warn(r Request, f target, e Edit) {
 // again, as far as its product is known.
 func (p *Plan) warnOfWriter(r Request, f target, e Edit) {
 	product, known := r.writer(f)
-	if product.Writes == assess.Kept {
+	if product.Entry == assess.EntryKept {
 		return
 	}
 	who, writes := "the network plugin", "may write"
@@ -39,7 +39,7 @@ func (p *Plan) warnOfWriter(r Request, f target, e Edit) {
 		who, writes = product.Name, "writes"
 	}
 	if r.Placement == Own {
-		p.note("%s is a copy: when %s changes %s, run guardctl install again, which makes the copy anew (guardctl conf says whether they differ)", ownFile, who, filepath.Base(e.From))
+		p.note("%s is a copy: when %s changes %s, run guardctl install again, which makes the copy anew (guardctl conf says whether they differ)", conflist.OwnFile, who, filepath.Base(e.From))
 		return
 	}
 	if who, _ := r.waited(filepath.Base(e.From)); who != "" {
@@ -64,7 +64,7 @@ func (r Request) writer(f target) (assess.Product, bool) {
 			}
 		}
 	}
-	return assess.Writer(f.File)
+	return assess.ProductOf(f.File)
 }
 
 // lasting says how the guard stays in the chain for good.
@@ -98,7 +98,7 @@ func (p *Plan) warnOf(r Request, f target) {
 		p.note("%s is of Multus, which hands pods on to %s: if it has a copy of that list in its own (delegates), the guard is called once Multus has written it again: restart its pod on this node. Networks of NetworkAttachmentDefinitions are guarded where their own config is a list that ends in {\"type\":\"cni-guard\"}, and only there; guardctl conf names those that this node knows", f.multus, f.Name)
 	}
 	if r.Placement == Own && slices.Contains(f.Plugins, "cilium-cni") {
-		p.note("Cilium renames every other file of the folder to *.cilium_bak, %s as well, unless its cni.exclusive is false: set that, or put the guard into the list that it installs (cni.customConf)", ownFile)
+		p.note("Cilium renames every other file of the folder to *.cilium_bak, %s as well, unless its cni.exclusive is false: set that, or put the guard into the list that it installs (cni.customConf)", conflist.OwnFile)
 	}
 	if perRelease(r.named.BinDir) {
 		p.note("this k3s makes a folder of plugins for every release, and the next has no guard in it: run guardctl install again after each upgrade of k3s, and before it take the entry out of files that k3s does not write itself")
@@ -114,8 +114,8 @@ func (p *Plan) warnOfAttachments(r Request, v view) {
 	}
 	a := assess.Assess(s, assess.Intent{Attachments: inspect.MultusNetworks(r.named, s)})
 	for _, problem := range a.Problems {
-		if problem.Kind == assess.Unguarded {
-			p.note("%s %s. %s", assess.Shown(r.named.ConfDir), problem.Sentence(), strings.TrimSuffix(problem.Advice(), "."))
+		if problem.Kind == assess.AttachmentUnguarded {
+			p.note("%s %s. %s", assess.QuoteName(r.named.ConfDir), problem.Sentence(), strings.TrimSuffix(problem.Advice(), "."))
 		}
 	}
 }

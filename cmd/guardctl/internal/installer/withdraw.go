@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/edit"
 )
 
@@ -56,7 +57,7 @@ func (r Request) withdrawOne(p *Plan, record *Record, path string) (change, erro
 		return c, err
 	}
 	mine := record != nil && record.Edit.Path == target
-	if filepath.Base(target) == ownFile {
+	if filepath.Base(target) == conflist.OwnFile {
 		return c, r.withdrawOwn(p, &c, record, target)
 	}
 	if mine && hash(doc) == record.Edit.After {

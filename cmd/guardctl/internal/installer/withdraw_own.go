@@ -43,7 +43,7 @@ func (r Request) withdrawOwn(p *Plan, c *change, record *Record, own string) err
 
 // outlived says why the guard's own file cannot go without loss.
 func (r Request) outlived(own string, doc []byte, record *Record) error {
-	v, err := r.newView(map[string][]byte{ownFile: nil})
+	v, err := r.newView(map[string][]byte{conflist.OwnFile: nil})
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (r Request) outlived(own string, doc []byte, record *Record) error {
 	if err != nil {
 		return fmt.Errorf("it has outlived the list that it is a copy of, and the runtime would select nothing: %w", err)
 	}
-	l, err := conflist.Parse(ownFile, doc)
+	l, err := conflist.Parse(conflist.OwnFile, doc)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (r Request) keptOfOwn(own, original string, record *Record) (json.RawMessag
 		return nil, explain("read "+own, own, err)
 	}
 	if broken(own) {
-		if record != nil && record.Snapshot.Effective == ownFile {
+		if record != nil && record.Snapshot.Effective == conflist.OwnFile {
 			return entryIn(record.Snapshot.Content), nil
 		}
 		return nil, nil
@@ -99,7 +99,7 @@ func asMade(own string, doc []byte, original string, plugins []string, record *R
 	if err == nil && record != nil && record.Edit.Path == own && hash(without) == record.Edit.Before {
 		return nil
 	}
-	l, err := conflist.Parse(ownFile, doc)
+	l, err := conflist.Parse(conflist.OwnFile, doc)
 	if err != nil {
 		return nil // half written or broken: there is nothing to keep
 	}
