@@ -39,6 +39,7 @@ func (l *Live) WatchRoutesNarrowly(ctx context.Context) (<-chan RouteChange, err
 func ParseMessages(b []byte) {
 	all := func(int) bool { return true }
 	parseTunnelLink(b)
+	parseBridge(b)
 	for _, family := range families() {
 		parseTunnelRoute(b, family, all)
 		parseOwn(b, family, unix.RTN_BLACKHOLE)
@@ -84,3 +85,8 @@ func OwnIDs() (byPath, bySocket any, err error) {
 
 // Patience is how long the next answer is waited for.
 func (l *Live) Patience() time.Duration { return l.patience() }
+
+// HasLegacyChain is hasLegacyChain.
+func HasLegacyChain(entries []byte, six bool, name string) bool {
+	return hasLegacyChain(entries, six, name)
+}

@@ -28,6 +28,10 @@ type Fake struct {
 	neighbours []Neighbour
 	fdb        []FDBEntry
 	flows      []Flow
+
+	bridges map[string]Bridge // by name
+	hairpin map[string]bool   // of ports, by name
+	chains  []fakeChain
 }
 
 var _ View = (*Fake)(nil)
@@ -60,7 +64,7 @@ func (f *Fake) Link(name string) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
-	return *link, nil
+	return f.whole(*link), nil
 }
 
 // Links implements View.
@@ -70,7 +74,11 @@ func (f *Fake) Links() ([]Link, error) {
 	if err := f.failure("Links"); err != nil {
 		return nil, err
 	}
-	return slices.SortedFunc(slices.Values(f.links), byIndex), nil
+	links := slices.SortedFunc(slices.Values(f.links), byIndex)
+	for i, l := range links {
+		links[i] = f.whole(l)
+	}
+	return links, nil
 }
 
 // Addrs implements View.

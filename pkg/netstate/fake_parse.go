@@ -14,12 +14,14 @@ import (
 // Parse makes a Fake from text, one statement a line; empty lines and lines
 // that begin with # are left out:
 //
-//	link NAME index N [kind KIND] [mac MAC] [up] [TUNNEL...]
+//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [TUNNEL...]
 //	addr PREFIX dev NAME
 //	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
 //	neigh ADDR dev NAME mac MAC
 //	fdb MAC dev NAME dst ADDR
 //	flow PROTOCOL src ADDR dst ADDR [replied]
+//	bridge NAME [SETTING...]
+//	chain nft|legacy ip|ip6 TABLE NAME
 //	sysctl PATH = VALUE
 //	answers ADDR [after N] [as ADDR]    (a ping; from the Nth request on)
 //	unreachable ADDR by ADDR            (what a ping gets for an answer)
@@ -27,9 +29,11 @@ import (
 //
 // TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX or external; TYPE
 // is blackhole, unreachable, prohibit or throw, FLAG is onlink, dead, multipath or
-// encap, all as TunnelDump has them. Each next hop of a route has a line.
+// encap, all as TunnelDump has them; SETTING is
+// nf_call_iptables, nf_call_ip6tables or vlan_filtering. Each next hop of a route has a line.
 func Parse(text string) (*Fake, error) {
-	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}, tunnels: map[string]TunnelLink{}}
+	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}, tunnels: map[string]TunnelLink{},
+		bridges: map[string]Bridge{}, hairpin: map[string]bool{}}
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -57,6 +61,10 @@ func (f *Fake) statement(line string) error {
 		return f.parseFDB(strings.Fields(rest))
 	case "flow":
 		return f.parseFlow(strings.Fields(rest))
+	case "bridge":
+		return f.parseBridge(strings.Fields(rest))
+	case "chain":
+		return f.parseChain(strings.Fields(rest))
 	case "sysctl":
 		return assign(f.sysctls, rest)
 	case "answers", "unreachable":
@@ -64,7 +72,7 @@ func (f *Fake) statement(line string) error {
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, sysctl, answers, unreachable or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, sysctl, answers, unreachable or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -82,7 +90,8 @@ func assign(to map[string]string, text string) error {
 func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
-	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl":
+	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
+		"LinkByIndex", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)
@@ -100,7 +109,10 @@ func (f *Fake) parseLink(words []string) (err error) {
 	flags := slices.DeleteFunc(slices.Clone(words[1:]), func(word string) bool {
 		link.Up = link.Up || word == "up"
 		tunnel.External = tunnel.External || word == "external"
-		return word == "up" || word == "external"
+		if word == "hairpin" {
+			f.hairpin[link.Name] = true
+		}
+		return word == "up" || word == "external" || word == "hairpin"
 	})
 	for key, value := range pairs(flags, &err) {
 		if known, wrong := tunnel.set(key, value); known {
@@ -110,6 +122,8 @@ func (f *Fake) parseLink(words []string) (err error) {
 		switch key {
 		case "index":
 			link.Index, err = strconv.Atoi(value)
+		case "peer":
+			link.Peer, err = strconv.Atoi(value)
 		case "kind":
 			link.Kind = value
 		case "mac":

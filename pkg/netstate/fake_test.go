@@ -19,6 +19,8 @@ addr ::1/128 dev lo
 link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07
 link flannel.1 index 9 kind vxlan up local 10.0.0.1 vni 1 port 8472
 addr 10.244.1.0/32 dev flannel.1
+link veth0.1 index 7 kind veth peer 2 up hairpin master 8
+link cni0 index 8 kind bridge up
 link cilium_vxlan index 10 kind vxlan master 3 external
 link tun-0 index 11 kind ipip remote 10.0.0.2
 route default via 10.244.1.1 dev eth0 proto 3
@@ -32,6 +34,9 @@ neigh 10.244.2.0 dev flannel.1 mac 0a:58:0a:f4:02:00
 fdb 0a:58:0a:f4:02:00 dev flannel.1 dst 10.0.0.2
 flow 4 src 10.0.0.1 dst 10.0.0.2
 flow 4 src 10.0.0.1 dst 10.0.0.3 replied
+bridge cni0 nf_call_iptables nf_call_ip6tables vlan_filtering
+chain nft ip nat KUBE-SERVICES
+chain legacy ip6 nat KUBE-SERVICES
 sysctl net/ipv4/conf/eth0.100/forwarding = 1
 sysctl net/ipv4/ip_forward = 0
 fail Routes = no buffer space
@@ -146,18 +151,24 @@ func methods(v netstate.View, name string) map[string]error {
 	_, sysctl := v.Sysctl(name)
 	_, tunnels := v.TunnelDump()
 	_, flows := v.Flows(4)
+	_, byIndex := v.LinkByIndex(1)
+	_, bridge := v.Bridge(name)
+	_, nft := v.NFTChain(netstate.Chain{})
+	_, legacy := v.LegacyChain(netstate.Chain{})
 	return map[string]error{
 		"Link": link, "Links": links, "Addrs": addrs, "Routes": routes, "Sysctl": sysctl,
-		"TunnelDump": tunnels, "Flows": flows,
-		"SetUp":     v.SetUp(name),
-		"AddAddr":   v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
-		"SetSysctl": v.SetSysctl(name, "1"),
+		"TunnelDump": tunnels, "Flows": flows, "LinkByIndex": byIndex, "Bridge": bridge, "NFTChain": nft, "LegacyChain": legacy,
+		"SetUp":              v.SetUp(name),
+		"AddAddr":            v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
+		"SetSysctl":          v.SetSysctl(name, "1"),
+		"AddPort":            v.AddPort(name, name, false),
+		"SetBridgeNetfilter": v.SetBridgeNetfilter(name, false),
 	}
 }
 
 func TestFakeFailsOnRequest(t *testing.T) {
 	for method := range methods(&netstate.Fake{}, "") {
-		f := parse(t, "link lo index 1\nsysctl lo = 0\nfail "+method+" = trouble\n")
+		f := parse(t, "link lo index 1 kind bridge\nsysctl lo = 0\nfail "+method+" = trouble\n")
 		for called, err := range methods(f, "lo") {
 			if called == method && (err == nil || err.Error() != "trouble") || called != method && err != nil {
 				t.Errorf("fail %s: %s gives error %v", method, called, err)
@@ -168,7 +179,7 @@ func TestFakeFailsOnRequest(t *testing.T) {
 
 func TestFakeLacks(t *testing.T) {
 	for method, err := range methods(&netstate.Fake{}, "eth9") {
-		if lists := slices.Contains([]string{"Links", "Routes", "TunnelDump", "Flows"}, method); lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
+		if lists := slices.Contains([]string{"Links", "Routes", "TunnelDump", "Flows", "NFTChain", "LegacyChain"}, method); lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s of an empty namespace gives error %v", method, err)
 		}
 	}

@@ -15,7 +15,7 @@ func (f *Fake) String() string {
 	defer f.mu.Unlock()
 	var b strings.Builder
 	for _, l := range f.links {
-		b.WriteString(linkText(l, f.tunnels[l.Name]))
+		b.WriteString(linkText(l, f.tunnels[l.Name], f.hairpin[l.Name]))
 		for _, addr := range f.addrs[l.Name] {
 			fmt.Fprintf(&b, "addr %s dev %s\n", addr, l.Name)
 		}
@@ -24,6 +24,7 @@ func (f *Fake) String() string {
 		b.WriteString(routeText(r, f.paths[i]))
 	}
 	f.writeTables(&b)
+	f.writeBridges(&b)
 	for _, name := range slices.Sorted(maps.Keys(f.sysctls)) {
 		fmt.Fprintf(&b, "sysctl %s = %s\n", name, f.sysctls[name])
 	}
@@ -34,7 +35,7 @@ func (f *Fake) String() string {
 	return b.String()
 }
 
-func linkText(l Link, t TunnelLink) string {
+func linkText(l Link, t TunnelLink, hairpin bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "link %s index %d", l.Name, l.Index)
 	if l.Kind != "" {
@@ -43,8 +44,14 @@ func linkText(l Link, t TunnelLink) string {
 	if l.MAC != nil {
 		fmt.Fprintf(&b, " mac %s", l.MAC)
 	}
+	if l.Peer != 0 {
+		fmt.Fprintf(&b, " peer %d", l.Peer)
+	}
 	if l.Up {
 		b.WriteString(" up")
+	}
+	if hairpin {
+		b.WriteString(" hairpin")
 	}
 	return b.String() + t.text() + "\n"
 }

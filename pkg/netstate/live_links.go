@@ -83,5 +83,9 @@ func fromNetlink(link netlink.Link) Link {
 	if kind == "device" { // the library's word for a link without IFLA_INFO_KIND
 		kind = ""
 	}
-	return Link{Name: a.Name, Index: a.Index, Kind: kind, Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr}
+	l := Link{Name: a.Name, Index: a.Index, Kind: kind, Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr, Master: a.MasterIndex}
+	if kind == "veth" || kind == "netkit" {
+		l.Peer = a.ParentIndex
+	}
+	return l
 }

@@ -35,6 +35,24 @@ func (u Unreadable) Sysctl(string) (string, error) { return "", u.Err }
 // ListenICMP implements View.
 func (u Unreadable) ListenICMP(bool) (ICMPConn, error) { return nil, u.Err }
 
+// LinkByIndex implements View.
+func (u Unreadable) LinkByIndex(int) (Link, error) { return Link{}, u.Err }
+
+// Bridge implements View.
+func (u Unreadable) Bridge(string) (Bridge, error) { return Bridge{}, u.Err }
+
+// AddPort implements View.
+func (u Unreadable) AddPort(string, string, bool) error { return u.Err }
+
+// SetBridgeNetfilter implements View.
+func (u Unreadable) SetBridgeNetfilter(string, bool) error { return u.Err }
+
+// NFTChain implements View.
+func (u Unreadable) NFTChain(Chain) (bool, error) { return false, u.Err }
+
+// LegacyChain implements View.
+func (u Unreadable) LegacyChain(Chain) (bool, error) { return false, u.Err }
+
 // SetUp implements View.
 func (u Unreadable) SetUp(string) error { return u.Err }
 

@@ -42,6 +42,9 @@ type View interface {
 	// "net/ipv4/conf/eth0.100/forwarding".
 	Sysctl(name string) (string, error)
 
+	Bridging
+	Chains
+
 	// ListenICMP opens a raw socket for ICMPv6, or ICMP. Its errors wrap
 	// fs.ErrPermission without CAP_NET_RAW.
 	ListenICMP(six bool) (ICMPConn, error)
@@ -56,11 +59,15 @@ type View interface {
 
 // A Link is a network interface.
 type Link struct {
-	Name  string
-	Index int              // 1 or more
-	Kind  string           // IFLA_INFO_KIND, such as "veth"; "" for lo and hardware
-	Up    bool             // IFF_UP: set up by the administrator, whatever the carrier
-	MAC   net.HardwareAddr // nil where the kind has none
+	Name   string
+	Index  int              // 1 or more
+	Kind   string           // IFLA_INFO_KIND, such as "veth"; "" for lo and hardware
+	Up     bool             // IFF_UP: set up by the administrator, whatever the carrier
+	MAC    net.HardwareAddr // nil where the kind has none
+	Master int              // index of the bridge, VRF, bond or Open vSwitch that it is a port of; 0 for none
+	// Peer is, of a veth or netkit, the index of the other end, which counts in the namespace of
+	// that end (IFLA_LINK); 0 for all other kinds.
+	Peer int
 }
 
 // A Route is an entry of the main routing table. One with several next hops is
