@@ -40,6 +40,7 @@ func ParseMessages(b []byte) {
 	all := func(int) bool { return true }
 	parseTunnelLink(b)
 	parseBridge(b)
+	parseRule(b)
 	for _, family := range families() {
 		parseTunnelRoute(b, family, all)
 		parseOwn(b, family, unix.RTN_BLACKHOLE)
@@ -90,3 +91,6 @@ func (l *Live) Patience() time.Duration { return l.patience() }
 func HasLegacyChain(entries []byte, six bool, name string) bool {
 	return hasLegacyChain(entries, six, name)
 }
+
+// ParseCounter is parseCounter.
+func ParseCounter(file, field, text string) (uint64, error) { return parseCounter(file, field, text) }

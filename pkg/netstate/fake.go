@@ -32,6 +32,10 @@ type Fake struct {
 	bridges map[string]Bridge // by name
 	hairpin map[string]bool   // of ports, by name
 	chains  []fakeChain
+
+	givenRules map[bool][]Rule     // by whether they are IPv6; nil for those of a new namespace
+	counters   map[string][]uint64 // what they have at each reading; the last for good
+	read       map[string]int      // how often each counter was read
 }
 
 var _ View = (*Fake)(nil)

@@ -22,6 +22,10 @@ import (
 //	flow PROTOCOL src ADDR dst ADDR [replied]
 //	bridge NAME [SETTING...]
 //	chain nft|legacy ip|ip6 TABLE NAME
+//	rule PRIORITY [from PREFIX] [to PREFIX] [lookup TABLE] [ACTION] [selective]
+//	rule6 likewise, for IPv6; "rule none" for a family that has no rule; the
+//	                        kernel's own where a family has no line
+//	counter NAME = VALUE... (at the first reading, at the second, and so on)
 //	sysctl PATH = VALUE
 //	answers ADDR [after N] [as ADDR]    (a ping; from the Nth request on)
 //	unreachable ADDR by ADDR            (what a ping gets for an answer)
@@ -65,6 +69,10 @@ func (f *Fake) statement(line string) error {
 		return f.parseBridge(strings.Fields(rest))
 	case "chain":
 		return f.parseChain(strings.Fields(rest))
+	case "rule", "rule6":
+		return f.parseRule(word == "rule6", strings.Fields(rest))
+	case "counter":
+		return f.parseCounter(rest)
 	case "sysctl":
 		return assign(f.sysctls, rest)
 	case "answers", "unreachable":
@@ -72,7 +80,7 @@ func (f *Fake) statement(line string) error {
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, sysctl, answers, unreachable or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, counter, sysctl, answers, unreachable or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -91,7 +99,7 @@ func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
 	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
-		"LinkByIndex", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain":
+		"LinkByIndex", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)

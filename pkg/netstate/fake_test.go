@@ -37,8 +37,14 @@ flow 4 src 10.0.0.1 dst 10.0.0.3 replied
 bridge cni0 nf_call_iptables nf_call_ip6tables vlan_filtering
 chain nft ip nat KUBE-SERVICES
 chain legacy ip6 nat KUBE-SERVICES
+rule 0 lookup 255
+rule 512 to 10.0.1.7/32 lookup 254
+rule 1536 from 10.0.1.7/32 lookup 2 selective
+rule 2000 blackhole
+rule6 none
 sysctl net/ipv4/conf/eth0.100/forwarding = 1
 sysctl net/ipv4/ip_forward = 0
+counter netstat/IPReversePathFilter = 5 9
 fail Routes = no buffer space
 `
 

@@ -25,9 +25,11 @@ func (f *Fake) String() string {
 	}
 	f.writeTables(&b)
 	f.writeBridges(&b)
+	b.WriteString(f.ruleText())
 	for _, name := range slices.Sorted(maps.Keys(f.sysctls)) {
 		fmt.Fprintf(&b, "sysctl %s = %s\n", name, f.sysctls[name])
 	}
+	b.WriteString(f.counterText())
 	b.WriteString(f.pings.String())
 	for _, method := range slices.Sorted(maps.Keys(f.fails)) {
 		fmt.Fprintf(&b, "fail %s = %s\n", method, f.fails[method])

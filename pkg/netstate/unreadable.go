@@ -64,3 +64,12 @@ func (u Unreadable) SetSysctl(string, string) error { return u.Err }
 
 // Lookup implements View.
 func (u Unreadable) Lookup(netip.Addr) (Hop, error) { return Hop{}, u.Err }
+
+// AllAddrs implements View.
+func (u Unreadable) AllAddrs() ([]LinkAddr, error) { return nil, u.Err }
+
+// Rules implements View.
+func (u Unreadable) Rules() ([]Rule, error) { return nil, u.Err }
+
+// Counter implements View.
+func (u Unreadable) Counter(string) (uint64, error) { return 0, u.Err }

@@ -23,6 +23,17 @@ type View interface {
 	// Routes gives the main table of both families. Its cost grows with the
 	// table; no check of the pod path may call it.
 	Routes() ([]Route, error)
+	// AllAddrs returns the addresses of all links. Its cost grows with the node; no
+	// check of the pod path may call it.
+	AllAddrs() ([]LinkAddr, error)
+	// Rules returns the rules of both families, each family by priority. Its cost
+	// grows with them; no check of the pod path may call it.
+	Rules() ([]Rule, error)
+	// Counter returns a field of a file below /proc/net, such as
+	// "netstat/IPReversePathFilter", or of one below /proc/net/stat, such as
+	// "stat/nf_conntrack/drop", summed over all processors. The error wraps
+	// fs.ErrNotExist where there is no such file or field.
+	Counter(name string) (uint64, error)
 	// Lookup asks where a packet to an address would go. Its cost does not grow
 	// with the node. The error wraps fs.ErrNotExist where no route leads there.
 	Lookup(addr netip.Addr) (Hop, error)
