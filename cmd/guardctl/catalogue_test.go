@@ -30,7 +30,7 @@ func TestDocumentationIsCurrent(t *testing.T) {
 // The plugin asks for a release where a plugin of the chain needs the namespace;
 // guardctl must know the same ones.
 func TestPluginAndGuardctlKnowTheSameSpecials(t *testing.T) {
-	if got, want := chain.Specials(), release.NeedNamespace(); !slices.Equal(got, want) {
+	if got, want := chain.SpecialCases(), release.NeedNamespace(); !slices.Equal(got, want) {
 		t.Errorf("guardctl handles %q, pkg/release names %q", got, want)
 	}
 }

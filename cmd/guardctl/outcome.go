@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
@@ -22,7 +22,7 @@ import (
 // A livingError refuses to release an attachment whose pod may live.
 type livingError struct {
 	attachment chain.Attachment
-	judgement  lost.Judgement
+	judgement  attachment.Liveness
 }
 
 func (e *livingError) Error() string {
@@ -31,7 +31,7 @@ func (e *livingError) Error() string {
 		what = "whether the pod lives cannot be told"
 	}
 	return fmt.Sprintf("release %s of container %s: %s: %s",
-		e.attachment.IfName, e.attachment.ContainerID, what, strings.Join(e.judgement.Because(), "; "))
+		e.attachment.IfName, e.attachment.ContainerID, what, strings.Join(e.judgement.Reasons(), "; "))
 }
 
 // cannotRelease says why there was nothing to try; in JSON as an outcome, for
@@ -45,7 +45,7 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *f
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
 	case errors.Is(cause, fs.ErrPermission):
 		hint = asRoot
-	case errors.Is(cause, lost.ErrUnknown):
+	case errors.Is(cause, attachment.ErrUnknown):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results; for an ADD that failed, --force with the full ID calls the plugins all the same"
 	case errors.Is(cause, ledger.ErrHeld):
 		hint = "wait for it; it ends within " + patience.String()
@@ -115,7 +115,7 @@ func became(o release.Outcome) string {
 		return "dry run, nothing was called"
 	case !o.Complete:
 		return "NOT released in full; mend what failed and run this again"
-	case o.Keeps():
+	case o.KeepsAddress():
 		return "NOT released in full, and running this again does not help; see what is left"
 	}
 	return "released in full"

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
@@ -61,7 +61,7 @@ func (r *releasing) run(cmd *cobra.Command) error {
 		return &exitError{code: cannotTell}
 	case !o.Complete && !o.DryRun:
 		return incomplete()
-	case o.Keeps() && !r.forRuntime: // the plugin takes no complete outcome of a program that failed
+	case o.KeepsAddress() && !r.forRuntime: // the plugin takes no complete outcome of a program that failed
 		return &exitError{code: findings}
 	}
 	return nil
@@ -82,8 +82,8 @@ func (r *releasing) release(ctx context.Context) (release.Outcome, error) {
 	}
 	defer unlock()
 
-	known := lost.Look(r.Attachment, r.stateDir)
-	if known.Released(r.netns) {
+	known := attachment.Lookup(r.Attachment, r.stateDir)
+	if known.IsReleased(r.netns) {
 		return release.Outcome{Complete: true, Already: true, DryRun: r.dryRun, Plugins: []release.Plugin{}}, nil
 	}
 	judgement, refusal := r.judge(known)
@@ -94,7 +94,7 @@ func (r *releasing) release(ctx context.Context) (release.Outcome, error) {
 	if err != nil {
 		return release.Outcome{}, err
 	}
-	book := known.Open(c.Addrs(), r.netns, r.dryRun)
+	book := known.BeginRelease(c.Addrs(), r.netns, r.dryRun)
 	if errors.Is(book.Err(), ledger.ErrReplaced) {
 		return release.Outcome{}, book.Err()
 	}
@@ -128,7 +128,7 @@ func (r *releasing) lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-func judged(o release.Outcome, j lost.Judgement) release.Outcome {
+func judged(o release.Outcome, j attachment.Liveness) release.Outcome {
 	o.Verdict, o.Evidence = j.Verdict, j.Evidence
 	return o
 }
@@ -142,8 +142,8 @@ func (r *releasing) resolve() error {
 		r.CacheDir = release.Request{ContainerID: r.ContainerID, IfName: r.IfName, Network: r.Network, CacheDir: r.CacheDir}.Cache()
 		return nil
 	}
-	a, err := lost.Resolve(r.Attachment, r.stateDir)
-	if errors.Is(err, lost.ErrUnknown) && r.force && !lost.LooksShort(a.ContainerID) {
+	a, err := attachment.Resolve(r.Attachment, r.stateDir)
+	if errors.Is(err, attachment.ErrUnknown) && r.force && !attachment.IsShortID(a.ContainerID) {
 		err = nil
 	}
 	r.Attachment = a
@@ -152,11 +152,11 @@ func (r *releasing) resolve() error {
 
 // judge says whether the sandbox lives, and what is to be said against a release
 // by hand. A runtime that sends a DEL has ended the pod.
-func (r *releasing) judge(known lost.Known) (lost.Judgement, error) {
+func (r *releasing) judge(known attachment.Info) (attachment.Liveness, error) {
 	if r.forRuntime {
-		return lost.Judgement{}, nil
+		return attachment.Liveness{}, nil
 	}
-	j := known.Judge()
+	j := known.Liveness()
 	if j.Verdict == release.Gone || r.force {
 		return j, nil
 	}

@@ -23,7 +23,7 @@ const (
 	oldName  = "events.jsonl.1"
 )
 
-// A File appends to the event file of a state folder. It opens the file for
+// A File appends to the event file of a state directory. It opens the file for
 // each write: most calls of the plugin write nothing.
 type File struct{ Dir string }
 
@@ -47,7 +47,7 @@ func (f File) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// endTorn gives what must stand before the next line: a newline where a full
+// endTorn returns what must stand before the next line: a newline where a full
 // disk tore the last one, which would take this one with it.
 func endTorn(file *os.File) []byte {
 	last := make([]byte, 1)

@@ -32,7 +32,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// line gives an event as slog writes it, padded to a length where one is given.
+// line returns an event as slog writes it, padded to a length where one is given.
 func line(message string, length int) []byte {
 	text := fmt.Sprintf(`{"time":"2024-05-06T07:08:09.5Z","level":"WARN","msg":%q,"command":"ADD","check":"host-loopback","state":"repaired","pod":"default/web","pad":"`, message)
 	if pad := length - len(text) - len("\"}\n"); pad > 0 {
@@ -41,7 +41,7 @@ func line(message string, length int) []byte {
 	return []byte(text + "\"}\n")
 }
 
-// read gives the messages of all events, and the errors.
+// read returns the messages of all events, and the errors.
 func read(t *testing.T, dir string) (messages []string, errs []error) {
 	t.Helper()
 	for e, err := range events.Read(dir) {
@@ -275,7 +275,7 @@ func TestWriteRefused(t *testing.T) {
 	}
 }
 
-// mount mounts a tmpfs over a new folder.
+// mount mounts a tmpfs over a new directory.
 func mount(t *testing.T, options string) string {
 	t.Helper()
 	checktest.PrivateNode(t)

@@ -47,7 +47,7 @@ func (e Event) Key() Key {
 }
 
 // Latest sets the counts of events, in the order of Read, to what Repeats of the
-// state folder has by now: most repeats are counted and not written. Of events with
+// state directory has by now: most repeats are counted and not written. Of events with
 // the same key the last one gets the count.
 func Latest(dir string, all []Event) {
 	counts := Repeats{dir}.Load()
@@ -62,7 +62,7 @@ func Latest(dir string, all []Event) {
 	}
 }
 
-// Read gives the events of a state folder, oldest first. A folder or file that
+// Read returns the events of a state directory, oldest first. A directory or file that
 // is not there holds none. A line that does not parse is given as an error, and
 // reading goes on.
 func Read(dir string) iter.Seq2[Event, error] {

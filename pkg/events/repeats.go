@@ -76,7 +76,7 @@ func (c Count) due() bool {
 	return n == 1
 }
 
-// Repeats counts the events of a state folder, so that one sandbox that is stuck
+// Repeats counts the events of a state directory, so that one sandbox that is stuck
 // fills neither the event file nor the journal.
 type Repeats struct{ Dir string }
 

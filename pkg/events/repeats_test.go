@@ -175,7 +175,7 @@ func TestRepeatsAtOnce(t *testing.T) {
 	}
 }
 
-// Latest gives the last event of a key the count that the file has by now.
+// Latest returns the last event of a key the count that the file has by now.
 func TestLatest(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	r := events.Repeats{Dir: dir}

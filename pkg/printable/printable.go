@@ -57,7 +57,7 @@ func String(s string) string {
 
 // Error returns the text of an error as one printable line, and "" for nil. The
 // newlines that errors.Join puts between errors become "; ": a newline in a name
-// cannot be told from them, and must not begin a line of its own.
+// is unknown from them, and must not begin a line of its own.
 func Error(err error) string {
 	if err == nil {
 		return ""

@@ -4,57 +4,54 @@ package release
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
 )
 
-// The answers to a DEL that is given another namespace than the pod's. Their
-// wording decides what the runtime does, so it is a contract: go-cni takes an
-// error that contains "not found" (and, with an empty CNI_NETNS, "no such file
-// or directory") for a network that is gone, and completes the removal; it
-// searches msg and details alike. Any other error makes containerd try again.
-// cri-dockerd ignores "no such file or directory" only, whatever the path.
+// The answers to a DEL whose namespace is not the pod's. Their wording is a contract,
+// because it decides what the runtime does. If an error contains "not found" or, with an
+// empty CNI_NETNS, "no such file or directory", go-cni takes the network for removed and
+// completes the removal; it searches msg and details. Any other error makes containerd
+// try again. cri-dockerd ignores only "no such file or directory", whatever the path.
 const (
-	// ReleasedWording takes the sentence of the finding.
+	// ReleasedWording formats the finding.
 	ReleasedWording = "sandbox namespace not found: no such file or directory (%s); released without it"
-	// KeptWording takes the sentence of the finding. It completes the removal as
-	// well: to try again for ever would not give the address back either.
+	// KeptWording formats the finding. It completes the removal as well, because no
+	// later attempt would free the address.
 	KeptWording = "sandbox namespace not found: no such file or directory (%s); its address was NOT given back, and trying again does not help"
-	// HeldWording takes the sentence of the finding.
-	HeldWording = "refused to touch a namespace that is not the pod's (%s); not released in full"
-	// whoRetries says which runtimes give the release another chance. After a DEL that
-	// failed CRI-O 1.36 removes its cache entry and takes the network for removed.
-	whoRetries = "containerd and cri-dockerd call DEL again, CRI-O and podman do not"
+	// RefusedWording formats the finding.
+	RefusedWording = "refused to touch a namespace that is not the pod's (%s); not released in full"
+	// retryingRuntimes says which runtimes repeat a failed DEL. CRI-O 1.36 removes its
+	// cache entry after a failed DEL and takes the network for removed.
+	retryingRuntimes = "containerd and cri-dockerd call DEL again, CRI-O and podman do not"
 )
 
-// codeInvalidNetns is types.ErrInvalidNetNS as the number that the answer has.
+// codeInvalidNetns is the error code of the answers.
 const codeInvalidNetns = uint(types.ErrInvalidNetNS)
 
-// Answer words the error that stops the chain of a request. Where the outcome is
-// complete the removal is completed; else it is tried again and no address is
-// lost.
+// Answer returns the error that stops the chain of a request. If the outcome is complete,
+// the runtime completes the removal; else it tries again, and no address leaks.
 func Answer(finding, advice string, r Request, o Outcome) *types.Error {
-	said := append([]string{"The namespace was left alone"}, o.troubles()...)
+	parts := append([]string{"The namespace was left alone"}, o.problems()...)
 	if o.Complete {
 		wording := ReleasedWording
-		if o.Keeps() {
+		if o.KeepsAddress() {
 			wording = KeptWording
 		}
-		details := strings.Join(append(said, advice), ". ")
+		details := strings.Join(append(parts, advice), ". ")
 		return types.NewError(codeInvalidNetns, fmt.Sprintf(wording, finding), details)
 	}
-	said = append(said, whoRetries)
+	parts = append(parts, retryingRuntimes)
 	if r.Network != "" {
-		said = append(said, "To see what is still held: "+r.Command())
+		parts = append(parts, "To see what is still held: "+r.Command())
 	}
-	details := strings.Join(append(said, advice), ". ")
-	return types.NewError(codeInvalidNetns, fmt.Sprintf(HeldWording, Defuse(finding)), Defuse(details))
+	details := strings.Join(append(parts, advice), ". ")
+	return types.NewError(codeInvalidNetns, fmt.Sprintf(RefusedWording, Defuse(finding)), Defuse(details))
 }
 
-// troubles lists what was not released, and what was left over.
-func (o Outcome) troubles() []string {
+// problems returns what was not released and what was left behind, as sentences.
+func (o Outcome) problems() []string {
 	var t []string
 	if o.Reason != "" {
 		t = append(t, "Not released: "+o.Reason)
@@ -73,13 +70,8 @@ func (o Outcome) troubles() []string {
 	return t
 }
 
-// Keeps reports whether a plugin kept the address though its DEL succeeded.
-func (o Outcome) Keeps() bool {
-	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool { return p.Result == Kept })
-}
-
-// Defuse takes the phrases that complete a removal out of words that are not
-// ours, such as another plugin's error, in whatever case they are written.
+// Defuse replaces the phrases that complete a removal, in any letter case, in text from
+// elsewhere, such as the error of another plugin.
 func Defuse(text string) string {
 	for _, phrase := range []struct{ dangerous, harmless string }{
 		{"not found", "missing"},
@@ -90,8 +82,8 @@ func Defuse(text string) string {
 	return text
 }
 
-// replaceFold replaces old, given in lower case, wherever it stands in text in
-// any case. Both phrases are ASCII, so that folding keeps offsets.
+// replaceFold replaces old, which is in lower case, in text in any letter case. Both
+// phrases are ASCII, so folding preserves offsets.
 func replaceFold(text, old, with string) string {
 	var b strings.Builder
 	for {
@@ -104,7 +96,7 @@ func replaceFold(text, old, with string) string {
 	}
 }
 
-// asciiLower keeps every offset, which strings.ToLower does not.
+// asciiLower preserves offsets, unlike strings.ToLower.
 func asciiLower(text string) string {
 	b := []byte(text)
 	for i, c := range b {

@@ -42,7 +42,7 @@ func (c CRIO) Override(flag string) ([]string, Source, error) {
 }
 
 // DefaultNetwork returns the cni_default_network of CRI-O; "" if nothing sets it, in
-// which case CRI-O takes the first network of its folder. It reads the files only
+// which case CRI-O takes the first network of its directory. It reads the files only
 // where neither flag nor environment sets it, and of those no more than it needs.
 func (c CRIO) DefaultNetwork() (string, error) {
 	values, source, err := c.Override("cni-default-network")
@@ -74,7 +74,7 @@ func (c CRIO) DefaultNetwork() (string, error) {
 
 // Files returns the paths of the configuration files, without the root, in the
 // order in which a later one overrides: the main file, which need not exist, and
-// then all files below the folder of drop-ins, at whatever depth.
+// then all files below the directory of drop-ins, at whatever depth.
 func (c CRIO) Files() ([]string, error) {
 	main, err := c.path("config", "c", "/etc/crio/crio.conf")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
-// plant writes a process to a folder that stands for /proc. Words are separated
+// plant writes a process to a directory that stands for /proc. Words are separated
 // by blanks. An environment of "-" is one that nobody can read.
 func plant(t *testing.T, args, env string) (proc string) {
 	t.Helper()

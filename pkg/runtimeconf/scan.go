@@ -11,7 +11,7 @@ import (
 // knows the part of TOML in which people and packages write such a key: a line of
 // its own below [crio.network], or with the name of the table in front, and a
 // string in quotes without escapes. Where the key stands in any other way, the
-// error says that it cannot be told.
+// error says that it is unknown.
 func ScanNetworkString(text, key string) (value string, set bool, err error) {
 	if !containsFold(text, key) {
 		return "", false, nil

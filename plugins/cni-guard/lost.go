@@ -43,7 +43,7 @@ func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) (err error) 
 func (k *call) releasedForOthers(args *cmdArgs) (release.Outcome, bool) {
 	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
 	request := k.request(args)
-	if !gone || k.Settings.Audit || !request.HelpNeeded() {
+	if !gone || k.Settings.Audit || !request.NeedsNamespace() {
 		return release.Outcome{}, false
 	}
 	outcome := k.release(request)

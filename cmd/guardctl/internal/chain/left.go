@@ -10,9 +10,10 @@ import (
 	"github.com/containernetworking/cni/libcni"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// left lists what no DEL without a namespace cleans, as clauses for people.
+// left returns what no DEL without a namespace removes, as clauses.
 func (c *Chain) left() []string {
 	var left []string
 	for _, p := range c.others() {
@@ -21,41 +22,41 @@ func (c *Chain) left() []string {
 	return append(left, c.hostInterfaces()...)
 }
 
-// leftBy lists what one plugin leaves (containernetworking/plugins v1.9.1). bridge
-// and ptp read the address that a masquerade rule is for in the namespace, and
-// bridge looks after macspoofchk only where there is one. portmap and firewall
-// need not the namespace but what the runtime's cache says.
+// leftBy returns what one plugin leaves behind (containernetworking/plugins v1.9.1).
+// bridge and ptp read the address of a masquerade rule from the namespace, and bridge
+// removes the rules of macspoofchk only if there is a namespace. portmap and firewall
+// need no namespace, but the runtime's cache.
 func (c *Chain) leftBy(p *libcni.PluginConfig) []string {
 	var conf struct {
 		IPMasq      bool `json:"ipMasq"`
 		MACSpoofChk bool `json:"macspoofchk"`
 	}
-	_ = json.Unmarshal(p.Bytes, &conf) // an odd value is one that does not ask for rules
+	_ = json.Unmarshal(p.Bytes, &conf) // an invalid value asks for no rules
 	var left []string
 	name := p.Network.Type
 	if conf.IPMasq {
-		left = append(left, fmt.Sprintf("the masquerade rules of plugin %s for %s (they name container %s)", name, c.addresses(), c.attachment.ContainerID))
+		left = append(left, fmt.Sprintf("masquerade rules of plugin %s for %s (they name container %s)", name, c.addresses(), c.attachment.ContainerID))
 	}
 	switch {
 	case name == "bridge" && conf.MACSpoofChk:
-		left = append(left, "the nftables rules of macspoofchk for container "+c.attachment.ContainerID)
+		left = append(left, "nftables rules of macspoofchk for container "+c.attachment.ContainerID)
 	case name == "host-device":
-		left = append(left, "the device of host-device, until the kernel gives it back when the namespace ends")
-	case name == "portmap" && !c.remembered:
-		left = append(left, "the rules of plugin portmap if the pod has host ports, which only the runtime's cache tells")
-	case name == "firewall" && c.answer == nil:
-		left = append(left, "the rules of plugin firewall for the pod's address, which only the runtime's cache tells")
+		left = append(left, "the device of host-device, until the namespace ends and the kernel moves it back")
+	case name == "portmap" && !c.fromADD:
+		left = append(left, "rules of plugin portmap, if the pod has host ports; only the runtime's cache would list them")
+	case name == "firewall" && c.current == nil:
+		left = append(left, "rules of plugin firewall for the pod's address; only the runtime's cache would list it")
 	}
 	return left
 }
 
-// addresses gives the pod's addresses as ADD answered them.
+// addresses returns the pod's addresses from the result of the ADD, for messages.
 func (c *Chain) addresses() string {
-	if c.answer == nil {
-		return "an address that is not known"
+	if c.current == nil {
+		return "an unknown address"
 	}
 	var addrs []string
-	for _, ip := range c.answer.IPs {
+	for _, ip := range c.current.IPs {
 		if ip != nil {
 			addrs = append(addrs, ip.Address.IP.String())
 		}
@@ -63,12 +64,12 @@ func (c *Chain) addresses() string {
 	return strings.Join(addrs, ", ")
 }
 
-// hostInterfaces names the pod's interfaces on the node that are still there.
-// They go when the sandbox ends; one that stays has a sandbox that did not. Only
-// a MAC that ADD gave proves that an interface is the pod's: a name alone may be
+// hostInterfaces returns the pod's interfaces that still exist on the node, as clauses.
+// They end with the sandbox, so one that exists belongs to a sandbox that is alive. Only
+// a MAC in the result proves that an interface is the pod's: the name alone could be
 // that of the node's uplink.
 func (c *Chain) hostInterfaces() []string {
-	if c.answer == nil {
+	if c.current == nil {
 		return nil
 	}
 	node, err := netstate.OpenNode()
@@ -77,7 +78,7 @@ func (c *Chain) hostInterfaces() []string {
 	}
 	defer node.Close()
 	var left []string
-	for _, iface := range c.answer.Interfaces {
+	for _, iface := range c.current.Interfaces {
 		if iface == nil || iface.Sandbox != "" || iface.Mac == "" {
 			continue
 		}
@@ -86,8 +87,31 @@ func (c *Chain) hostInterfaces() []string {
 			continue
 		}
 		if peer, err := node.VethPeer(iface.Name); err == nil && peer.Away {
-			left = append(left, "interface "+iface.Name+", whose peer is in a namespace that still lives")
+			left = append(left, "interface "+iface.Name+", whose peer is in a namespace that still exists")
 		}
 	}
 	return left
+}
+
+// notCalled returns the outcome for a plugin that must not be called, and what it
+// leaves behind.
+func (c *Chain) notCalled(p *libcni.PluginConfig, reason string) (release.Plugin, []string) {
+	name := p.Network.Type
+	outcome := release.Plugin{Type: name, Result: release.NotCalled, Note: reason}
+	if name == "portmap" && c.fromADD && c.runtime.CapabilityArgs["portMappings"] == nil ||
+		name == "firewall" && c.current == nil {
+		return outcome, nil // it made no rules, or leftBy names them
+	}
+	return outcome, []string{fmt.Sprintf("rules of plugin %s for %s, if there are any; its DEL was not called: %s", name, c.addresses(), reason)}
+}
+
+// keptAddress returns what a plugin keeps although its DEL succeeds, if it does.
+func (c *Chain) keptAddress(p *libcni.PluginConfig) (left string, keeps bool) {
+	for _, k := range release.AddressKeepers() {
+		if k.Type == p.Network.Type {
+			return fmt.Sprintf("%s in %s, because the DEL of %s does nothing without a namespace; to free the address, %s (%s)",
+				c.addresses(), k.Database, k.Type, k.Remedy, c.attachment.ContainerID), true
+		}
+	}
+	return "", false
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// A folder holds the cache, the configurations and the plugins of a test.
+// A directory holds the cache, the configurations and the plugins of a test.
 type folder string
 
-// write makes a file with its folders.
+// write makes a file with its directories.
 func (f folder) write(t *testing.T, name, content string, mode os.FileMode) {
 	t.Helper()
 	path := filepath.Join(string(f), name)
@@ -68,7 +68,7 @@ func TestHangingPluginLeavesTimeForOthers(t *testing.T) {
 	if o.Complete || len(o.Plugins) != 2 {
 		t.Fatalf("the outcome is %+v", o)
 	}
-	if hangs := o.Plugins[0]; hangs.Result != release.Failed || !strings.Contains(hangs.Note, "no answer in time") {
+	if hangs := o.Plugins[0]; hangs.Result != release.Failed || !strings.Contains(hangs.Note, "did not answer in time") {
 		t.Errorf("the plugin that hangs is %+v", hangs)
 	}
 	if quick := o.Plugins[1]; quick.Result != release.Released {
@@ -109,18 +109,18 @@ func TestPluginErrors(t *testing.T) {
 	}
 }
 
-// A refusing book keeps the plugins that clean up by address from being called,
+// A refusing log keeps the plugins that clean up by address from being called,
 // and no other.
 type refusing struct{ asked, ended []string }
 
 func (r *refusing) Begin(plugin string) string {
 	r.asked = append(r.asked, plugin)
-	return "10.1.0.5 is of container c2 now"
+	return "10.1.0.5 now belongs to container c2"
 }
 
 func (r *refusing) End(plugin string, _ error) { r.ended = append(r.ended, plugin) }
 
-func TestReleaseAsksTheBook(t *testing.T) {
+func TestReleaseAsksTheLog(t *testing.T) {
 	f := folder(t.TempDir())
 	f.write(t, "cache/results/net-c1-eth0", entry(
 		`{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"},{"type":"portmap"},{"type":"firewall"}]}`,
@@ -128,14 +128,14 @@ func TestReleaseAsksTheBook(t *testing.T) {
 	for _, plugin := range []string{"bridge", "portmap", "firewall"} {
 		f.plugin(t, plugin, fmt.Sprintf("echo %s >>%q\n", plugin, filepath.Join(string(f), "log")))
 	}
-	book := &refusing{}
-	plan := f.find(t).Plan(book)
-	o := f.find(t).Release(t.Context(), book)
-	if log, err := os.ReadFile(filepath.Join(string(f), "log")); err != nil || string(log) != "bridge\n" {
-		t.Errorf("called: %q, %v", log, err)
+	log := &refusing{}
+	plan := f.find(t).Plan(log)
+	o := f.find(t).Release(t.Context(), log)
+	if called, err := os.ReadFile(filepath.Join(string(f), "log")); err != nil || string(called) != "bridge\n" {
+		t.Errorf("called: %q, %v", called, err)
 	}
-	if got, want := fmt.Sprint(book.asked, book.ended), "[firewall portmap firewall portmap] []"; got != want {
-		t.Errorf("the book was asked %s, want %s", got, want)
+	if got, want := fmt.Sprint(log.asked, log.ended), "[firewall portmap firewall portmap] []"; got != want {
+		t.Errorf("the log was asked %s, want %s", got, want)
 	}
 	for _, got := range []release.Outcome{plan, o} {
 		if p := got.Plugins[0]; p.Type != "firewall" || p.Result != release.NotCalled || !strings.Contains(p.Note, "container c2") {
@@ -143,7 +143,7 @@ func TestReleaseAsksTheBook(t *testing.T) {
 		}
 	}
 	// Without host ports portmap made no rules that could be left.
-	if !o.Complete || len(o.Left) != 1 || !strings.Contains(o.Left[0], "the rules of plugin firewall for 10.1.0.5") {
+	if !o.Complete || len(o.Left) != 1 || !strings.Contains(o.Left[0], "rules of plugin firewall for 10.1.0.5") {
 		t.Errorf("complete is %t, left %q", o.Complete, o.Left)
 	}
 }
@@ -157,7 +157,7 @@ func TestKeeper(t *testing.T) {
 		`{"cniVersion":"0.4.0","interfaces":[{"name":"eth0"}],"ips":[{"version":"4","interface":0,"address":"10.244.0.5/32"}]}`), 0o600)
 	f.plugin(t, "cni-kindnet", "")
 	o := f.find(t).Release(t.Context(), nil)
-	if !o.Complete || !o.Keeps() || len(o.Left) != 1 || !strings.Contains(o.Left[0], "10.244.0.5 in /var/lib/cni-kindnet/cni.db") {
+	if !o.Complete || !o.KeepsAddress() || len(o.Left) != 1 || !strings.Contains(o.Left[0], "10.244.0.5 in /var/lib/cni-kindnet/cni.db") {
 		t.Errorf("the outcome is %+v", o)
 	}
 }

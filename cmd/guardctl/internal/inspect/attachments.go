@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cri"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
@@ -27,7 +27,7 @@ const podInterface = "eth0"
 // for sandboxes that are gone. The last two are minor. The error says that the
 // cache cannot be read.
 func Attachments(ctx context.Context, s site.Site, a assess.Assessment, stateDir string) ([]Problem, error) {
-	cached, err := lost.List(s.CacheDir)
+	cached, err := attachment.ListCached(s.CacheDir)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func ask(ctx context.Context, s site.Site) sandboxes {
 // onOtherNetworks lists the pods that live on a network of no file that may serve
 // them. It lists none where the network of the node is not known: the intended file
 // cannot be read, or is a sample because nothing else is there.
-func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, known sandboxes, stateDir string) (all []Problem) {
+func onOtherNetworks(s site.Site, a assess.Assessment, cached []attachment.Cached, known sandboxes, stateDir string) (all []Problem) {
 	intended := fileOf(a, a.Intended)
 	if intended == nil || intended.Network == "" || a.Basis == assess.ByExclusion && assess.IsSample(*intended) {
 		return nil
@@ -88,16 +88,16 @@ func onOtherNetworks(s site.Site, a assess.Assessment, cached []lost.Cached, kno
 }
 
 // lives reports whether an attachment is the main one of a pod that lives.
-func lives(c lost.Cached, known sandboxes, stateDir string) bool {
+func lives(c attachment.Cached, known sandboxes, stateDir string) bool {
 	if c.IfName != podInterface || known.asked && !known.ids[c.ContainerID] {
 		return false
 	}
-	return c.Open() || lost.Look(c.Attachment, stateDir).Judge().Verdict == release.Alive
+	return c.HasNamespace() || attachment.Lookup(c.Attachment, stateDir).Liveness().Verdict == release.Alive
 }
 
 // onOtherNetwork returns the finding. Unless a pod that starts now gets the intended
 // network, to start the pod again does not help, and the command is left out.
-func onOtherNetwork(c lost.Cached, intended string, helps bool) Problem {
+func onOtherNetwork(c attachment.Cached, intended string, helps bool) Problem {
 	p := Problem{Object: podName(c.Pod, c.ContainerID), Problem: assess.Problem{
 		Kind: PodOnOtherNetwork, What: fmt.Sprintf("is attached to network %q, not to %q", c.Network, intended),
 		Evidence: "its attachment is in " + c.Path,
@@ -156,14 +156,14 @@ const shownPods = 10
 // the guard was in its list. CRI-O has libcni delete by the list that it cached at
 // ADD (ocicni v0.5.0), so that nothing guards that DEL; containerd and cri-dockerd
 // take the list of the day.
-func olderThanGuard(a assess.Assessment, cached []lost.Cached) []Problem {
+func olderThanGuard(a assess.Assessment, cached []attachment.Cached) []Problem {
 	intended := fileOf(a, a.Intended)
 	if a.Selection.Runtime.Kind != conflist.CRIO || intended == nil || !slices.Contains(intended.Plugins, conflist.GuardType) {
 		return nil
 	}
 	var names []string
 	for _, c := range cached {
-		if c.Network == intended.Network && c.IfName == podInterface && !slices.Contains(c.Plugins, conflist.GuardType) && c.Open() {
+		if c.Network == intended.Network && c.IfName == podInterface && !slices.Contains(c.Plugins, conflist.GuardType) && c.HasNamespace() {
 			names = append(names, podName(c.Pod, c.ContainerID))
 		}
 	}

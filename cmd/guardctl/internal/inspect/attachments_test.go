@@ -168,7 +168,7 @@ func TestOrphans(t *testing.T) {
 	reserve("10.1.0.7", "c3", time.Minute) // by a sandbox that is being made, perhaps
 	c.write(filepath.Join(data, "a", "last_reserved_ip.0"), "10.1.0.7", 0o600)
 	c.write(filepath.Join(data, "a", "lock"), "", 0o600)
-	want := `minor address-not-released: shop/gone is gone, and its attachment to network "a" was never released; it is in CACHE/results/a-c1-eth0; vethc1, the node's end of the pod's veth, is gone; its address stays allocated; when all are, no pod can start
+	want := `minor address-not-released: shop/gone is gone, and its attachment to network "a" was never released; it is in CACHE/results/a-c1-eth0; vethc1, the pod's host veth, is gone; its address stays allocated; when all are, no pod can start
   run: guardctl release --container-id c1 --ifname eth0 --network a --cache-dir CACHE
 minor address-not-released: container c2 is gone, and its attachment to network "a" was never released; it is in DATA/a/10.1.0.6; 10.1.0.6 was reserved before the last boot, and no cache knows the container; its address stays allocated; when all are, no pod can start
   run: guardctl release --container-id c2 --ifname eth0 --network a --force

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
@@ -98,7 +98,7 @@ func onOtherDelegates(s site.Site, a assess.Assessment, known sandboxes, stateDi
 	}
 	right, wrong := rightful(s, a), wrongful(a)
 	for _, dir := range multusCaches(s) {
-		cached, err := lost.List(dir)
+		cached, err := attachment.ListCached(dir)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
@@ -45,21 +45,21 @@ func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir, on
 		dirs = []string{only}
 	}
 	var all []Orphan
-	var everywhere []lost.Cached
+	var everywhere []attachment.Cached
 	for _, dir := range dirs {
-		cached, err := lost.List(dir)
+		cached, err := attachment.ListCached(dir)
 		if err != nil {
 			return nil, err
 		}
 		everywhere = append(everywhere, cached...)
 	}
 	for _, c := range everywhere {
-		if known.ids[c.ContainerID] || c.Open() {
+		if known.ids[c.ContainerID] || c.HasNamespace() {
 			continue // the runtime releases it, or it lives
 		}
-		look := lost.Look(c.Attachment, stateDir)
-		if j := look.Judge(); j.Verdict == release.Gone && !look.Released("") {
-			all = append(all, Orphan{Attachment: c.Attachment, Pod: c.Pod, Source: c.Path, Proof: j.Because()})
+		look := attachment.Lookup(c.Attachment, stateDir)
+		if j := look.Liveness(); j.Verdict == release.Gone && !look.IsReleased("") {
+			all = append(all, Orphan{Attachment: c.Attachment, Pod: c.Pod, Source: c.Path, Proof: j.Reasons()})
 		}
 	}
 	if only != "" {
@@ -70,7 +70,7 @@ func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir, on
 		return all, err
 	}
 	for _, r := range reserved {
-		if known.ids[r.ContainerID] || slices.ContainsFunc(everywhere, func(c lost.Cached) bool { return c.ContainerID == r.ContainerID }) {
+		if known.ids[r.ContainerID] || slices.ContainsFunc(everywhere, func(c attachment.Cached) bool { return c.ContainerID == r.ContainerID }) {
 			continue
 		}
 		if o, gone := reservedOrphan(r, known, stateDir); gone {
@@ -92,7 +92,7 @@ func cacheDirs(s site.Site) (dirs []string) {
 }
 
 // reservations lists what host-local has of the networks in use.
-func reservations(a assess.Assessment) (all []lost.Reservation, err error) {
+func reservations(a assess.Assessment) (all []attachment.Reservation, err error) {
 	for _, name := range inUse(a) {
 		list, err := conflist.Read(a.Selection.Dir, name)
 		if err != nil {
@@ -106,9 +106,9 @@ func reservations(a assess.Assessment) (all []lost.Reservation, err error) {
 				continue
 			}
 			if conf.IPAM.DataDir == "" {
-				conf.IPAM.DataDir = lost.HostLocalDir
+				conf.IPAM.DataDir = attachment.HostLocalDir
 			}
-			found, err := lost.Reservations(conf.IPAM.DataDir, list.Name)
+			found, err := attachment.Reservations(conf.IPAM.DataDir, list.Name)
 			if err != nil {
 				return all, err
 			}
@@ -123,15 +123,15 @@ func reservations(a assess.Assessment) (all []lost.Reservation, err error) {
 const starting = 10 * time.Minute
 
 // reservedOrphan judges a reservation that no cache has an attachment of.
-func reservedOrphan(r lost.Reservation, known sandboxes, stateDir string) (Orphan, bool) {
+func reservedOrphan(r attachment.Reservation, known sandboxes, stateDir string) (Orphan, bool) {
 	a := chain.Attachment{ContainerID: r.ContainerID, IfName: r.IfName, Network: r.Network}
 	o := Orphan{Attachment: a, Source: r.Path, Unknown: true}
-	look := lost.Look(a, stateDir)
-	if look.Recorded() {
+	look := attachment.Lookup(a, stateDir)
+	if look.IsRecorded() {
 		o.Unknown = false
-		j := look.Judge()
-		o.Proof, o.Pod = j.Because(), look.Pod()
-		return o, j.Verdict == release.Gone && !look.Released("")
+		j := look.Liveness()
+		o.Proof, o.Pod = j.Reasons(), look.Pod()
+		return o, j.Verdict == release.Gone && !look.IsReleased("")
 	}
 	info, err := os.Stat(r.Path)
 	if err != nil {
@@ -148,7 +148,7 @@ func reservedOrphan(r lost.Reservation, known sandboxes, stateDir string) (Orpha
 	}
 	// Times lie where the clock was set, and another runtime may keep its cache
 	// elsewhere; a pod that has the address lives.
-	if addr, err := netip.ParseAddr(r.Addr); err == nil && look.Sees(addr) != "" {
+	if addr, err := netip.ParseAddr(r.Addr); err == nil && look.FindAddress(addr) != "" {
 		return o, false
 	}
 	return o, true

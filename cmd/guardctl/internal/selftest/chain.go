@@ -15,7 +15,7 @@ import (
 )
 
 // A Chain is a conflist of the node, with the plugins that libcni adds to it
-// from the folder of the network's name.
+// from the directory of the network's name.
 type Chain struct {
 	File       string
 	Name       string
@@ -53,7 +53,7 @@ func FindChain(fileOrNetwork string, confDirs []string) (*Chain, error) {
 
 func endings() []string { return []string{".conflist", ".conf", ".json"} }
 
-// networkOf gives the name of the network that a file configures, or a remark.
+// networkOf returns the name of the network that a file configures, or a remark.
 func networkOf(file string) string {
 	var conf struct{ Name string }
 	data, err := os.ReadFile(file)
@@ -89,7 +89,7 @@ func readChain(file string) (*Chain, error) {
 	return c, nil
 }
 
-// types gives the type of each plugin.
+// types returns the type of each plugin.
 func (c *Chain) types() []string {
 	var types []string
 	for _, p := range c.Plugins {

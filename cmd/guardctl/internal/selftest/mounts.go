@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workDir is the only folder that the self-test itself writes to.
+// workDir is the only directory that the self-test itself writes to.
 const workDir = "/run/cni-guard-verify"
 
-// emptied are the folders that are empty ones in memory in the private node.
+// emptied are the directories that are empty ones in memory in the private node.
 // They hold what plugins write, and the sockets by which they would reach
 // daemons that act on the real node.
 func emptied() []string { return []string{"/run", "/var/run", "/var/lib/cni"} }
 
 // privatize makes the file systems of this process its own and read-only, but
-// for the emptied folders and the sysctls of its network namespaces. The
-// folders to keep stay where they are though a folder above them is emptied, and what
+// for the emptied directories and the sysctls of its network namespaces. The
+// directories to keep stay where they are though a directory above them is emptied, and what
 // the plugins of the chain need is there as a copy.
 func privatize(keep, needs []string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -50,7 +50,7 @@ func privatize(keep, needs []string) error {
 	return readOnlyBut(append(writable, "/proc/sys/net"))
 }
 
-// empty mounts the empty folders and gives those that there are.
+// empty mounts the empty directories and gives those that there are.
 func empty(keep []string) (mounted []string, err error) {
 	for _, dir := range emptied() {
 		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
@@ -76,7 +76,7 @@ func empty(keep []string) (mounted []string, err error) {
 	return mounted, nil
 }
 
-// hideUnder holds those of the folders that are below dir, to bind them to
+// hideUnder holds those of the directories that are below dir, to bind them to
 // their old places when dir was emptied.
 func hideUnder(dir string, keep []string) (restore func() error, err error) {
 	held := map[string]*os.File{}
@@ -102,7 +102,7 @@ func hideUnder(dir string, keep []string) (restore func() error, err error) {
 	}, nil
 }
 
-// readOnlyBut makes all mounts read-only, then the folders writable again.
+// readOnlyBut makes all mounts read-only, then the directories writable again.
 // mount_setattr(2): Linux 5.12.
 func readOnlyBut(folders []string) error {
 	if err := unix.Mount("/proc/sys/net", "/proc/sys/net", "", unix.MS_BIND, ""); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // needed returns what plugins are known to need of the node by default: files and
-// folders, which the private node gets as copies in memory.
+// directories, which the private node gets as copies in memory.
 func needed() map[string][]string {
 	return map[string][]string{
 		"flannel":     {"/run/flannel/subnet.env"}, // flannel-io/cni-plugin, defaultSubnetFile; flanneld writes it
@@ -60,19 +60,19 @@ func addPaths(found map[string]bool, value any) {
 	}
 }
 
-// A held is a file or a folder of the node in memory.
+// A held is a file or a directory of the node in memory.
 type held struct {
 	path  string
 	mode  fs.FileMode
-	files map[string][]byte // of a folder, by their paths in it; of a file its content by "."
+	files map[string][]byte // of a directory, by their paths in it; of a file its content by "."
 }
 
 // tooMuch bounds what is copied.
 const tooMuch = 64 << 20
 
-// copiesOf reads what there is of the paths, before the folders that have them are emptied.
-// Files are held where the private node has an empty folder; elsewhere they are there
-// to be read. Folders are held where a plugin is known to write to them.
+// copiesOf reads what there is of the paths, before the directories that have them are emptied.
+// Files are held where the private node has an empty directory; elsewhere they are there
+// to be read. Directories are held where a plugin is known to write to them.
 func copiesOf(paths []string) (all []held) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -101,7 +101,7 @@ func inside(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// readSteady reads a folder until two looks agree: a database and its log belong
+// readSteady reads a directory until two looks agree: a database and its log belong
 // together.
 func readSteady(dir string) (map[string][]byte, error) {
 	before, err := readAll(dir)
@@ -140,7 +140,7 @@ func readAll(dir string) (map[string][]byte, error) {
 	return files, err
 }
 
-// put makes the copy. It returns the folder that was mounted for it, "" for none.
+// put makes the copy. It returns the directory that was mounted for it, "" for none.
 func (h held) put() (mounted string, err error) {
 	if !h.mode.IsDir() {
 		return "", h.write(filepath.Dir(h.path), filepath.Base(h.path), h.files["."])

@@ -58,7 +58,7 @@ func (r Request) requirePrivate() error {
 	return nil
 }
 
-// Validate refuses folders that are none: a typo must not look like plugins
+// Validate refuses directories that are none: a typo must not look like plugins
 // that are not installed.
 func (r Request) Validate() error {
 	if len(r.BinDirs) == 0 {

@@ -37,7 +37,7 @@ const (
 	leaseDir = workDir + "/leases"
 )
 
-// find gives the path of an installed program, or "".
+// find returns the path of an installed program, or "".
 func (r *rig) find(program string) string {
 	path, err := invoke.FindInPath(program, r.BinDirs)
 	if err != nil {
@@ -63,7 +63,7 @@ func gone(pod *libcni.RuntimeConf) *libcni.RuntimeConf {
 	return &lost
 }
 
-// guardConf is an entry of the guard that keeps to the rig's folders.
+// guardConf is an entry of the guard that keeps to the rig's directories.
 func guardConf() map[string]any {
 	return map[string]any{"type": "cni-guard", "stateDir": stateDir, "cacheDir": cacheDir, "confDir": confDir}
 }
@@ -77,13 +77,13 @@ func network(name, version string, plugins ...map[string]any) (*libcni.NetworkCo
 	return libcni.NetworkConfFromBytes(conf)
 }
 
-// leases gives how many addresses host-local holds for the network.
+// leases returns how many addresses host-local holds for the network.
 func leases(network string) int {
 	held, _ := filepath.Glob(filepath.Join(leaseDir, network, "*.*.*.*"))
 	return len(held)
 }
 
-// code gives the code of a plugin's error; 0 where it gave none.
+// code returns the code of a plugin's error; 0 where it gave none.
 func code(err error) uint {
 	var e *types.Error
 	if errors.As(err, &e) {

@@ -73,7 +73,7 @@ func loUp(view netstate.View) (bool, error) {
 	return lo.Up, err
 }
 
-// setNodeLoUp gives the private node the lo that every node has.
+// setNodeLoUp returns the private node the lo that every node has.
 func setNodeLoUp() error {
 	node, err := netstate.OpenNode()
 	if err != nil {

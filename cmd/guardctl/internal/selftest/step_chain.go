@@ -48,7 +48,7 @@ func chainInstalled(_ context.Context, r *rig) Result {
 	return ok("", "all %d are in %s", len(r.Chain.Plugins), r.where())
 }
 
-// chainConfigured gives the guard its own entry, and nothing before it.
+// chainConfigured returns the guard its own entry, and nothing before it.
 func chainConfigured(ctx context.Context, r *rig) Result {
 	guard := r.find("cni-guard")
 	i := slices.Index(r.Chain.types(), "cni-guard")
@@ -78,7 +78,7 @@ func chainConfigured(ctx context.Context, r *rig) Result {
 	return ok(checks.EntryWarnings(problems), "%s", r.Chain.Plugins[i])
 }
 
-// private gives a plugin's configuration with the folders of the rig in the
+// private returns a plugin's configuration with the directories of the rig in the
 // place of the node's.
 func private(plugin json.RawMessage) (map[string]any, error) {
 	var conf map[string]any

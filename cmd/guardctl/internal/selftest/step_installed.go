@@ -11,7 +11,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
-// where names the plugin folders for people.
+// where names the plugin directories for people.
 func (r *rig) where() string { return strings.Join(r.BinDirs, ", ") }
 
 func guardInstalled(ctx context.Context, r *rig) Result {

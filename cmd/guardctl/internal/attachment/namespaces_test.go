@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost
+package attachment
 
 import (
 	"fmt"
@@ -14,21 +14,21 @@ import (
 
 const searchOnly = "TEST_SEARCH_ONLY"
 
-// A process that may not look at another one, or may not enter its namespace, did not
-// search everywhere: the pod that it does not find may live.
-func TestSearchIsCompleteOnlyIfAllCouldBeAsked(t *testing.T) {
+// Without the capabilities to stat another process's namespace, or to enter it, the
+// search is incomplete: the pod that it does not find may be alive.
+func TestSearchWithoutCapabilities(t *testing.T) {
 	if os.Getenv(searchOnly) != "" {
-		s := &spaces{complete: true}
+		s := &namespaces{complete: true, seen: map[namespaceID]bool{}}
 		s.search()
-		fmt.Printf("complete: %t, trouble: %v\n", s.complete, s.trouble)
+		fmt.Printf("complete: %t, error: %v\n", s.complete, s.err)
 		return
 	}
 	checktest.PrivateNode(t)
 	checktest.Sandbox(t, "pod")
 	for _, c := range []struct{ without, want string }{
-		{"", "complete: true, trouble: <nil>"},
-		{"sys_ptrace", "complete: false, trouble: stat /proc/"},
-		{"sys_admin", "complete: false, trouble: read cookie of "},
+		{"", "complete: true, error: <nil>"},
+		{"sys_ptrace", "complete: false, error: stat /proc/"},
+		{"sys_admin", "complete: false, error: read cookie of "},
 	} {
 		command := []string{os.Args[0], "-test.run=^" + t.Name() + "$", "-test.v"}
 		if c.without != "" {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost_test
+package attachment_test
 
 import (
 	"fmt"
@@ -15,10 +15,10 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// CRI-O may have a mount namespace of its own. It keeps no process for a sandbox
-// (drop_infra_ctr), so between two restarts of its containers there is only the pin,
-// which is an empty file for everybody else.
-func TestJudgeFindsPinsOfOthers(t *testing.T) {
+// CRI-O may have a mount namespace of its own. It keeps no process in a sandbox
+// (drop_infra_ctr), so while no container runs only the mount keeps the namespace, and
+// its path is an empty file for all other processes.
+func TestLivenessFindsForeignMounts(t *testing.T) {
 	checktest.PrivateNode(t)
 	s := newScene(t)
 	pin := filepath.Join(s.dir, "a pin")
@@ -48,8 +48,8 @@ func TestJudgeFindsPinsOfOthers(t *testing.T) {
 	}
 	s.record(fmt.Sprintf("/proc/%d/root%s", crio.Process.Pid, pin), func(r *ledger.Record) { r.Netns = pin })
 
-	j := s.look().Judge()
-	if j.Verdict != release.Alive || !strings.Contains(fmt.Sprint(j.Because()), "a pin pins it, in the mount namespace of process") {
-		t.Errorf("the verdict is %s by %q", j.Verdict, j.Because())
+	j := s.lookup().Liveness()
+	if j.Verdict != release.Alive || !strings.Contains(fmt.Sprint(j.Reasons()), "a pin, in the mount namespace of process") {
+		t.Errorf("the verdict is %s by %q", j.Verdict, j.Reasons())
 	}
 }

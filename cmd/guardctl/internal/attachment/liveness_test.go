@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost_test
+package attachment_test
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// Each scene is a pod "pod" with veth1 and 10.1.0.5, and what became of it. The
-// tests are in a pid namespace of their own, so no search for processes is complete.
-func TestJudge(t *testing.T) {
+// Each case begins with a sandbox "pod" that has veth1 and 10.1.0.5, and changes it. The
+// tests run in a PID namespace of their own, so no search for processes is complete.
+func TestLiveness(t *testing.T) {
 	elsewhere := func(r *ledger.Record) { r.Netns = "/run/netns/elsewhere" }
 	noCookie := func(r *ledger.Record) { r.Cookie = 0 }
 	otherBoot := func(r *ledger.Record) { r.BootID = "another" }
@@ -37,12 +37,12 @@ func TestJudge(t *testing.T) {
 		because string
 	}{
 		"lives where ADD saw it":                      {func(*ledger.Record) {}, "", "", none, release.Alive, "/run/netns/pod"},
-		"lives, and the path on record leads nowhere": {elsewhere, "", "", none, release.Alive, "pins it"},
+		"lives, and the path on record leads nowhere": {elsewhere, "", "", none, release.Alive, "it is mounted at"},
 		"the path leads to the node": {
 			func(r *ledger.Record) { r.Netns = "/proc/self/ns/net" }, `{"name":"veth1","mac":"%s"}`, "", end, release.Gone, "veth1",
 		},
 		"ended":                    {func(*ledger.Record) {}, `{"name":"cni0"},{"name":"veth1","mac":"%s"}`, "", end, release.Gone, "veth1"},
-		"ended, nothing of a veth": {func(*ledger.Record) {}, `{"name":"eth0","sandbox":"/run/netns/pod"}`, "", end, release.CannotTell, "nothing is at /run/netns/pod"},
+		"ended, nothing of a veth": {func(*ledger.Record) {}, `{"name":"eth0","sandbox":"/run/netns/pod"}`, "", end, release.CannotTell, "/run/netns/pod does not exist"},
 		"ended, the bridge, too":   {func(*ledger.Record) {}, `{"name":"cni0","mac":"02:00:00:00:00:07"}`, "", end, release.CannotTell, ""},
 		"ended, kindnet's result":  {func(*ledger.Record) {}, `{"name":"eth0"}`, "", end, release.CannotTell, ""},
 		"another boot":             {otherBoot, "", "", end, release.Gone, "before the last boot"},
@@ -54,20 +54,20 @@ func TestJudge(t *testing.T) {
 		"no record, no veth, ended":        {nil, "", "/run/netns/pod", end, release.CannotTell, ""},
 		"no cookie, lives":                 {noCookie, "", "", none, release.Alive, "has the pod's address"},
 		"no cookie, ended":                 {noCookie, "", "", end, release.CannotTell, ""},
-		"unseen, the veth has its MAC":     {elsewhere, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "the peer of veth1 is in a living namespace"},
-		"unseen, the veth has another MAC": {elsewhere, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", hide, release.CannotTell, "nothing tells whose"},
-		"unseen, the result has no MAC":    {elsewhere, `{"name":"veth1"}`, "", hide, release.CannotTell, "nothing tells whose"},
+		"unseen, the veth has its MAC":     {elsewhere, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "the peer of veth1 is in another namespace"},
+		"unseen, the veth has another MAC": {elsewhere, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", hide, release.CannotTell, "of unknown owner"},
+		"unseen, the result has no MAC":    {elsewhere, `{"name":"veth1"}`, "", hide, release.CannotTell, "of unknown owner"},
 		"unseen, nothing of a veth":        {elsewhere, "", "", hide, release.CannotTell, ""},
 		"the pin is an empty file":         {func(*ledger.Record) {}, `{"name":"veth1","mac":"%s"}`, "", hide, release.Alive, "veth1"},
 		"no record, the veth was renamed":  {nil, `{"name":"veth1","mac":"%s"}`, "", rename, release.Alive, "has the pod's address"},
-		"unseen, the veth was renamed":     {nil, `{"name":"veth1","mac":"%s"}`, "", both(hide, rename), release.Alive, "has the MAC that ADD gave"},
-		"no record, another name and MAC":  {nil, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", rename, release.Alive, "has the pod's address in a namespace"},
+		"unseen, the veth was renamed":     {nil, `{"name":"veth1","mac":"%s"}`, "", both(hide, rename), release.Alive, "has the MAC that ADD reported"},
+		"no record, another name and MAC":  {nil, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", rename, release.Alive, "has the pod's address in an existing namespace"},
 		"the address, another pod's MAC": {
 			nil, `{"name":"veth1","mac":"02:00:00:00:00:07"},{"name":"eth0","mac":"02:00:00:00:00:08","sandbox":"/gone"}`, "", rename, release.CannotTell, "with another MAC",
 		},
 		"next sandbox of the pod, by veth":  {func(r *ledger.Record) { r.Cookie++; r.Netns = "" }, `{"name":"veth1","mac":"%s"}`, "", none, release.Gone, "veth1"},
 		"next sandbox, no cookie, by addr.": {noCookie, `{"name":"veth1","mac":"02:00:00:00:00:07"}`, "", readdress, release.Gone, "another"},
-		"has another address, no cookie":    {noCookie, `{"name":"veth1","mac":"%s"}`, "", readdress, release.CannotTell, "has the MAC that ADD gave"},
+		"has another address, no cookie":    {noCookie, `{"name":"veth1","mac":"%s"}`, "", readdress, release.CannotTell, "has the MAC that ADD reported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
@@ -82,15 +82,15 @@ func TestJudge(t *testing.T) {
 				s.cache("c1", c.path, actual.Replace(c.result), "10.1.0.5")
 			}
 			c.happens(t)
-			j := s.look().Judge()
-			if j.Verdict != c.want || len(j.Evidence) == 0 || !strings.Contains(fmt.Sprint(j.Because()), actual.Replace(c.because)) {
-				t.Errorf("the verdict is %s by %q, want %s by %q", j.Verdict, j.Because(), c.want, c.because)
+			j := s.lookup().Liveness()
+			if j.Verdict != c.want || len(j.Evidence) == 0 || !strings.Contains(fmt.Sprint(j.Reasons()), actual.Replace(c.because)) {
+				t.Errorf("the verdict is %s by %q, want %s by %q", j.Verdict, j.Reasons(), c.want, c.because)
 			}
 		})
 	}
 }
 
-// both does one thing after the other.
+// both returns a function that calls two functions in turn.
 func both[T any](deeds ...func(T)) func(T) {
 	return func(t T) {
 		for _, do := range deeds {
@@ -99,18 +99,18 @@ func both[T any](deeds ...func(T)) func(T) {
 	}
 }
 
-// rename gives the node's end of the newest veth another name.
+// rename gives the newest host veth another name.
 func rename(t *testing.T) {
 	t.Helper()
 	checktest.Shell(t, `v=$(ip -o link show type veth | sed -n 's/^[0-9]*: \([^@]*\)@.*/\1/p' | tail -n 1); ip link set "$v" down; ip link set "$v" name "x$v"`)
 }
 
-// In a network namespace that is not the node's no veth is to be seen, and that says
-// nothing of the pod.
-func TestJudgeElsewhere(t *testing.T) {
+// In a network namespace other than the node's, no host veth is visible, which proves
+// nothing about the pod.
+func TestLivenessElsewhere(t *testing.T) {
 	checktest.PrivateNode(t)
 	if dir := os.Getenv(sceneOf); dir != "" {
-		fmt.Printf("verdict: %s;\n", sceneIn(t, dir).look().Judge().Verdict)
+		fmt.Printf("verdict: %s;\n", sceneIn(t, dir).lookup().Liveness().Verdict)
 		return
 	}
 	for name, c := range map[string]struct {
@@ -124,7 +124,7 @@ func TestJudgeElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
 			s.cache("c1", "", c.interfaces, "10.1.0.5")
-			child := exec.Command("unshare", "--net", "sh", "-ec", c.setup+"\nexec "+os.Args[0]+" -test.run='^TestJudgeElsewhere$' -test.v")
+			child := exec.Command("unshare", "--net", "sh", "-ec", c.setup+"\nexec "+os.Args[0]+" -test.run='^TestLivenessElsewhere$' -test.v")
 			child.Env = append(os.Environ(), sceneOf+"="+s.dir)
 			out, err := child.CombinedOutput()
 			if want := "verdict: " + string(c.want) + ";"; err != nil || !strings.Contains(string(out), want) {
@@ -134,12 +134,11 @@ func TestJudgeElsewhere(t *testing.T) {
 	}
 }
 
-// sceneOf is set for a test that starts itself in another namespace: the folder of
-// its scene.
+// sceneOf is the environment variable with the scene's directory for a test that starts
+// itself in another namespace.
 const sceneOf = "TEST_SCENE"
 
-// hide takes the pin of the pod away and keeps its namespace open, as another
-// mount namespace would.
+// hide unmounts the pod's namespace and keeps it open, as another mount namespace would.
 func hide(t *testing.T) {
 	t.Helper()
 	file, err := os.Open("/run/netns/pod")
@@ -152,18 +151,18 @@ func hide(t *testing.T) {
 	}
 }
 
-// readdress lets the pod's namespace be one with another address.
+// readdress replaces the address in the pod's namespace.
 func readdress(t *testing.T) {
 	checktest.Shell(t, "ip -n pod addr del 10.1.0.5/24 dev eth0")
 	checktest.Shell(t, "ip -n pod addr add 10.1.0.6/24 dev eth0")
 }
 
-// What cannot be read is no proof of anything.
-func TestJudgeUnreadable(t *testing.T) {
+// A record or cache entry that cannot be read proves nothing.
+func TestLivenessUnreadable(t *testing.T) {
 	s := newScene(t)
 	s.pod("pod", "vethx", "10.1.0.6")
 	s.cache("c1", "", `{"name":"nonesuch","mac":"02:00:00:00:00:07"}`, "10.1.0.5")
-	if j := s.look().Judge(); j.Verdict != release.Gone {
+	if j := s.lookup().Liveness(); j.Verdict != release.Gone {
 		t.Fatalf("the verdict is %+v", j)
 	}
 	live := filepath.Join(s.stateDir(), "live")
@@ -173,14 +172,14 @@ func TestJudgeUnreadable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(live, "net:c1:eth0"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if j := s.look().Judge(); j.Verdict != release.CannotTell {
+	if j := s.lookup().Liveness(); j.Verdict != release.CannotTell {
 		t.Errorf("the verdict is %+v", j)
 	}
 }
 
-// podman restarts a container under its ID, and no record of the new sandbox was
-// made. The retired record and its cookie are of the one before.
-func TestJudgeRestarted(t *testing.T) {
+// podman restarted a container with the same ID, and the new sandbox was not recorded.
+// The retired record and its cookie are those of the previous sandbox.
+func TestLivenessRestarted(t *testing.T) {
 	checktest.PrivateNode(t)
 	s := newScene(t)
 	before, _ := s.pod("before", "veth0", "10.1.0.5")
@@ -189,7 +188,7 @@ func TestJudgeRestarted(t *testing.T) {
 	checktest.Shell(t, "ip netns del before")
 	path, mac := s.pod("pod", "veth1", "10.1.0.5")
 	s.cache("c1", path, fmt.Sprintf(`{"name":"veth1","mac":%q}`, mac), "10.1.0.5")
-	if j := s.look().Judge(); j.Verdict != release.Alive {
+	if j := s.lookup().Liveness(); j.Verdict != release.Alive {
 		t.Errorf("the verdict is %v, because %q", j.Verdict, j.Evidence)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost_test
+package attachment_test
 
 import (
 	"errors"
@@ -11,17 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 )
 
-func (s *scene) open() *lost.Book { return s.look().Open(nil, "", false) }
+func (s *scene) begin() *attachment.ReleaseLog { return s.lookup().BeginRelease(nil, "", false) }
 
-// wantCalled opens the account of a release and asks it for firewall. A refusal
-// must contain the words; "" means that it may be called.
-func (s *scene) wantCalled(refusal string) *lost.Book {
+// wantCalled begins a release and asks its log whether firewall may be called. The
+// refusal must contain the given words; "" means that there must be none.
+func (s *scene) wantCalled(refusal string) *attachment.ReleaseLog {
 	s.Helper()
-	b := s.open()
+	b := s.begin()
 	got := b.Begin("firewall")
 	if refusal == "" && got != "" || refusal != "" && !strings.Contains(got, refusal) {
 		s.Errorf("firewall is refused as %q, want %q", got, refusal)
@@ -29,8 +29,8 @@ func (s *scene) wantCalled(refusal string) *lost.Book {
 	return b
 }
 
-// Whatever an earlier release came to, the plugin is not called twice.
-func TestBook(t *testing.T) {
+// However an earlier release ended, the plugin is not called twice.
+func TestReleaseLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		before  func(*scene)
 		refusal string
@@ -39,41 +39,41 @@ func TestBook(t *testing.T) {
 		"first, nothing on record": {func(*scene) {}, ""},
 		"killed before it": {func(s *scene) {
 			s.record("/p", nil)
-			s.open()
+			s.begin()
 		}, ""},
 		"killed after it was begun": {func(s *scene) {
 			s.record("/p", nil)
-			s.open().Begin("firewall")
-		}, "ran before"},
-		"killed after it was begun, nothing on record": {func(s *scene) { s.open().Begin("firewall") }, "ran before"},
+			s.begin().Begin("firewall")
+		}, "called before"},
+		"killed after it was begun, nothing on record": {func(s *scene) { s.begin().Begin("firewall") }, "called before"},
 		"another plugin failed": {func(s *scene) {
-			b := s.open()
+			b := s.begin()
 			b.Begin("firewall")
 			b.End("firewall", nil)
 			b.Close(false)
-		}, "ran before"},
+		}, "called before"},
 		"it failed, nobody has the address": {func(s *scene) {
 			s.cache("c1", "", "", "10.1.0.5")
-			b := s.open()
+			b := s.begin()
 			b.Begin("firewall")
 			b.End("firewall", errors.New("no"))
 			b.Close(false)
 		}, ""},
 		"it failed, the address is not known": {func(s *scene) {
-			b := s.open()
+			b := s.begin()
 			b.Begin("firewall")
 			b.End("firewall", errors.New("no"))
 			b.Close(false)
 		}, "failed before"},
 		"it failed, then succeeded": {func(s *scene) {
 			s.cache("c1", "", "", "10.1.0.5")
-			b := s.open()
+			b := s.begin()
 			b.Begin("firewall")
 			b.End("firewall", errors.New("no"))
-			b = s.open()
+			b = s.begin()
 			b.Begin("firewall")
 			b.End("firewall", nil)
-		}, "ran before"},
+		}, "called before"},
 		"the runtime's DEL went before, nobody has the address": {func(s *scene) {
 			s.record("/p", nil)
 			s.cache("c1", "", "", "10.1.0.5")
@@ -83,16 +83,16 @@ func TestBook(t *testing.T) {
 			s.record("/p", nil)
 			s.retire()
 			s.a.CacheDir = "/nonesuch"
-		}, "the runtime may have run it"},
+		}, "the runtime may have called it"},
 		"the next pod has the address": {func(s *scene) {
 			s.cache("c1", "", "", "10.1.0.5")
 			s.age("c1", -time.Hour)
 			s.cache("c2", "", "", "10.1.0.5")
-		}, "10.1.0.5 is of container c2"},
+		}, "10.1.0.5 now belongs to container c2"},
 		"the next pod has the address, by the ledger": {func(s *scene) {
 			s.record("/p", nil)
 			s.record("/q", func(r *ledger.Record) { r.ContainerID = "c2" })
-		}, "10.1.0.5 is of container c2"},
+		}, "10.1.0.5 now belongs to container c2"},
 		"an earlier pod had the address": {func(s *scene) {
 			s.cache("c1", "", "", "10.1.0.5")
 			s.cache("c2", "", "", "10.1.0.5")
@@ -120,9 +120,9 @@ func (s *scene) retire() {
 	}
 }
 
-// A complete release is remembered, with the path that the runtime's DEL will
-// have, also where there was no record.
-func TestBookRemembers(t *testing.T) {
+// A complete release is recorded with the path that the runtime's DEL will have, even
+// if there was no record before.
+func TestReleaseLogComplete(t *testing.T) {
 	s := newScene(t)
 	s.cache("c1", "/run/netns/pod", "", "10.1.0.5")
 	b := s.wantCalled("")
@@ -134,23 +134,23 @@ func TestBookRemembers(t *testing.T) {
 	if err != nil || !r.Released || !r.Retired || r.Netns != "/run/netns/pod" {
 		t.Errorf("the record is %+v, %v", r, err)
 	}
-	k := s.look()
-	if !k.Released("") || !k.Released("/run/netns/pod") {
+	k := s.lookup()
+	if !k.IsReleased("") || !k.IsReleased("/run/netns/pod") {
 		t.Error("it is not known as released")
 	}
 	// Another path may be that of a container that was restarted with its ID. Then
 	// plugins that clean up by address are still left alone.
-	if k.Released("/run/netns/next") {
+	if k.IsReleased("/run/netns/next") {
 		t.Error("another path is taken for the one that was released")
 	}
-	if got := k.Open(nil, "/run/netns/next", false).Begin("firewall"); !strings.Contains(got, "ran before") {
+	if got := k.BeginRelease(nil, "/run/netns/next", false).Begin("firewall"); !strings.Contains(got, "called before") {
 		t.Errorf("firewall is refused as %q", got)
 	}
 }
 
-// A retired record may be that of an earlier container with the same ID. What is
-// marked is the sandbox that there is now, so that the runtime's DEL finds the mark.
-func TestBookMarksThisLife(t *testing.T) {
+// A retired record may be of an earlier container with the same ID. The mark is for the
+// present sandbox, so that the runtime's DEL finds it.
+func TestReleaseLogMarksPresentSandbox(t *testing.T) {
 	for name, c := range map[string]struct {
 		cached, del string // the paths in the runtime's cache and of the DEL
 		want        string
@@ -167,22 +167,22 @@ func TestBookMarksThisLife(t *testing.T) {
 			if c.cached != "" {
 				s.cache("c1", c.cached, "", "10.1.0.5")
 			}
-			b := s.look().Open(nil, c.del, false)
+			b := s.lookup().BeginRelease(nil, c.del, false)
 			b.Close(true)
 			r, err := ledger.Ledger(s.stateDir()).Get(ledger.Key{Network: "net", ContainerID: "c1", IfName: "eth0"})
 			if err != nil || !r.Released || r.Netns != c.want {
 				t.Errorf("the mark is %+v, %v; want the path %q", r, err, c.want)
 			}
-			if !s.look().Released(c.del) {
+			if !s.lookup().IsReleased(c.del) {
 				t.Error("the next DEL does not find the mark")
 			}
 		})
 	}
 }
 
-// Where nothing can be recorded, only proof that nobody else has the address lets
-// a plugin be called that cleans up by it.
-func TestBookUnwritable(t *testing.T) {
+// If the release cannot be recorded, a plugin that cleans up by address is called only
+// with proof that no other pod has the address.
+func TestReleaseLogUnwritable(t *testing.T) {
 	s := newScene(t)
 	s.cache("c1", "", "", "10.1.0.5")
 	if err := os.WriteFile(s.stateDir(), nil, 0o600); err != nil { // as good as a full disk, for root, too
@@ -197,12 +197,12 @@ func TestBookUnwritable(t *testing.T) {
 		t.Error("something was recorded")
 	}
 	s.a.CacheDir = filepath.Join(s.dir, "nonesuch")
-	if got := s.look().Open([]netip.Addr{netip.MustParseAddr("10.1.0.5")}, "", false).Begin("firewall"); !strings.Contains(got, "nothing can be recorded") {
+	if got := s.lookup().BeginRelease([]netip.Addr{netip.MustParseAddr("10.1.0.5")}, "", false).Begin("firewall"); !strings.Contains(got, "cannot be recorded") {
 		t.Errorf("firewall is refused as %q", got)
 	}
 	s.a.CacheDir = filepath.Join(s.dir, "cache")
 
-	// A folder that can be read and not written.
+	// A directory that can be read and not written.
 	if err := os.Remove(s.stateDir()); err != nil {
 		t.Fatal(err)
 	}
@@ -215,18 +215,18 @@ func TestBookUnwritable(t *testing.T) {
 	if got := s.wantCalled(""); got.Err() == nil {
 		t.Fatal("something was recorded")
 	}
-	if got := s.look().Open([]netip.Addr{}, "", false); got.Begin("firewall") != "" {
+	if got := s.lookup().BeginRelease([]netip.Addr{}, "", false); got.Begin("firewall") != "" {
 		t.Error("refused, though nobody has the address")
 	}
 	s.age("c1", -time.Hour)
 	s.cache("c2", "", "", "10.1.0.5")
-	s.wantCalled("is of container c2")
+	s.wantCalled("belongs to container c2")
 }
 
-// A dry run says the same and records nothing.
-func TestBookDryRun(t *testing.T) {
+// A dry run answers the same and records nothing.
+func TestReleaseLogDryRun(t *testing.T) {
 	s := newScene(t)
-	b := s.look().Open(nil, "", true)
+	b := s.lookup().BeginRelease(nil, "", true)
 	if got := b.Begin("firewall"); got != "" {
 		t.Errorf("refused as %q", got)
 	}
@@ -236,13 +236,13 @@ func TestBookDryRun(t *testing.T) {
 	}
 }
 
-// The release of a container does not touch the record of its next life.
-func TestBookAnotherLife(t *testing.T) {
+// A release does not touch the record of a later sandbox with the same key.
+func TestReleaseLogReplaced(t *testing.T) {
 	s := newScene(t)
 	s.record("/p", nil)
-	k := s.look()
+	k := s.lookup()
 	s.record("/q", func(r *ledger.Record) { r.Added = r.Added.Add(time.Minute) })
-	if b := k.Open(nil, "", false); !errors.Is(b.Err(), ledger.ErrReplaced) {
+	if b := k.BeginRelease(nil, "", false); !errors.Is(b.Err(), ledger.ErrReplaced) {
 		t.Errorf("the error is %v", b.Err())
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost_test
+package attachment_test
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// A scene is a node with a ledger, a cache and perhaps pods.
+// A scene is a node with a ledger, a cache and possibly pods.
 type scene struct {
 	*testing.T
 
@@ -30,7 +30,7 @@ func newScene(t *testing.T) *scene {
 	return sceneIn(t, t.TempDir())
 }
 
-// sceneIn is the scene of a folder, which may be there.
+// sceneIn returns a scene in a directory that may exist already.
 func sceneIn(t *testing.T, dir string) *scene {
 	t.Helper()
 	s := &scene{T: t, dir: dir}
@@ -43,10 +43,10 @@ func sceneIn(t *testing.T, dir string) *scene {
 
 func (s *scene) stateDir() string { return filepath.Join(s.dir, "state") }
 
-func (s *scene) look() lost.Known { return lost.Look(s.a, s.stateDir()) }
+func (s *scene) lookup() attachment.Info { return attachment.Lookup(s.a, s.stateDir()) }
 
-// pod makes a sandbox with an eth0 that has the address, and returns its path and
-// the MAC of the node's end, which has the name.
+// pod creates a sandbox whose eth0 has the address, and returns its path and the MAC of
+// the host veth, which gets the given name.
 func (s *scene) pod(name, veth, addr string) (path, mac string) {
 	s.Helper()
 	path = checktest.Sandbox(s.T, name)
@@ -66,7 +66,7 @@ func (s *scene) pod(name, veth, addr string) (path, mac string) {
 	return path, link.MAC.String()
 }
 
-// record makes the record of the attachment in this boot.
+// record writes a record of the attachment in this boot.
 func (s *scene) record(path string, change func(*ledger.Record)) {
 	s.Helper()
 	boot, err := netstate.BootID()
@@ -103,7 +103,7 @@ func (s *scene) cache(container, netns, interfaces, addr string) {
 	}
 }
 
-// age makes the entry of a container older, or newer.
+// age changes the time of a container's cache entry.
 func (s *scene) age(container string, by time.Duration) {
 	s.Helper()
 	when := time.Now().Add(by)

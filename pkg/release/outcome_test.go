@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-func TestHelpNeeded(t *testing.T) {
+func TestNeedsNamespace(t *testing.T) {
 	for name, c := range map[string]struct {
 		entry string
 		want  bool
@@ -29,7 +29,7 @@ func TestHelpNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := release.Request{ContainerID: "c0ffee", IfName: "eth0", Network: "net", CacheDir: t.TempDir()}
-			if r.HelpNeeded() {
+			if r.NeedsNamespace() {
 				t.Error("help is needed without an entry")
 			}
 			results := filepath.Join(r.CacheDir, "results")
@@ -39,8 +39,8 @@ func TestHelpNeeded(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(results, "net-c0ffee-eth0"), []byte(c.entry), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if got := r.HelpNeeded(); got != c.want {
-				t.Errorf("HelpNeeded = %t, want %t", got, c.want)
+			if got := r.NeedsNamespace(); got != c.want {
+				t.Errorf("NeedsNamespace = %t, want %t", got, c.want)
 			}
 		})
 	}

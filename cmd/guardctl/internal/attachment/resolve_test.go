@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost_test
+package attachment_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/lost"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 )
 
@@ -34,14 +34,14 @@ func TestResolve(t *testing.T) {
 		"x":                 "",
 	} {
 		s.a.ContainerID = id
-		got, err := lost.Resolve(s.a, s.stateDir())
+		got, err := attachment.Resolve(s.a, s.stateDir())
 		switch want {
 		case "":
-			if !errors.Is(err, lost.ErrUnknown) || got.ContainerID != id {
+			if !errors.Is(err, attachment.ErrUnknown) || got.ContainerID != id {
 				t.Errorf("%s becomes %s, %v, want unknown", id, got.ContainerID, err)
 			}
 		case "ambiguous":
-			if err == nil || errors.Is(err, lost.ErrUnknown) || !strings.Contains(err.Error(), "bbbbbbbbbbbb0001, bbbbbbbbbbbb0002") {
+			if err == nil || errors.Is(err, attachment.ErrUnknown) || !strings.Contains(err.Error(), "bbbbbbbbbbbb0001, bbbbbbbbbbbb0002") {
 				t.Errorf("%s becomes %s, %v, want both named", id, got.ContainerID, err)
 			}
 		default:
@@ -52,13 +52,13 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestLooksShort(t *testing.T) {
+func TestIsShortID(t *testing.T) {
 	full := strings.Repeat("0123456789abcdef", 4)
 	for id, want := range map[string]bool{
 		full: false, full[:63]: true, full[:13]: true, full[:12]: true, full[:11]: false,
 		"c0ffee": false, "cnitool-0123456789abcdef": false, full[:12] + "A": false,
 	} {
-		if lost.LooksShort(id) != want {
+		if attachment.IsShortID(id) != want {
 			t.Errorf("LooksShort(%s) = %t", id, !want)
 		}
 	}

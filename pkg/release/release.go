@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package release is the contract between the chained plugin and `guardctl release`.
+//
+// To release a sandbox is to call DEL of the other plugins of its chain with an empty
+// CNI_NETNS: they free the pod's addresses and remove what they keep on the node, and
+// cannot touch a namespace. libcni does that, but libcni has no place in a binary that
+// runs for every pod. So the plugin starts guardctl, only when it must, and reads its
+// Outcome.
 package release
 
 import (
@@ -19,25 +26,29 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-// Deadline bounds a release. kubelet gives a DEL two minutes.
+// Variable is set in the environment of the plugins that guardctl calls. Without it, a
+// cni-guard that is in the chain under another name would start guardctl again.
+const Variable = "CNI_GUARD_RELEASING"
+
+// Deadline bounds a release. kubelet waits two minutes for a DEL.
 const Deadline = 60 * time.Second
 
-// DefaultStateDir is the plugin's stateDir where its configuration names none.
+// DefaultStateDir is the plugin's stateDir if its configuration names none.
 const DefaultStateDir = "/run/cni-guard"
 
-// A Request names the attachment to release and where its chain is found.
+// A Request names the attachment to release and where to find its chain.
 type Request struct {
 	ContainerID, IfName, Network string
 
 	CacheDir string // the runtime's libcni cache; "": the first of CacheDirs that has the entry
 	ConfDir  string // where the runtime looks for configurations; "": guardctl's defaults
 	BinDirs  string // CNI_PATH
-	StateDir string // where releases are marked; "": guardctl's default
-	Netns    string // CNI_NETNS of the DEL, for the mark; may be empty
+	StateDir string // where releases are recorded; "": guardctl's default
+	Netns    string // CNI_NETNS of the DEL, for the record; may be empty
 }
 
-// Start runs `guardctl release` and gives its outcome. Where there is none, the
-// outcome is one that released nothing, for the reason that it gives.
+// Start runs `guardctl release` and returns its outcome. If guardctl reports none, the
+// outcome says that nothing was released, and why.
 func Start(ctx context.Context, r Request, stderr io.Writer) Outcome {
 	guardctl := find(r.BinDirs)
 	if guardctl == "" {
@@ -52,13 +63,13 @@ func Start(ctx context.Context, r Request, stderr io.Writer) Outcome {
 	runErr := cmd.Run()
 	o, err := parseOutcome(stdout.Bytes(), runErr)
 	if err != nil {
-		return Outcome{Reason: fmt.Sprintf("%s gave no outcome: %v", guardctl, errors.Join(runErr, err))}
+		return Outcome{Reason: fmt.Sprintf("%s reported no outcome: %v", guardctl, errors.Join(runErr, err))}
 	}
 	return o
 }
 
-// parseOutcome believes a failed guardctl that not all was released, and no more:
-// to complete a removal by mistake is to lose an address.
+// parseOutcome accepts from a guardctl that failed only that the release is incomplete:
+// to complete a removal by mistake would leak an address.
 func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 	var o Outcome
 	if err := json.Unmarshal(stdout, &o); err != nil {
@@ -67,15 +78,15 @@ func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 	var exit *exec.ExitError
 	switch {
 	case o.Complete && errors.As(runErr, &exit):
-		return o, errors.New("it says that all was released, and failed")
+		return o, errors.New("it reported a complete release, and failed")
 	case !o.Complete && o.Reason == "" && len(o.Plugins) == 0:
-		return o, errors.New("it says nothing")
+		return o, errors.New("it reported nothing")
 	}
 	return o, nil
 }
 
-// Command returns the command by which an operator sees what the sandbox still
-// holds, quoted for a shell.
+// Command returns the command that shows an operator what the sandbox still holds,
+// quoted for a shell.
 func (r Request) Command() string {
 	words := append([]string{"guardctl"}, r.args()...)
 	words = slices.DeleteFunc(words, func(word string) bool {
@@ -106,7 +117,8 @@ func (r Request) args() []string {
 	return args
 }
 
-// find looks for guardctl beside this program, then in the plugin folders.
+// find returns the path of guardctl: beside this program, else in the plugin
+// directories, else "".
 func find(binDirs string) string {
 	dirs := filepath.SplitList(binDirs)
 	if self, err := os.Executable(); err == nil {
@@ -119,4 +131,30 @@ func find(binDirs string) string {
 		}
 	}
 	return ""
+}
+
+// CacheDirs returns the usual cache directories of libcni: its own default, the default
+// of --cni-cache-dir of cri-dockerd (which it took over from kubelet), and the one of
+// Multus for its delegates.
+func CacheDirs() []string {
+	return []string{"/var/lib/cni", "/var/lib/cni/cache", "/var/lib/cni/multus"}
+}
+
+// Cache returns the directory of the runtime's cache: CacheDir if it is set, else the
+// first of CacheDirs that has an entry of the attachment, else libcni's default.
+func (r Request) Cache() string {
+	if r.CacheDir != "" {
+		return r.CacheDir
+	}
+	for _, dir := range CacheDirs() {
+		if _, err := os.Stat(r.entry(dir)); err == nil {
+			return dir
+		}
+	}
+	return CacheDirs()[0]
+}
+
+// entry returns the path of the attachment's file, as libcni names it.
+func (r Request) entry(cacheDir string) string {
+	return filepath.Join(cacheDir, "results", filepath.Base(r.Network+"-"+r.ContainerID+"-"+r.IfName))
 }

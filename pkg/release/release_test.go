@@ -15,7 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// stub writes a guardctl and gives the folder that it is in.
+// stub writes a guardctl and gives the directory that it is in.
 func stub(t *testing.T, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -95,13 +95,13 @@ func TestStartWithoutOutcome(t *testing.T) {
 		"no guardctl":    {t.TempDir(), "guardctl is not installed beside cni-guard"},
 		"a folder":       {folder, "guardctl is not installed beside cni-guard"},
 		"not executable": {notExecutable, "permission denied"},
-		"no interpreter": {brokenInterpreter(t), "guardctl gave no outcome"},
+		"no interpreter": {brokenInterpreter(t), "guardctl reported no outcome"},
 		"silent":         {stub(t, "exit 3"), "exit status 3"},
-		"garbage":        {stub(t, "echo Segmentation fault"), "gave no outcome"},
-		"two documents":  {stub(t, `echo '{"complete": true}{"complete": true}'`), "gave no outcome"},
-		"an array":       {stub(t, `echo '[{"complete": true}]'`), "gave no outcome"},
-		"other type":     {stub(t, `echo '{"complete": "true"}'`), "gave no outcome"},
-		"null":           {stub(t, `echo null`), "gave no outcome"},
+		"garbage":        {stub(t, "echo Segmentation fault"), "reported no outcome"},
+		"two documents":  {stub(t, `echo '{"complete": true}{"complete": true}'`), "reported no outcome"},
+		"an array":       {stub(t, `echo '[{"complete": true}]'`), "reported no outcome"},
+		"other type":     {stub(t, `echo '{"complete": "true"}'`), "reported no outcome"},
+		"null":           {stub(t, `echo null`), "reported no outcome"},
 		"empty object":   {stub(t, `echo '{}'; exit 2`), "exit status 2"},
 		"killed":         {stub(t, `printf '{"complete": tr'; kill -9 $$`), "killed"},
 		"killed late":    {stub(t, `echo '{"complete": true}'; kill -9 $$`), "killed"},
@@ -139,7 +139,7 @@ exec sleep 1000
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := release.Start(ctx, release.Request{BinDirs: dir}, cancelOnWrite(cancel))
-	if o.Complete || !strings.Contains(o.Reason, "gave no outcome") {
+	if o.Complete || !strings.Contains(o.Reason, "reported no outcome") {
 		t.Errorf("the outcome is %+v", o)
 	}
 }
@@ -167,7 +167,7 @@ func (c cancelOnWrite) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Between two folders the first counts, as with any CNI_PATH.
+// Between two directories the first counts, as with any CNI_PATH.
 func TestStartOrder(t *testing.T) {
 	first, second := stub(t, `echo '{"complete": true, "source": "first"}'`), stub(t, `echo '{"complete": true, "source": "second"}'`)
 	if o, _ := start(t.Context(), first+":"+second); o.Source != "first" {

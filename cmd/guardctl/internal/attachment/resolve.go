@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package lost
+package attachment
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,18 +15,17 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// minShort is the shortest part of an ID that is resolved. crictl prints 13
-// characters, docker and nerdctl 12.
-const minShort = 6
+// minPrefix is the length of the shortest container ID prefix that Resolve completes.
+// crictl prints 13 characters, docker and nerdctl 12.
+const minPrefix = 6
 
-// ErrUnknown means that nobody on this node knows the attachment.
+// ErrUnknown means that neither the ledger nor a cache has the attachment.
 var ErrUnknown = errors.New("no attachment is known")
 
-// Resolve completes a container ID of which only the beginning was given, and
-// finds the cache that has the attachment. The error wraps ErrUnknown where
-// neither ledger nor cache has it; then the attachment is as it was given, with
-// the usual cache. It wraps fs.ErrPermission as well where this user may not read all
-// of them.
+// Resolve completes a container ID of which only the beginning is given, and finds the
+// cache that has the attachment. The error wraps ErrUnknown if neither the ledger nor a
+// cache has it; the attachment is then returned as given, with the default cache. The
+// error also wraps fs.ErrPermission if this user cannot read all of them.
 func Resolve(a chain.Attachment, stateDir string) (chain.Attachment, error) {
 	ids, unreadable, err := candidates(a, stateDir)
 	if err != nil {
@@ -39,37 +37,37 @@ func Resolve(a chain.Attachment, stateDir string) (chain.Attachment, error) {
 			found = []string{id}
 			break
 		}
-		if len(a.ContainerID) >= minShort && strings.HasPrefix(id, a.ContainerID) {
+		if len(a.ContainerID) >= minPrefix && strings.HasPrefix(id, a.ContainerID) {
 			found = append(found, id)
 		}
 	}
 	switch len(found) {
 	case 1:
 		a.ContainerID = found[0]
-		a.CacheDir = usual(a)
+		a.CacheDir = cacheDirOf(a)
 		return a, nil
 	case 0:
 		if unreadable != nil {
-			a.CacheDir = usual(a)
+			a.CacheDir = cacheDirOf(a)
 			return a, fmt.Errorf("%w to this user: %w", ErrUnknown, unreadable)
 		}
 		err = fmt.Errorf("%w: neither %s nor the cache in %s has container %s with interface %s in network %s", ErrUnknown,
 			stateDir, strings.Join(cacheDirs(a), ", "), a.ContainerID, a.IfName, a.Network)
-		a.CacheDir = usual(a)
+		a.CacheDir = cacheDirOf(a)
 		return a, err
 	}
 	slices.Sort(found)
 	return a, fmt.Errorf("container ID %s is ambiguous in network %s; it may be one of %s", a.ContainerID, a.Network, strings.Join(found, ", "))
 }
 
-// LooksShort reports whether an ID looks like the beginning of one: runtimes make
-// IDs of 64 hexadecimal digits, and their tools print the first 12 or 13.
-func LooksShort(id string) bool {
+// IsShortID reports whether an ID looks like the beginning of a container ID: runtimes
+// use 64 hexadecimal digits, and their tools print the first 12 or 13.
+func IsShortID(id string) bool {
 	return len(id) >= 12 && len(id) < 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// candidates returns the container IDs with the network and interface of a. Unreadable
-// says what this user may not read, for lack of permission.
+// candidates returns the container IDs that have an attachment with the network and
+// interface of a. The error unreadable names what this user has no permission to read.
 func candidates(a chain.Attachment, stateDir string) (ids map[string]bool, unreadable, err error) {
 	ids = map[string]bool{}
 	keys, err := ledger.Ledger(stateDir).Keys()
@@ -85,15 +83,15 @@ func candidates(a chain.Attachment, stateDir string) (ids map[string]bool, unrea
 		}
 	}
 	for _, dir := range cacheDirs(a) {
-		entries, err := cached(dir)
+		entries, err := readCache(dir)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			unreadable = errors.Join(unreadable, err)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, nil, err
 		}
-		for _, name := range slices.Sorted(maps.Keys(entries)) {
-			if id, ok := idIn(name, entries[name], a.Network, a.IfName); ok {
+		for _, c := range entries {
+			if id, ok := c.containerIDFor(a.Network, a.IfName); ok {
 				ids[id] = true
 			}
 		}
@@ -101,7 +99,7 @@ func candidates(a chain.Attachment, stateDir string) (ids map[string]bool, unrea
 	return ids, unreadable, nil
 }
 
-// cacheDirs lists where the entry may be.
+// cacheDirs returns the caches that may have the attachment.
 func cacheDirs(a chain.Attachment) []string {
 	if a.CacheDir != "" {
 		return []string{filepath.Clean(a.CacheDir)}
@@ -109,7 +107,7 @@ func cacheDirs(a chain.Attachment) []string {
 	return release.CacheDirs()
 }
 
-// usual returns the cache that has the attachment, or the usual one.
-func usual(a chain.Attachment) string {
+// cacheDirOf returns the cache that has the attachment, or the default one.
+func cacheDirOf(a chain.Attachment) string {
 	return release.Request{ContainerID: a.ContainerID, IfName: a.IfName, Network: a.Network, CacheDir: a.CacheDir}.Cache()
 }
