@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cri"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cri"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"

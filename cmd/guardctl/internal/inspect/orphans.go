@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
