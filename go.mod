@@ -16,7 +16,10 @@ require (
 	google.golang.org/protobuf v1.36.11
 )
 
+require github.com/dchest/siphash v1.2.3
+
 require (
+	github.com/cyphar/filepath-securejoin v0.6.1
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostconf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+)
+
+// A Root is a directory that holds the /etc, /run, /usr and /proc of a node. The
+// zero Root is the machine's own root directory. Symbolic links are followed as
+// they would be on that node: an absolute one starts at the Root.
+type Root struct{ Dir string }
+
+// maxFile bounds what is read of a file: configuration is smaller by far, and a
+// file of /run or /proc may be anything.
+const maxFile = 1 << 20
+
+// path returns where a path of the node is on this machine.
+func (r Root) path(name string) (string, error) {
+	dir := r.Dir
+	if dir == "" {
+		dir = "/"
+	}
+	return securejoin.SecureJoin(dir, name)
+}
+
+// read returns the contents of a file. The error wraps fs.ErrNotExist where there is
+// none, and names the file as the node does.
+func (r Root) read(name string) ([]byte, error) {
+	path, err := r.path(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("read %s: is a directory", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("read %s: is larger than %d bytes", name, maxFile)
+	}
+	return data, nil
+}
+
+// list returns the names in a directory, sorted; none where it does not exist.
+func (r Root) list(dir string) ([]string, error) {
+	path, err := r.path(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("list %s: %w", dir, cause(err))
+	}
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// exists reports whether there is anything at the path. The last element is not
+// followed: systemd's marks are dangling symbolic links.
+func (r Root) exists(name string) bool {
+	dir, err := r.path(filepath.Dir(name))
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(dir, filepath.Base(name)))
+	return err == nil
+}
+
+// isNull reports whether a name is a symbolic link to /dev/null, by which systemd
+// masks a file. Below another root there need not be a /dev/null to find.
+func (r Root) isNull(name string) bool {
+	dir, err := r.path(filepath.Dir(name))
+	if err != nil {
+		return false
+	}
+	to, err := os.Readlink(filepath.Join(dir, filepath.Base(name)))
+	return err == nil && filepath.Clean(to) == "/dev/null"
+}
+
+// cause removes this machine's path from an error, as the caller names the node's.
+func cause(err error) error {
+	if inner := new(fs.PathError); errors.As(err, &inner) {
+		return inner.Err
+	}
+	return err
+}
+
+// Running reports whether a service of systemd runs on the node, or, where systemd
+// does not run, a process of that name in the network namespace of this process. A
+// name is compared by its first 15 bytes, as the kernel keeps no more.
+func (r Root) Running(service, process string) (bool, error) {
+	if r.exists("/run/systemd/units/invocation:" + service) {
+		return true, nil
+	}
+	if r.SystemdBooted() {
+		return false, nil
+	}
+	path, err := r.path("/proc")
+	if err != nil {
+		return false, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return false, fmt.Errorf("list /proc: %w", cause(err))
+	}
+	process = process[:min(len(process), 15)]
+	own, _ := os.Readlink(filepath.Join(path, "self/ns/net"))
+	for _, entry := range entries {
+		dir := filepath.Join(path, entry.Name())
+		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil || strings.TrimSpace(string(comm)) != process {
+			continue // it ended, or is no process
+		}
+		theirs, err := os.Readlink(filepath.Join(dir, "ns/net"))
+		if err != nil || own == "" || theirs == own {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// SystemdBooted reports whether the node was booted by systemd (sd_booted(3)).
+func (r Root) SystemdBooted() bool { return r.exists("/run/systemd/system") }
+
+// Hidden reports whether Root is not a node's but the root of a container that
+// runs on one: configuration found there says nothing about the node. A node may
+// itself be a container that systemd booted, as those of kind are.
+func (r Root) Hidden() bool {
+	return !r.SystemdBooted() && (r.exists("/.dockerenv") || r.exists("/run/.containerenv") || r.exists("/run/secrets/kubernetes.io"))
+}
