@@ -41,6 +41,9 @@ type Target struct {
 
 	// Options are what the configuration says of single checks.
 	Options Options
+	// Root is the directory that is the root of the node's file system: what checks read
+	// of /etc, /run and /var lies below it. "": that of this process.
+	Root string
 	// StateDir is the folder where checks may remember something until the next
 	// boot, each below a folder of its own name; "" where there is none.
 	StateDir string

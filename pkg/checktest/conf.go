@@ -23,7 +23,7 @@ func written() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 // folders are what a fixture may have files in, with their names in its text.
 func folders() map[string]string {
-	return map[string]string{"net.d": "$CONFDIR", "bin": "$BINDIR", "run": "$RUNDIR"}
+	return map[string]string{"net.d": "$CONFDIR", "bin": "$BINDIR", "run": "$RUNDIR", "host": "$HOSTDIR", "state": "$STATEDIR"}
 }
 
 // conf is the part of a target that says where its configuration comes from.
@@ -118,7 +118,7 @@ func expand(text, root string) string {
 // configure fills in what the target section says of the configuration.
 func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) error {
 	said := f.target.conf
-	t.StateDir = filepath.Join(root, "state")
+	t.StateDir, t.Root = filepath.Join(root, "state"), filepath.Join(root, "host")
 	t.Options = checks.DefaultOptions()
 	if said.options != "" {
 		raw := json.RawMessage(fmt.Sprintf("{%q: %s}", c.Name, expand(said.options, root)))

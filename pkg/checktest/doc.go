@@ -17,6 +17,8 @@
 //	-- pod.repaired --    the sandbox after Repair
 //	-- net.d/NAME --      a file of the conf dir, also NETWORK/NAME below it
 //	-- bin/NAME --        a program of the plugin folder, not executable if it is empty
+//	-- host/PATH --       a file of the node: /etc/resolv.conf is host/etc/resolv.conf
+//	-- state/NAME --      a file that a check wrote at an earlier run
 //	-- run/NAME --        another file
 //	-- setup --           shell commands that bring a real node and a real sandbox
 //	                      into the state that the other sections describe
@@ -56,8 +58,8 @@
 // is up as well. Commands of setup run in the node by sh -eu. The name $NETNS
 // stands in want for the path, too.
 //
-// Likewise $CONFDIR, $BINDIR and $RUNDIR are the folders of net.d, bin and run, in
-// setup, in want and in files. On the kernel they are empty before setup, which
+// Likewise $CONFDIR, $BINDIR, $HOSTDIR, $STATEDIR and $RUNDIR are the folders of net.d,
+// bin, host, state and run, in setup, in want and in files. On the kernel they are empty before setup, which
 // writes what the other sections describe. Files of sections are from 2026-01-02
 // 03:04:05 UTC.
 package checktest
