@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"io"
 	"slices"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -96,12 +99,30 @@ func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) 
 		Node: node, Options: e.Options, StateDir: e.StateDir,
 		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: n.loopback},
 	}
+	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(e.StateDir) }
 	if s, err := conflist.Select(n.dir, n.runtime); err == nil { // that it cannot be read is for a check to say
 		target.Conf.Intent = n.intent(s)
 	}
 	a, err := n.assess()
 	target.Conf.Inspect = n.inspections(a, err, e.StateDir)
 	return guard.Run(cmd.Context(), checks.Suite(), guard.Node, e.Settings, target), nil
+}
+
+// attached returns the attachments that are on record in this boot.
+func attached(stateDir string) ([]checks.Attachment, error) {
+	boot, err := netstate.BootID()
+	if err != nil {
+		return nil, err
+	}
+	records, err := ledger.Ledger(stateDir).LiveOf(boot)
+	all := make([]checks.Attachment, len(records))
+	for i, r := range records {
+		all[i] = checks.Attachment{
+			Pod: cmp.Or(r.Pod, r.ContainerID), IfName: r.IfName,
+			Interface: checks.Interface{MAC: r.MAC, Addrs: r.Addrs, Links: r.Links},
+		}
+	}
+	return all, err
 }
 
 // loopback gives the loopback plugin that the runtime would call, if it calls one.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/events"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -22,7 +23,7 @@ func recordRepairs(stateDir string, r guard.Report) {
 		attrs := []any{"check", o.Check, "state", o.State.String(), "policy", o.Policy.String()}
 		switch {
 		case o.State == guard.Repaired:
-			log.Warn("repaired: "+o.Sentence(), append(attrs, "before", o.Sentence(), "after", "no finding")...)
+			log.Warn("repaired: "+o.Sentence(), append(attrs, "before", o.Sentence(), "after", after(o))...)
 		case o.State == guard.Failed && o.RepairTried:
 			attrs = append(attrs, "after", o.Sentence())
 			if o.Err != nil {
@@ -33,4 +34,12 @@ func recordRepairs(stateDir string, r guard.Report) {
 			log.Warn(o.Check+": could not tell whether the repair worked", append(attrs, "error", o.Err.Error())...)
 		}
 	}
+}
+
+// after says how things are after a repair.
+func after(o guard.Outcome) string {
+	if changes := o.Changes(); len(changes) > 0 {
+		return strings.Join(changes, ", ")
+	}
+	return "no finding"
 }

@@ -34,6 +34,10 @@ type Target struct {
 	// records of the node. nil where there are none.
 	Holder func(ctx context.Context, cookie uint64) (Holder, error)
 
+	// Attached returns the attachments of this boot that are on record, for the stages
+	// that have no pod; nil where there are no records.
+	Attached func(context.Context) ([]Attachment, error)
+
 	// Conf is where the network configuration comes from.
 	Conf Conf
 	// found is the conf dir once it was read, for all checks of a run.
@@ -53,11 +57,21 @@ type Target struct {
 	Override bool
 }
 
+// An Attachment is an attachment on record. Its pod may be gone.
+type Attachment struct {
+	Pod    string // "namespace/name", or the container where Kubernetes did not call
+	IfName string
+	Interface
+}
+
 // An Interface is what a CNI result says of an interface. The zero Interface
 // says nothing, and so does each zero field.
 type Interface struct {
 	MAC   string // as net.HardwareAddr prints it
 	Addrs []netip.Prefix
+	// Links are the interfaces of the node that the result names, such as a bridge and the
+	// node's end of a veth.
+	Links []string
 	// Optional says that the kernel need not have the interface in the sandbox: it is
 	// a device that a program drives in user space, or is in a virtual machine.
 	Optional bool

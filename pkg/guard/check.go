@@ -56,6 +56,10 @@ type Finding struct {
 	Problem string `json:"problem"`          // how: "is down"
 	Remedy  string `json:"remedy,omitempty"` // what to do about this one; "": what the check says
 
+	// Change is what Repair does about it, with the value before and after:
+	// "/proc/sys/net/ipv4/ip_forward: 0 -> 1". "": the event of a repair has the problem only.
+	Change string `json:"change,omitempty"`
+
 	// Minor marks what an operator should hear of, but what refuses nothing even
 	// where the policy is to enforce.
 	Minor bool `json:"minor,omitempty"`

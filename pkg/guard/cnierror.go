@@ -49,6 +49,17 @@ func (o Outcome) Sentence() string {
 	return o.Check + ": " + clauses(o.Findings)
 }
 
+// Changes returns what the repair did, or tried, for each finding that says so.
+func (o Outcome) Changes() []string {
+	var all []string
+	for _, f := range o.Findings {
+		if f.Change != "" {
+			all = append(all, f.Change)
+		}
+	}
+	return all
+}
+
 // clauses joins findings to a part of a sentence.
 func clauses(findings []Finding) string {
 	all := make([]string, len(findings))

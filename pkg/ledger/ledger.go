@@ -27,6 +27,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 )
@@ -113,6 +114,12 @@ func (l Ledger) Live() ([]*Record, error) {
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// LiveOf returns the records of a boot that are not retired.
+func (l Ledger) LiveOf(bootID string) ([]*Record, error) {
+	all, err := l.Live()
+	return slices.DeleteFunc(all, func(r *Record) bool { return r.BootID != bootID }), err
 }
 
 // records yields the records in the named directories. It skips files that hold no

@@ -42,6 +42,7 @@ type Record struct {
 	Netns  string         `json:"netns"`            // CNI_NETNS of the ADD, for messages
 	MAC    string         `json:"mac,omitempty"`    // of IfName in the sandbox, from the CNI result
 	Addrs  []netip.Prefix `json:"addrs,omitempty"`  // of IfName in the sandbox, from the CNI result
+	Links  []string       `json:"links,omitempty"`  // interfaces of the node, from the CNI result
 	Pod    string         `json:"pod,omitempty"`    // "namespace/name" if Kubernetes called
 	Added  time.Time      `json:"added"`
 

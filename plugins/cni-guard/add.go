@@ -51,6 +51,7 @@ func (k *call) remember(args *cmdArgs) {
 		Netns: args.Netns,
 		MAC:   k.target.Want.MAC,
 		Addrs: k.target.Want.Addrs,
+		Links: k.target.Want.Links,
 		Pod:   pod(args.Args),
 		Added: time.Now(),
 	}

@@ -124,6 +124,9 @@ func (j journal) found(o guard.Outcome, more ...any) {
 		message = o.Check + ": could not tell"
 	case o.State == guard.Repaired:
 		message = "repaired: " + message
+		if changes := o.Changes(); len(changes) > 0 {
+			more = append(more, "change", strings.Join(changes, ", "))
+		}
 		more = append(more, "cause", "to be found: guardctl explain "+o.Check)
 	default:
 		more = append(more, "remedy", strings.Join(o.Remedies(), " "))

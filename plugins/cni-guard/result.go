@@ -103,6 +103,7 @@ func convert[R any, P interface {
 func interfaceOf(r *current.Result, ifName string) checks.Interface {
 	var want checks.Interface
 	index := -1
+	want.Links = nodeLinks(r)
 	for i, iface := range r.Interfaces {
 		if iface == nil || iface.Name != ifName {
 			continue
@@ -123,6 +124,17 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 		}
 	}
 	return want
+}
+
+// nodeLinks returns the interfaces that a result names outside the sandbox.
+func nodeLinks(r *current.Result) []string {
+	var links []string
+	for _, iface := range r.Interfaces {
+		if iface != nil && iface.Sandbox == "" && iface.Name != "" {
+			links = append(links, iface.Name)
+		}
+	}
+	return links
 }
 
 // spelled returns a MAC as the kernel's are printed; other plugins use dashes or dots.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -59,6 +60,17 @@ func TestResultSpellings(t *testing.T) {
 	odd := []byte(`{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":"none","sandbox":"/x"}]}`)
 	if got, err := wanted(config{CNIVersion: "1.0.0", PrevResult: odd}, "eth0"); err != nil || got.MAC != "none" {
 		t.Errorf("a MAC that is none: %+v, error %v", got, err)
+	}
+}
+
+// Interfaces without a sandbox are the node's, also where the pod's is not named.
+func TestResultLinks(t *testing.T) {
+	raw := []byte(`{"cniVersion":"1.0.0","interfaces":[{"name":"cni0"},{"name":"veth0.1","sandbox":""},{"name":""},null,{"name":"eth0","sandbox":"/x"}]}`)
+	for _, ifName := range []string{"eth0", "net1"} {
+		got, err := wanted(config{CNIVersion: "1.0.0", PrevResult: raw}, ifName)
+		if want := []string{"cni0", "veth0.1"}; err != nil || !slices.Equal(got.Links, want) {
+			t.Errorf("the result names %q for %s, error %v; want %q", got.Links, ifName, err, want)
+		}
 	}
 }
 

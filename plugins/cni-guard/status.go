@@ -3,11 +3,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"path/filepath"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -23,6 +26,7 @@ func (p *plugin) status(args *cmdArgs) error {
 	log := journal{"STATUS", c, args}
 	log.oddities()
 	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
+	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
 	p.watch.limit(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
 	p.watch.ifLate(func() error {
@@ -67,4 +71,22 @@ func (j journal) statusAnswer(report guard.Report) error {
 		toldReady(held.dir)
 	}
 	return orNil(answer)
+}
+
+// attached returns the attachments that are on record in this boot. It reads all
+// records, so that only a check that has something to report asks for them.
+func attached(stateDir string) ([]checks.Attachment, error) {
+	boot, err := netstate.BootID()
+	if err != nil {
+		return nil, err
+	}
+	records, err := ledger.Ledger(stateDir).LiveOf(boot)
+	all := make([]checks.Attachment, len(records))
+	for i, r := range records {
+		all[i] = checks.Attachment{
+			Pod: cmp.Or(r.Pod, r.ContainerID), IfName: r.IfName,
+			Interface: checks.Interface{MAC: r.MAC, Addrs: r.Addrs, Links: r.Links},
+		}
+	}
+	return all, err
 }
