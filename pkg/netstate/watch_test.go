@@ -4,6 +4,7 @@ package netstate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -84,19 +85,16 @@ func TestWatchRoutesFlood(t *testing.T) {
 	checktest.Shell(t, "ip -n flood link add vx0 type vxlan id 1 dstport 8472; ip -n flood link set vx0 up addrgenmode none")
 	changes, _ := watch(t, v)
 	flap(t, "flood", 40_000)
-	resync := 0
 	for c := range changes {
 		if c.Resync {
-			resync++
-		}
-		if resync > 0 && len(changes) == 0 {
 			break
 		}
 	}
 	goesOn(t, "flood", changes)
 }
 
-// When the kernel has no more room (ENOBUFS) the watch says so and goes on.
+// When the kernel has no more room (ENOBUFS) the watch says so and goes on. Changes
+// are read at once, so that the backlog never fills.
 func TestWatchRoutesWithoutRoom(t *testing.T) {
 	v := view(t, sandbox(t, "narrow"))
 	checktest.Shell(t, "ip -n narrow link add vx0 type vxlan id 1 dstport 8472; ip -n narrow link set vx0 up addrgenmode none")
@@ -104,43 +102,45 @@ func TestWatchRoutesWithoutRoom(t *testing.T) {
 	defer cancel()
 	changes, err := v.WatchRoutesNarrowly(ctx)
 	must(t, err)
-	resynced := make(chan bool)
+	resynced := make(chan error, 1)
 	go func() {
-		defer close(resynced)
-		for c := range changes { // read at once, so that the backlog never fills
+		for c := range changes {
 			if c.Resync {
-				resynced <- true
+				resynced <- nil
 				return
 			}
 		}
+		resynced <- errors.New("the watch ended")
 	}()
-	flap(t, "narrow", 40_000)
-	if !<-resynced {
-		t.Fatal("the watch ended")
+	for len(resynced) == 0 { // a reader that is fast enough gets all of a flood
+		flap(t, "narrow", 10_000)
 	}
-	for len(changes) > 0 {
-		<-changes
-	}
+	must(t, <-resynced)
 	goesOn(t, "narrow", changes)
 }
 
-// goesOn adds routes until the watch tells of one. What is left of a flood may
-// still fill the channel, and then a resync stands for the route.
+// goesOn adds routes until the watch reports one. What is left of a flood may still
+// fill the channel, so that a resync stands for the route; it comes to an end, however
+// long that takes.
 func goesOn(t *testing.T, in string, changes <-chan netstate.RouteChange) {
 	t.Helper()
-	for i := range 250 {
-		dst := fmt.Sprintf("10.9.%d.0/24", i)
+	for i := 0; ; i++ {
+		for len(changes) > 0 {
+			<-changes
+		}
+		dst := fmt.Sprintf("172.%d.%d.0/24", 16+i/250, i%250)
 		checktest.Shell(t, "ip -n "+in+" route add "+dst+" dev vx0")
-		for c := range changes {
-			if c.Resync {
-				break
+		for resync := false; !resync; {
+			c, ok := <-changes
+			if !ok {
+				t.Fatal("the watch ended")
 			}
 			if c.Route.Dst.String() == dst && !c.Gone {
 				return
 			}
+			resync = c.Resync
 		}
 	}
-	t.Fatal("the watch tells of nothing but resyncs")
 }
 
 // flap adds and deletes routes.
