@@ -94,7 +94,7 @@ func askPeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []g
 	if len(peers) == 0 {
 		return nil, nil, nil
 	}
-	inner, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, Within: innerWithin, Retry: true})
+	inner, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, RetryAfter: innerWait / 2, Within: innerWithin})
 	if err != nil {
 		return nil, nil, fmt.Errorf("ask the peers of tunnels: %w", err)
 	}
@@ -128,7 +128,7 @@ func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tun
 		return answers
 	}
 	// An error leaves the nodes unasked: nothing is known of them.
-	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, Within: outerWithin, Retry: true, Spent: spent})
+	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, RetryAfter: outerWait / 2, Within: outerWithin, Spent: spent})
 	for _, a := range outer {
 		answers[tunnelEnd{outer: a.Peer.Probed}] = a
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
@@ -36,14 +37,16 @@ func crowdOf(t *testing.T, peers int, answer bool) *netstate.Fake {
 
 // A thousand findings are one that nobody reads.
 func TestTunnelPeersListsAFew(t *testing.T) {
-	o := tunnelPeers(crowdOf(t, 100, true))
-	if len(o.Findings) != 11 || !strings.Contains(o.Findings[10].Problem, "90 more peers") {
-		t.Errorf("100 blocked tunnels are %d findings, the last %v, error %v", len(o.Findings), o.Findings, o.Err)
-	}
-	o = tunnelPeers(crowdOf(t, 100, false))
-	if o.Err == nil || !strings.Contains(o.Err.Error(), "100 tunnels work") || !strings.Contains(o.Err.Error(), "and 97 more") {
-		t.Errorf("100 silent nodes give %v, error %v", o.Findings, o.Err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		o := tunnelPeers(crowdOf(t, 100, true))
+		if len(o.Findings) != 11 || !strings.Contains(o.Findings[10].Problem, "90 more peers") {
+			t.Errorf("100 blocked tunnels are %d findings, the last %v, error %v", len(o.Findings), o.Findings, o.Err)
+		}
+		o = tunnelPeers(crowdOf(t, 100, false))
+		if o.Err == nil || !strings.Contains(o.Err.Error(), "100 tunnels work") || !strings.Contains(o.Err.Error(), "and 97 more") {
+			t.Errorf("100 silent nodes give %v, error %v", o.Findings, o.Err)
+		}
+	})
 }
 
 // One look, of which all happens within two seconds, sends no more than what may
@@ -51,18 +54,20 @@ func TestTunnelPeersListsAFew(t *testing.T) {
 func TestTunnelPeersKeepsToThePace(t *testing.T) {
 	for _, answer := range []bool{true, false} {
 		t.Run(fmt.Sprintf("nodes answer=%t", answer), func(t *testing.T) {
-			counted := &countedView{View: crowdOf(t, 1000, answer)}
-			o := tunnelPeers(counted)
-			if n := counted.sent.Load(); n > tunnel.MaxPerSecond || n < tunnel.MaxPerSecond/2 {
-				t.Errorf("a look at 1,000 silent peers took %d packets", n)
-			}
-			last := fmt.Sprint(o.Err)
-			if answer && len(o.Findings) > 0 {
-				last = o.Findings[len(o.Findings)-1].Problem
-			}
-			if answer && len(o.Findings) != 12 || !answer && o.Err == nil || answer && !strings.Contains(last, "the node itself could not be asked") {
-				t.Errorf("it has %d findings, the last %q, error %v", len(o.Findings), last, o.Err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				counted := &countedView{View: crowdOf(t, 1000, answer)}
+				o := tunnelPeers(counted)
+				if n := counted.sent.Load(); n > tunnel.MaxPerSecond || n < tunnel.MaxPerSecond/2 {
+					t.Errorf("a look at 1,000 silent peers took %d packets", n)
+				}
+				last := fmt.Sprint(o.Err)
+				if answer && len(o.Findings) > 0 {
+					last = o.Findings[len(o.Findings)-1].Problem
+				}
+				if answer && len(o.Findings) != 12 || !answer && o.Err == nil || answer && !strings.Contains(last, "the node itself could not be asked") {
+					t.Errorf("it has %d findings, the last %q, error %v", len(o.Findings), last, o.Err)
+				}
+			})
 		})
 	}
 }

@@ -64,11 +64,12 @@ func TestColdTunnel(t *testing.T) {
 	for _, step := range []struct {
 		from *netstate.Live
 		to   string
+		wait time.Duration
 		want tunnel.State
 	}{
-		{here, "10.244.1.0", tunnel.Silent},    // only one end has sent
-		{there, "10.244.0.0", tunnel.Answered}, // now both have
-		{here, "10.244.1.0", tunnel.Answered},
+		{here, "10.244.1.0", 500 * time.Millisecond, tunnel.Silent}, // only one end has sent
+		{there, "10.244.0.0", time.Minute, tunnel.Answered},         // now both have
+		{here, "10.244.1.0", time.Minute, tunnel.Answered},
 	} {
 		dump, err := step.from.TunnelDump()
 		if err != nil {
@@ -78,7 +79,7 @@ func TestColdTunnel(t *testing.T) {
 		if len(peers) != 1 || peers[0].Probed != netip.MustParseAddr(step.to) {
 			t.Fatalf("the peers are %+v, want one at %s", peers, step.to)
 		}
-		answers, err := tunnel.Probe(t.Context(), step.from.ListenICMP, peers, tunnel.ProbeOptions{Wait: 500 * time.Millisecond})
+		answers, err := tunnel.Probe(t.Context(), step.from.ListenICMP, peers, tunnel.ProbeOptions{Wait: step.wait})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,14 +100,14 @@ func TestColdTunnelRetried(t *testing.T) {
 		conn, err := here.ListenICMP(six)
 		return hooked{conn, func(netip.Addr) {
 			if asked++; asked == 2 {
-				_, err := tunnel.Probe(t.Context(), there.ListenICMP, peersAt("10.244.0.0"), tunnel.ProbeOptions{Wait: time.Second})
+				_, err := tunnel.Probe(t.Context(), there.ListenICMP, peersAt("10.244.0.0"), tunnel.ProbeOptions{Wait: time.Minute})
 				if err != nil {
 					t.Error(err)
 				}
 			}
 		}}, err
 	}
-	answers, err := tunnel.Probe(t.Context(), opener, peersAt("10.244.1.0"), tunnel.ProbeOptions{Wait: 2 * time.Second, Retry: true})
+	answers, err := tunnel.Probe(t.Context(), opener, peersAt("10.244.1.0"), tunnel.ProbeOptions{Wait: time.Minute, RetryAfter: 100 * time.Millisecond})
 	if err != nil || answers[0].State != tunnel.Retried {
 		t.Errorf("%s, error %v; want an answer to the second request", say(answers[0]), err)
 	}

@@ -50,7 +50,7 @@ func (k *Keeper) ask(ctx context.Context, batch []*kept) []Answer {
 	for i, p := range batch {
 		peers[i] = p.peer
 	}
-	opt := ProbeOptions{Wait: keepWait, Retry: true}
+	opt := ProbeOptions{Wait: keepWait, RetryAfter: keepWait / 2}
 	bounded, cancel := context.WithTimeout(ctx, time.Minute) // a device that takes no packets
 	defer cancel()
 	answers, err := k.askLocked(bounded, peers, opt)

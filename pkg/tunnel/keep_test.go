@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -106,6 +107,7 @@ func (w *watched) expect(t *testing.T, addrs ...string) {
 	for _, addr := range addrs {
 		want[netip.MustParseAddr(addr)] = true
 	}
+	late := time.After(24 * time.Hour)
 	for len(want) > 0 {
 		select {
 		case addr := <-w.asked:
@@ -113,7 +115,7 @@ func (w *watched) expect(t *testing.T, addrs ...string) {
 				t.Fatalf("%s is asked; want %v", addr, want)
 			}
 			delete(want, addr)
-		case <-t.Context().Done():
+		case <-late:
 			t.Fatalf("nobody asks %v", want)
 		}
 	}
@@ -125,41 +127,48 @@ func onTunnel() netstate.RouteChange {
 
 // A peer is asked at the start, and a new one when its route appears.
 func TestKeepNewPeer(t *testing.T) {
-	w := keep(t, overlay(2, 0))
-	w.run(t)
-	w.expect(t, "10.1.0.0", "10.1.1.0")
-	w.set(t, overlay(3, 0), onTunnel())
-	w.expect(t, "10.1.2.0")
-	w.set(t, overlay(4, 0), netstate.RouteChange{Resync: true}) // changes were lost: ENOBUFS
-	w.expect(t, "10.1.3.0")
-	log := w.end()
-	if !strings.Contains(log, "peers appeared") || strings.Contains(log, "cannot") || strings.Contains(log, "silent") {
-		t.Errorf("the log is\n%s", log)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(2, 0))
+		w.run(t)
+		w.expect(t, "10.1.0.0", "10.1.1.0")
+		w.set(t, overlay(3, 0), onTunnel())
+		w.expect(t, "10.1.2.0")
+		w.set(t, overlay(4, 0), netstate.RouteChange{Resync: true}) // changes were lost: ENOBUFS
+		w.expect(t, "10.1.3.0")
+		log := w.end()
+		if !strings.Contains(log, "peers appeared") || strings.Contains(log, "cannot") || strings.Contains(log, "silent") {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
 }
 
 // Changes that come without end do not keep it from asking.
 func TestKeepFlappingRoutes(t *testing.T) {
-	w := keep(t, overlay(1, 0))
-	began := time.Now()
-	w.run(t)
-	w.expect(t, "10.1.0.0")
-	flapping, stop := context.WithCancel(t.Context())
-	go func() {
-		for flapping.Err() == nil {
-			select {
-			case w.changes <- onTunnel():
-			case <-flapping.Done():
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(1, 0))
+		began := time.Now()
+		w.run(t)
+		w.expect(t, "10.1.0.0")
+		flapping, stop := context.WithCancel(t.Context())
+		var flaps sync.WaitGroup
+		flaps.Go(func() {
+			for flapping.Err() == nil {
+				select {
+				case w.changes <- onTunnel():
+					time.Sleep(time.Millisecond)
+				case <-flapping.Done():
+				}
 			}
+		})
+		for i := range 4 {
+			w.set(t, overlay(2+i, 0), onTunnel())
+			w.expect(t, fmt.Sprintf("10.1.%d.0", 1+i))
 		}
-	}()
-	for i := range 4 {
-		w.set(t, overlay(2+i, 0), onTunnel())
-		w.expect(t, fmt.Sprintf("10.1.%d.0", 1+i))
-	}
-	stop()
-	w.end()
-	w.looksSince(t, began)
+		stop()
+		flaps.Wait()
+		w.end()
+		w.looksSince(t, began)
+	})
 }
 
 // looksSince wants no more dumps than one in a fifth of a second, and two more at
@@ -173,63 +182,69 @@ func (w *watched) looksSince(t *testing.T, began time.Time) {
 
 // A subscription that breaks is made again.
 func TestKeepSubscriptionBreaks(t *testing.T) {
-	w := keep(t, overlay(1, 0))
-	subscribed := make(chan chan netstate.RouteChange, 10)
-	w.Watch = func(context.Context) (<-chan netstate.RouteChange, error) {
-		changes := make(chan netstate.RouteChange, 1)
-		subscribed <- changes
-		return changes, nil
-	}
-	w.run(t)
-	w.expect(t, "10.1.0.0")
-	close(<-subscribed)
-	again := <-subscribed
-	fake := network(t, overlay(2, 0))
-	w.mu.Lock()
-	w.fake = fake
-	w.mu.Unlock()
-	again <- onTunnel()
-	w.expect(t, "10.1.1.0")
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(1, 0))
+		subscribed := make(chan chan netstate.RouteChange, 10)
+		w.Watch = func(context.Context) (<-chan netstate.RouteChange, error) {
+			changes := make(chan netstate.RouteChange, 1)
+			subscribed <- changes
+			return changes, nil
+		}
+		w.run(t)
+		w.expect(t, "10.1.0.0")
+		close(<-subscribed)
+		again := <-subscribed
+		fake := network(t, overlay(2, 0))
+		w.mu.Lock()
+		w.fake = fake
+		w.mu.Unlock()
+		again <- onTunnel()
+		w.expect(t, "10.1.1.0")
+	})
 }
 
 // A dump that fails is said once, and who is known is kept.
 func TestKeepTrouble(t *testing.T) {
-	w := keep(t, overlay(1, 0))
-	w.fail = errors.New("no buffer space")
-	began := time.Now()
-	w.run(t)
-	for range 3 {
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(1, 0))
+		w.fail = errors.New("no buffer space")
+		began := time.Now()
+		w.run(t)
+		for range 3 {
+			w.changes <- onTunnel()
+		}
+		w.mu.Lock()
+		w.fail = nil
+		w.mu.Unlock()
 		w.changes <- onTunnel()
-	}
-	w.mu.Lock()
-	w.fail = nil
-	w.mu.Unlock()
-	w.changes <- onTunnel()
-	w.expect(t, "10.1.0.0")
-	log := w.end()
-	if strings.Count(log, "cannot list the peers") > 1 {
-		t.Errorf("the log says the same twice:\n%s", log)
-	}
-	w.looksSince(t, began)
+		w.expect(t, "10.1.0.0")
+		log := w.end()
+		if strings.Count(log, "cannot list the peers") > 1 {
+			t.Errorf("the log says the same twice:\n%s", log)
+		}
+		w.looksSince(t, began)
+	})
 }
 
 // While it runs, an ADD has nothing to do but a stat.
 func TestKeepSparesAdd(t *testing.T) {
-	w := keep(t, overlay(2, 0))
-	w.Kinds = []string{"ipip", "vxlan"}
-	w.meetAdd(t)
-	if answers := w.Once(t.Context()); len(answers) != 2 || answers[0].State != tunnel.Answered {
-		t.Fatalf("the answers are %v", answers)
-	}
-	for _, kinds := range [][]string{{"ipip"}, {"vxlan"}, {"vxlan", "ipip"}} {
-		for _, demands := range []string{"", "any", "all"} {
-			b := newBench(t, "")
-			b.Memory, b.Kinds, b.Demands = w.Memory, kinds, demands
-			if got, cost, err := b.cost(t); err != nil || !got.Quiet || cost != [2]int32{} {
-				t.Errorf("kinds %v, demands %q: %+v, error %v, cost %v", kinds, demands, got, err, cost)
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(2, 0))
+		w.Kinds = []string{"ipip", "vxlan"}
+		w.meetAdd(t)
+		if answers := w.Once(t.Context()); len(answers) != 2 || answers[0].State != tunnel.Answered {
+			t.Fatalf("the answers are %v", answers)
+		}
+		for _, kinds := range [][]string{{"ipip"}, {"vxlan"}, {"vxlan", "ipip"}} {
+			for _, demands := range []string{"", "any", "all"} {
+				b := newBench(t, "")
+				b.Memory, b.Kinds, b.Demands = w.Memory, kinds, demands
+				if got, cost, err := b.cost(t); err != nil || !got.Quiet || cost != [2]int32{} {
+					t.Errorf("kinds %v, demands %q: %+v, error %v, cost %v", kinds, demands, got, err, cost)
+				}
 			}
 		}
-	}
+	})
 }
 
 // meetAdd has an ADD of this namespace go by the memory, which is all that it does.
@@ -244,28 +259,32 @@ func (w *watched) meetAdd(t *testing.T) {
 
 // A peer that is silent keeps those awake who demand its answer, and only those.
 func TestKeepSilentPeer(t *testing.T) {
-	w := keep(t, overlay(1, 1))
-	w.meetAdd(t)
-	w.Once(t.Context())
-	for demands, quiet := range map[string]bool{"": true, "any": true, "all": false} {
-		if got := w.Memory.Quiet(tunnel.Topic([]string{"ipip"}, nil, demands), time.Now()); got != quiet {
-			t.Errorf("demands %q: quiet is %v", demands, got)
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(1, 1))
+		w.meetAdd(t)
+		w.Once(t.Context())
+		for demands, quiet := range map[string]bool{"": true, "any": true, "all": false} {
+			if got := w.Memory.Quiet(tunnel.Topic([]string{"ipip"}, nil, demands), time.Now()); got != quiet {
+				t.Errorf("demands %q: quiet is %v", demands, got)
+			}
 		}
-	}
-	if log := w.log.String(); !strings.Contains(log, "peers are silent") {
-		t.Errorf("the log is\n%s", log)
-	}
+		if log := w.log.String(); !strings.Contains(log, "peers are silent") {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
 }
 
 // Peers are renewed within the interval, and where nothing can be written, too.
 func TestKeepRenews(t *testing.T) {
-	w := keep(t, overlay(1, 0))
-	w.Memory, w.Interval = "/proc/none", time.Nanosecond
-	w.run(t)
-	w.expect(t, "10.1.0.0")
-	w.expect(t, "10.1.0.0")
-	log := w.end()
-	if !strings.Contains(log, "cannot remember peers") {
-		t.Errorf("the log is\n%s", log)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := keep(t, overlay(1, 0))
+		w.Memory, w.Interval = "/proc/none", time.Nanosecond
+		w.run(t)
+		w.expect(t, "10.1.0.0")
+		w.expect(t, "10.1.0.0")
+		log := w.end()
+		if !strings.Contains(log, "cannot remember peers") {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
 }

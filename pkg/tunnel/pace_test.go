@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// asked gives how many peers are remembered.
-func (b *bench) asked(t *testing.T) int {
+// remembered gives how many peers are remembered.
+func (b *bench) remembered(t *testing.T) int {
 	known, err := b.Memory.Load(time.Now())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
@@ -28,57 +29,71 @@ func (b *bench) asked(t *testing.T) int {
 // Five ADDs a second come to more peers than the pace lets through in one: all are
 // asked within a few seconds, and then it is quiet.
 func TestWarmMorePeersThanThePace(t *testing.T) {
-	const peers = tunnel.MaxPerSecond + 200
-	b := newBench(t, overlay(peers, 0))
-	b.Max, b.Wait = 1000, 100*time.Millisecond
-	var last tunnel.Warmth
-	// Two seconds of ADDs are enough where each has the time to send what it may. A
-	// machine that is busy or emulated takes more, as long as it gets on.
-	for before, idle := 0, 0; before < peers && idle < 50; {
-		w, _, err := b.cost(t)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		const peers = tunnel.MaxPerSecond + 200
+		b := newBench(t, overlay(peers, 0))
+		b.Max, b.Wait = 1000, 100*time.Millisecond
+		var last tunnel.Warmth
+		for range 15 {
+			w, _, err := b.cost(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !w.Quiet {
+				last = w
+			}
+			time.Sleep(200 * time.Millisecond)
 		}
-		if !w.Quiet {
-			last = w
+		if asked := b.remembered(t); asked != peers || last.Confirmed != peers {
+			t.Errorf("after three seconds %d of %d peers were asked, and %d confirmed", asked, peers, last.Confirmed)
 		}
-		b.later(t, 200*time.Millisecond)
-		idle++
-		if asked := b.asked(t); asked > before {
-			before, idle = asked, 0
+		if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+			t.Errorf("then: %+v, error %v, cost %v; want nothing", w, err, cost)
 		}
-	}
-	if asked := b.asked(t); asked != peers {
-		t.Errorf("after many seconds %d of %d peers were asked", asked, peers)
-	}
-	if last.Confirmed != peers {
-		return // a machine that is emulated does not hear all answers in time, and asks again
-	}
-	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
-		t.Errorf("then: %+v, error %v, cost %v; want nothing", w, err, cost)
-	}
+	})
+}
+
+// A thousand peers that are all silent: requests and retries keep to the pace, which is
+// used up then; and the next ADD asks only the one that none has asked: once, and then
+// at both addresses that it may have.
+func TestWarmThousandSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(0, 1001))
+		b.Max, b.Wait = 1000, 200*time.Millisecond
+		for i, want := range [][2]int32{{1, tunnel.MaxPerSecond}, {0, 0}, {1, 3}, {0, 0}} {
+			w, cost, err := b.cost(t)
+			if err != nil || w.Confirmed != 0 || cost != want {
+				t.Errorf("look %d: %d confirmed, error %v, cost %v, want %v", i+1, w.Confirmed, err, cost, want)
+			}
+			if i == 1 {
+				time.Sleep(time.Second)
+			}
+		}
+	})
 }
 
 // Where the pace has no room, nobody is waited for who was not asked, and the next
 // ADDs do not even look.
 func TestWarmWithoutRoom(t *testing.T) {
-	b := newBench(t, overlay(5, 0))
-	b.Wait = 100 * time.Millisecond
-	known, _ := b.Memory.Load(time.Now())
-	known.Spent = tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}
-	if err := b.Memory.Save(known); err != nil {
-		t.Fatal(err)
-	}
-	if w, cost, err := b.cost(t); err != nil || w.Asked != 0 || cost != [2]int32{1, 0} {
-		t.Errorf("%+v, error %v, cost %v; want a dump", w, err, cost)
-	}
-	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
-		t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
-	}
-	b.later(t, time.Second)
-	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 5 || cost != [2]int32{1, 5} {
-		t.Errorf("a second later: %+v, error %v, cost %v; want all", w, err, cost)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(5, 0))
+		b.Wait = 100 * time.Millisecond
+		known, _ := b.Memory.Load(time.Now())
+		known.Spent = tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}
+		if err := b.Memory.Save(known); err != nil {
+			t.Fatal(err)
+		}
+		if w, cost, err := b.cost(t); err != nil || w.Asked != 0 || cost != [2]int32{1, 0} {
+			t.Errorf("%+v, error %v, cost %v; want a dump", w, err, cost)
+		}
+		if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+			t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
+		}
+		time.Sleep(time.Second)
+		if w, cost, err := b.cost(t); err != nil || w.Confirmed != 5 || cost != [2]int32{1, 5} {
+			t.Errorf("a second later: %+v, error %v, cost %v; want all", w, err, cost)
+		}
+	})
 }
 
 func TestSpent(t *testing.T) {
@@ -106,32 +121,36 @@ func (endless) Deadline() (time.Time, bool) { return time.Now().Add(500 * time.M
 
 // Who was never asked, as the pace has no room in the time there is, is not waited for.
 func TestProbeWithoutRoom(t *testing.T) {
-	opt := tunnel.ProbeOptions{Wait: time.Hour, Retry: true, Spent: tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}}
-	fake := network(t, "answers 10.0.0.1")
-	answers, err := tunnel.Probe(endless{t.Context()}, fake.ListenICMP, peersAt("10.0.0.1", "10.0.0.2"), opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range answers {
-		if got := say(a); got != "unprobed (there was no time to ask it)" {
-			t.Errorf("%s: %s", a.Peer.Probed, got)
+	synctest.Test(t, func(t *testing.T) {
+		opt := tunnel.ProbeOptions{Wait: time.Hour, RetryAfter: time.Minute, Spent: tunnel.Spent{At: time.Now(), Packets: tunnel.MaxPerSecond}}
+		fake := network(t, "answers 10.0.0.1")
+		answers, err := tunnel.Probe(endless{t.Context()}, fake.ListenICMP, peersAt("10.0.0.1", "10.0.0.2"), opt)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		for _, a := range answers {
+			if got := say(a); got != "unprobed (there was no time to ask it)" {
+				t.Errorf("%s: %s", a.Peer.Probed, got)
+			}
+		}
+	})
 }
 
 // A peer to which neither of two places has a route is not waited for.
 func TestProbeWithoutWay(t *testing.T) {
-	fake := network(t, "")
-	nowhere := func(six bool) (netstate.ICMPConn, error) {
-		conn, err := fake.ListenICMP(six)
-		return refusing{conn}, err
-	}
-	peers := peersAt("10.0.0.1")
-	peers[0].Also = []netip.Addr{netip.MustParseAddr("10.0.0.2")}
-	answers, err := tunnel.Probe(t.Context(), nowhere, peers, tunnel.ProbeOptions{Wait: time.Hour, Retry: true})
-	if err != nil || say(answers[0]) != "unreachable (network is unreachable)" {
-		t.Errorf("%s, error %v", say(answers[0]), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		fake := network(t, "")
+		nowhere := func(six bool) (netstate.ICMPConn, error) {
+			conn, err := fake.ListenICMP(six)
+			return refusing{conn}, err
+		}
+		peers := peersAt("10.0.0.1")
+		peers[0].Also = []netip.Addr{netip.MustParseAddr("10.0.0.2")}
+		answers, err := tunnel.Probe(t.Context(), nowhere, peers, tunnel.ProbeOptions{Wait: time.Hour, RetryAfter: time.Minute})
+		if err != nil || say(answers[0]) != "unreachable (network is unreachable)" {
+			t.Errorf("%s, error %v", say(answers[0]), err)
+		}
+	})
 }
 
 // refusing is a socket of a namespace without routes.

@@ -19,9 +19,9 @@ type Opener func(six bool) (netstate.ICMPConn, error)
 type ProbeOptions struct {
 	Wait   time.Duration // for answers, from the moment that the last request left
 	Within time.Duration // all of it, the sending included; zero: as long as it takes
-	// Retry asks those that have not answered after half of Wait again, and with
-	// them the other addresses of theirs that may answer.
-	Retry bool
+	// RetryAfter is when those that have not answered are asked again, and with them
+	// their other addresses that may answer; zero: never. It is part of Wait.
+	RetryAfter time.Duration
 	// Passing is how many of the peers, the last ones, are asked once and in passing:
 	// if the pace has room for them at once, and with a moment for their answers.
 	Passing int
@@ -58,9 +58,9 @@ func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]
 	}
 	defer context.AfterFunc(ctx, p.stop)() // a device that takes no packets must not hold us
 	received := p.receive()
-	if opt.Retry {
-		p.round(ctx, first, opt.Wait/2)
-		p.round(ctx, second, opt.Wait/2)
+	if opt.RetryAfter > 0 {
+		p.round(ctx, first, opt.RetryAfter)
+		p.round(ctx, second, opt.Wait-opt.RetryAfter)
 	} else {
 		p.round(ctx, first, opt.Wait)
 	}

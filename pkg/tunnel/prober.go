@@ -75,7 +75,7 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 		}
 		p.byProbe[peer.Probed] = len(p.groups)
 		p.addTarget(peer.Probed, false)
-		if opt.Retry {
+		if opt.RetryAfter > 0 {
 			for _, addr := range peer.Also[:min(len(peer.Also), maxAlso)] {
 				p.addTarget(addr, true)
 			}

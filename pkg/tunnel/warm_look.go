@@ -65,7 +65,7 @@ func (w *Warmer) ask(ctx context.Context, known *Known, peers []Peer, now time.T
 		}
 		return 0, nil
 	}
-	opt := ProbeOptions{Wait: w.Wait, Within: within, Retry: w.Wait > 0, Passing: s.passing}
+	opt := ProbeOptions{Wait: w.Wait, Within: within, RetryAfter: w.Wait / 2, Passing: s.passing}
 	if s.passing == len(s.peers) {
 		opt.Wait, opt.Within = min(w.Wait, grace), 2*grace
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -21,11 +22,12 @@ import (
 type bench struct {
 	tunnel.Warmer
 	dumps, packets atomic.Int32
+	asked          map[netip.Addr]int // packets to each in the last look
 }
 
 func newBench(t *testing.T, text string) *bench {
 	t.Helper()
-	b := new(bench)
+	b := &bench{asked: map[netip.Addr]int{}}
 	b.Warmer = tunnel.Warmer{
 		Memory:   tunnel.MemoryOf(t.TempDir()),
 		Kinds:    []string{"ipip"},
@@ -44,9 +46,17 @@ func (b *bench) onNode(t *testing.T, text string) {
 		b.dumps.Add(1)
 		return fake.TunnelDump()
 	}
-	b.Open = func(six bool) (netstate.ICMPConn, error) {
-		conn, err := fake.ListenICMP(six)
-		return counting{conn, &b.packets}, err
+	b.Open = b.counted(fake)
+}
+
+// counted opens sockets of a view, and counts what is sent by them.
+func (b *bench) counted(view netstate.View) tunnel.Opener {
+	return func(six bool) (netstate.ICMPConn, error) {
+		conn, err := view.ListenICMP(six)
+		return hooked{conn, func(to netip.Addr) {
+			b.packets.Add(1)
+			b.asked[to]++
+		}}, err
 	}
 }
 
@@ -55,40 +65,17 @@ func (b *bench) cost(t *testing.T) (tunnel.Warmth, [2]int32, error) {
 	t.Helper()
 	b.dumps.Store(0)
 	b.packets.Store(0)
+	b.asked = map[netip.Addr]int{}
 	w, err := b.Warm(t.Context())
 	return w, [2]int32{b.dumps.Load(), b.packets.Load()}, err
 }
 
-// later moves all that is remembered into the past.
-func (b *bench) later(t *testing.T, d time.Duration) {
-	t.Helper()
-	known, err := b.Memory.Load(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for addr, r := range known.Peers {
-		r.Asked = r.Asked.Add(-d)
-		if !r.Confirmed.IsZero() {
-			r.Confirmed = r.Confirmed.Add(-d)
-		}
-		known.Peers[addr] = r
-	}
-	known.Spent.At = known.Spent.At.Add(-d)
-	if err := b.Memory.Save(known); err != nil {
-		t.Fatal(err)
-	}
-	quiet, err := filepath.Glob(filepath.Join(string(b.Memory), "quiet-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range quiet {
-		info, err := os.Stat(file)
-		if err == nil {
-			err = os.Chtimes(file, time.Time{}, info.ModTime().Add(-d))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+// fakeTime runs a test in a bubble of testing/synctest: its clock moves on only when
+// all of its goroutines wait, so that no result depends on the speed of the machine.
+func fakeTime(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Helper()
+		synctest.Test(t, test)
 	}
 }
 
@@ -107,97 +94,109 @@ func overlay(answering, silent int) string {
 }
 
 func TestWarmSteadyState(t *testing.T) {
-	b := newBench(t, overlay(3, 0))
-	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
-		t.Fatalf("at first: %+v, error %v, cost %v; want one dump and three packets", w, err, cost)
-	}
-	if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
-		t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
-	}
-	b.later(t, tunnel.LookAgain)
-	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 0} {
-		t.Errorf("half a minute later: %+v, error %v, cost %v; want a dump", w, err, cost)
-	}
-	b.later(t, 5*time.Minute)
-	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
-		t.Errorf("after the interval: %+v, error %v, cost %v; want a dump and three packets", w, err, cost)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(3, 0))
+		if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
+			t.Fatalf("at first: %+v, error %v, cost %v; want one dump and three packets", w, err, cost)
+		}
+		if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
+			t.Errorf("right after: %+v, error %v, cost %v; want nothing", w, err, cost)
+		}
+		time.Sleep(tunnel.LookAgain)
+		if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 0} {
+			t.Errorf("half a minute later: %+v, error %v, cost %v; want a dump", w, err, cost)
+		}
+		time.Sleep(5 * time.Minute)
+		if w, cost, err := b.cost(t); err != nil || w.Confirmed != 3 || cost != [2]int32{1, 3} {
+			t.Errorf("after the interval: %+v, error %v, cost %v; want a dump and three packets", w, err, cost)
+		}
+	})
 }
 
 func TestWarmWithoutTunnels(t *testing.T) {
-	b := newBench(t, "link eth0 index 2 up")
-	for i, want := range [][2]int32{{1, 0}, {0, 0}} {
-		if _, cost, err := b.cost(t); err != nil || cost != want {
-			t.Errorf("look %d: error %v, cost %v, want %v", i+1, err, cost, want)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "link eth0 index 2 up")
+		for i, want := range [][2]int32{{1, 0}, {0, 0}} {
+			if _, cost, err := b.cost(t); err != nil || cost != want {
+				t.Errorf("look %d: error %v, cost %v, want %v", i+1, err, cost, want)
+			}
 		}
-	}
+	})
 }
 
 // A new peer is asked, and those that were confirmed are left alone.
 func TestWarmNewPeer(t *testing.T) {
-	b := newBench(t, overlay(3, 0))
-	b.cost(t)
-	b.onNode(t, overlay(4, 0))
-	b.later(t, tunnel.LookAgain)
-	if w, cost, err := b.cost(t); err != nil || w.Confirmed != 4 || cost != [2]int32{1, 1} {
-		t.Errorf("%+v, error %v, cost %v; want one packet", w, err, cost)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(3, 0))
+		b.cost(t)
+		b.onNode(t, overlay(4, 0))
+		time.Sleep(tunnel.LookAgain)
+		if w, cost, err := b.cost(t); err != nil || w.Confirmed != 4 || cost != [2]int32{1, 1} {
+			t.Errorf("%+v, error %v, cost %v; want one packet", w, err, cost)
+		}
+	})
 }
 
 // A peer that stays silent is asked again at growing intervals.
 func TestWarmSilentPeer(t *testing.T) {
-	b := newBench(t, overlay(1, 1))
-	b.Wait = 500 * time.Millisecond
-	w, cost, err := b.cost(t)
-	if err != nil || w.Confirmed != 1 || len(w.Cold) != 1 || w.Cold[0].State != tunnel.Silent {
-		t.Fatalf("%+v, error %v", w, err)
-	}
-	if cost[1] < 3 {
-		t.Errorf("%d packets; want one for each, and a retry", cost[1])
-	}
-	asked := 0
-	for range 20 { // ten minutes
-		b.later(t, 30*time.Second)
-		if _, cost, err := b.cost(t); err != nil || cost[1] > 2 {
-			t.Fatalf("error %v, cost %v", err, cost)
-		} else if cost[1] > 0 {
-			asked++
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(1, 1))
+		b.Wait = 500 * time.Millisecond
+		w, cost, err := b.cost(t)
+		if err != nil || w.Confirmed != 1 || len(w.Cold) != 1 || w.Cold[0].State != tunnel.Silent {
+			t.Fatalf("%+v, error %v", w, err)
 		}
-	}
-	// After 30, 90, 210 and 450 seconds; and the other after 300 and 600.
-	if asked < 5 || asked > 7 {
-		t.Errorf("in ten minutes peers were asked at %d moments", asked)
-	}
+		if cost[1] < 3 {
+			t.Errorf("%d packets; want one for each, and a retry", cost[1])
+		}
+		asked := 0
+		for range 20 { // ten minutes
+			time.Sleep(30 * time.Second)
+			if _, cost, err := b.cost(t); err != nil || cost[1] > 2 {
+				t.Fatalf("error %v, cost %v", err, cost)
+			} else if cost[1] > 0 {
+				asked++
+			}
+		}
+		// After 30, 90, 210 and 450 seconds; and the other after 300 and 600.
+		if asked < 5 || asked > 7 {
+			t.Errorf("in ten minutes peers were asked at %d moments", asked)
+		}
+	})
 }
 
 func TestWarmMax(t *testing.T) {
-	b := newBench(t, overlay(5, 0))
-	b.Max = 2
-	for i, want := range []int{2, 4, 5} {
-		if w, _, err := b.cost(t); err != nil || w.Confirmed != want {
-			t.Errorf("look %d: %d confirmed, error %v, want %d", i+1, w.Confirmed, err, want)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(5, 0))
+		b.Max = 2
+		for i, want := range []int{2, 4, 5} {
+			if w, _, err := b.cost(t); err != nil || w.Confirmed != want {
+				t.Errorf("look %d: %d confirmed, error %v, want %d", i+1, w.Confirmed, err, want)
+			}
 		}
-	}
-	if w, cost, _ := b.cost(t); !w.Quiet || cost != [2]int32{} {
-		t.Errorf("then: %+v, cost %v", w, cost)
-	}
+		if w, cost, _ := b.cost(t); !w.Quiet || cost != [2]int32{} {
+			t.Errorf("then: %+v, cost %v", w, cost)
+		}
+	})
 }
 
 // Who does not get the lock in the time that there is does nothing.
 func TestWarmBusy(t *testing.T) {
-	b := newBench(t, overlay(1, 0))
-	b.Wait = 50 * time.Millisecond
-	unlock, err := b.Memory.Lock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, cost, err := b.cost(t); !errors.Is(err, tunnel.ErrBusy) || cost != [2]int32{} {
-		t.Errorf("error %v, cost %v", err, cost)
-	}
-	unlock()
-	if w, _, err := b.cost(t); err != nil || w.Confirmed != 1 {
-		t.Errorf("once it is free: %+v, error %v", w, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(1, 0))
+		b.Wait = 50 * time.Millisecond
+		unlock, err := b.Memory.Lock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, cost, err := b.cost(t); !errors.Is(err, tunnel.ErrBusy) || cost != [2]int32{} {
+			t.Errorf("error %v, cost %v", err, cost)
+		}
+		unlock()
+		if w, _, err := b.cost(t); err != nil || w.Confirmed != 1 {
+			t.Errorf("once it is free: %+v, error %v", w, err)
+		}
+	})
 }
 
 // Without a place to write, a few are asked, and nobody is waited for.
@@ -219,7 +218,7 @@ func TestWarmBlindly(t *testing.T) {
 			return m
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, fakeTime(func(t *testing.T) {
 			b := newBench(t, overlay(100, 0))
 			b.Memory, b.Wait = memory(t), time.Hour
 			w, cost, err := b.cost(t)
@@ -230,7 +229,7 @@ func TestWarmBlindly(t *testing.T) {
 			if _, _, err := b.cost(t); err != nil {
 				t.Errorf("without tunnels there is nothing to remember, and yet: %v", err)
 			}
-		})
+		}))
 	}
 }
 
@@ -240,7 +239,7 @@ func TestWarmTrouble(t *testing.T) {
 		"no dump":   {"fail TunnelDump = no buffer space", "no buffer space"},
 		"no socket": {overlay(2, 0) + "fail ListenICMP = operation not permitted", "operation not permitted"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, fakeTime(func(t *testing.T) {
 			b := newBench(t, c.text)
 			if _, _, err := b.cost(t); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
@@ -248,21 +247,23 @@ func TestWarmTrouble(t *testing.T) {
 			if w, cost, err := b.cost(t); err != nil || !w.Quiet || cost != [2]int32{} {
 				t.Errorf("right after: %+v, error %v, cost %v", w, err, cost)
 			}
-		})
+		}))
 	}
 }
 
 // Who demands something is never told that all is quiet while it is not met.
 func TestWarmDemands(t *testing.T) {
-	b := newBench(t, overlay(1, 1))
-	b.Wait = 500 * time.Millisecond
-	b.Demands, b.Satisfied = "all", func(w tunnel.Warmth) bool { return w.Confirmed == w.Peers }
-	b.cost(t)
-	if w, cost, err := b.cost(t); err != nil || w.Quiet || cost != [2]int32{1, 0} {
-		t.Errorf("%+v, error %v, cost %v; want another look, and no packet", w, err, cost)
-	}
-	b.Extra = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
-	if w, _, err := b.cost(t); err != nil || len(w.Cold) != 2 || w.Peers != 3 {
-		t.Errorf("with another address: %+v, error %v", w, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, overlay(1, 1))
+		b.Wait = 500 * time.Millisecond
+		b.Demands, b.Satisfied = "all", func(w tunnel.Warmth) bool { return w.Confirmed == w.Peers }
+		b.cost(t)
+		if w, cost, err := b.cost(t); err != nil || w.Quiet || cost != [2]int32{1, 0} {
+			t.Errorf("%+v, error %v, cost %v; want another look, and no packet", w, err, cost)
+		}
+		b.Extra = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
+		if w, _, err := b.cost(t); err != nil || len(w.Cold) != 2 || w.Peers != 3 {
+			t.Errorf("with another address: %+v, error %v", w, err)
+		}
+	})
 }
