@@ -108,7 +108,7 @@ func TestTunnelsWatchFailure(t *testing.T) {
 		if looks++; looks == 2 {
 			return tunnelTable{}, errors.New("the dump was interrupted")
 		}
-		return tunnelTable{Peers: make([]tunnelRow, looks)}, nil
+		return tunnelTable{Peers: make([]tunnelRow, min(looks, 3))}, nil
 	}
 	ended := make(chan error)
 	go func() { ended <- watchTunnels(ctx, cmd, look, time.Millisecond, &format{value: "text"}) }()
