@@ -3,22 +3,25 @@
 package conflist
 
 import (
+	"bytes"
 	"encoding/json"
-	"path/filepath"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
-// A List is a file as libcni reads it.
+// A List is a config file as libcni parses it.
 type List struct {
-	Name       string
+	Name       string // of the network
 	CNIVersion string
-	// Plugins are in the order of ADD: the file's own, then those of drop-ins.
+	// Plugins are in the order of ADD: first those of the file, then those of drop-ins.
 	Plugins []Plugin
 	// Inlined is how many of Plugins are in the file itself.
 	Inlined int
-	// Single says that the file is no list, but holds the one plugin.
+	// Single reports that the file is no list, but a single plugin.
 	Single bool
-	// InlinedOnly is loadOnlyInlinedPlugins: drop-ins are not looked for.
+	// InlinedOnly is loadOnlyInlinedPlugins: drop-ins are ignored.
 	InlinedOnly bool
 	ModTime     time.Time
 }
@@ -26,57 +29,79 @@ type List struct {
 // A Plugin is an entry of a list.
 type Plugin struct {
 	Type string
-	// Raw is the entry as it stands in its file.
+	// Raw is the entry, byte for byte as in its file.
 	Raw json.RawMessage
-	// From is the drop-in file that has it, from the folder: "net/10-a.conf"; ""
-	// for one in the file itself.
+	// DropIn is the drop-in file of the entry, relative to the config directory:
+	// "net/10-a.conf". It is "" for an entry of the file itself.
 	DropIn string
 }
 
-// Read parses one file of a folder as go-cni and ocicni do by libcni v1.3.1:
-// .conflist as a list with its drop-ins, others as a single plugin. It never
-// waits, other than they, who hang on a pipe.
-func Read(dir, name string) (List, error) {
-	return read(dir, name, name, rulesOf(Containerd))
-}
+// Types returns the types of the plugins in the order of ADD.
+func (l List) Types() []string { return typesOf(l.Plugins) }
 
-// rules are where the libraries of the runtimes differ.
-type rules struct {
-	// old is libcni v1.1.2: no cniVersions, no drop-ins, and plugins must be there.
-	old bool
-}
-
-func rulesOf(k Kind) rules { return rules{old: k == CRIDockerd} }
-
-// read reads a file of a folder as if it had a certain name.
-func read(dir, file, name string, r rules) (List, error) {
-	doc, modTime, err := readFile(filepath.Join(dir, file))
-	if err != nil {
-		return List{}, err
+func typesOf(plugins []Plugin) []string {
+	types := make([]string, len(plugins))
+	for i, p := range plugins {
+		types[i] = p.Type
 	}
-	l, err := r.parse(doc, isList(name))
-	l.ModTime = modTime
-	if err == nil && isList(name) && !r.old {
-		err = l.addDropIns(dir)
-	}
-	return l, err // what was read stands beside the error, for people
+	return types
 }
 
-func (r rules) parse(doc []byte, list bool) (List, error) {
-	if list {
-		return r.parseList(doc)
-	}
-	return r.parseSingle(doc)
+// Guarded reports whether the guard is among the plugins.
+func (l List) Guarded() bool {
+	return slices.ContainsFunc(l.Plugins, func(p Plugin) bool { return p.Type == GuardType })
 }
 
-// describe tells of a file what was read of it.
-func (l List) describe(name string) File {
-	f := File{Name: name, Network: l.Name, CNIVersion: l.CNIVersion, ModTime: l.ModTime, Plugins: make([]string, len(l.Plugins))}
-	for i, p := range l.Plugins {
-		f.Plugins[i] = p.Type
-		if p.DropIn != "" {
-			f.DropIns = append(f.DropIns, p.DropIn)
+// OnlyLoopback reports whether a list calls no plugin but loopback; see
+// [File.OnlyLoopback].
+func (l List) OnlyLoopback() bool { return onlyLoopback(l.Types()) }
+
+// Multus reports whether a list calls Multus; see [File.Multus].
+func (l List) Multus() bool {
+	return slices.ContainsFunc(l.Plugins, func(p Plugin) bool { return isMultus(p.Type) })
+}
+
+// Difference returns how a list differs from the original that it was copied from, as
+// "has …" or "calls …". It returns "" if pods get the same from both. The guard, the
+// layout of the text and whether a file is a list or a single plugin do not count.
+func (l List) Difference(original List) string {
+	ours, theirs := l.unguarded(), original.unguarded()
+	switch {
+	case l.Name != original.Name:
+		return fmt.Sprintf("has the network %q instead of %q", l.Name, original.Name)
+	case !slices.Equal(typesOf(ours), typesOf(theirs)):
+		return fmt.Sprintf("calls %s instead of %s", strings.Join(typesOf(ours), ", "), strings.Join(typesOf(theirs), ", "))
+	case l.CNIVersion != original.CNIVersion:
+		return fmt.Sprintf("has the cniVersion %q instead of %q", l.CNIVersion, original.CNIVersion)
+	}
+	for i := range ours {
+		if !bytes.Equal(ours[i].settings(), theirs[i].settings()) {
+			return fmt.Sprintf("has other settings for %s", ours[i].Type)
 		}
 	}
-	return f
+	return ""
+}
+
+// unguarded returns the plugins without the guard.
+func (l List) unguarded() []Plugin {
+	return slices.DeleteFunc(slices.Clone(l.Plugins), func(p Plugin) bool { return p.Type == GuardType })
+}
+
+// settings returns an entry in one canonical layout. It leaves out the name and the
+// version, which libcni overwrites with those of the list, and which an entry that was
+// a single plugin still has.
+func (p Plugin) settings() []byte {
+	var keys map[string]any
+	d := json.NewDecoder(bytes.NewReader(p.Raw))
+	d.UseNumber()
+	if d.Decode(&keys) != nil {
+		return p.Raw
+	}
+	delete(keys, "name")
+	delete(keys, "cniVersion")
+	doc, err := json.Marshal(keys)
+	if err != nil {
+		return p.Raw
+	}
+	return doc
 }

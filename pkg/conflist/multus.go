@@ -6,42 +6,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 )
 
-// Multus reports whether a file is one of Multus, thin or thick, by the types of its plugins.
-func (f File) Multus() bool { return slices.ContainsFunc(f.Plugins, isMultus) }
-
-// Multus reports whether a list is one of Multus; see [File.Multus].
-func (l List) Multus() bool {
-	return slices.ContainsFunc(l.Plugins, func(p Plugin) bool { return isMultus(p.Type) })
-}
-
-func isMultus(plugin string) bool { return plugin == "multus" || plugin == "multus-shim" }
-
-// A MultusConfig is what a list of Multus says of the network that it hands pods on to.
-// Where both Delegate and ClusterNetwork are "" Multus takes what it finds.
+// A MultusConfig is what a file of Multus says about the pods' own network. If neither
+// Delegate nor ClusterNetwork is set, Multus uses the first file that it finds.
 type MultusConfig struct {
 	// Delegate is the name of the first network below "delegates", whose configuration
-	// stands there. The others are networks beside the pod's own.
+	// is embedded there. The others are additional networks.
 	Delegate string
-	// DelegatePlugins are the types of its plugins as they stand there: Multus calls
-	// these, and not those of the file that it copied them from.
+	// DelegatePlugins are the types of its embedded plugins. Multus calls these, and not
+	// those of the file from which it copied them.
 	DelegatePlugins []string
-	// ClusterNetwork is a network, an object of the cluster, or the path of a file as
-	// Multus sees it, which may be in a container.
+	// ClusterNetwork is a network, a NetworkAttachmentDefinition, or the path of a file
+	// as Multus sees it, possibly in a container.
 	ClusterNetwork string
-	// Readiness is the file that Multus waits for on every ADD (readinessindicatorfile).
+	// ReadinessFile is the file that Multus waits for on every ADD
+	// (readinessindicatorfile).
 	ReadinessFile string
-	// SocketDir is the folder of the thick plugin's socket; "" is the default.
+	// SocketDir is the directory of the thick plugin's socket; "" is the default.
 	SocketDir string
-	// Kubeconfig is the file by which the thin plugin reaches the API server.
+	// Kubeconfig is the thin plugin's kubeconfig file.
 	Kubeconfig string
 }
 
-// MultusConfig returns what a list of Multus says. It is zero for other lists, and for
-// one that cannot be read.
-func (l List) MultusConfig() (h MultusConfig) {
+// MultusConfig returns the configuration of Multus in a list. It is zero for a list
+// without Multus, and for one that cannot be parsed.
+func (l List) MultusConfig() (c MultusConfig) {
 	for _, p := range l.Plugins {
 		if !isMultus(p.Type) {
 			continue
@@ -62,50 +52,49 @@ func (l List) MultusConfig() (h MultusConfig) {
 		if json.Unmarshal(p.Raw, &conf) != nil {
 			return MultusConfig{}
 		}
-		h = MultusConfig{
+		c = MultusConfig{
 			ClusterNetwork: conf.ClusterNetwork, ReadinessFile: conf.ReadinessIndicatorFile,
 			SocketDir: conf.SocketDir, Kubeconfig: conf.Kubeconfig,
 		}
 		if len(conf.Delegates) > 0 {
 			first := conf.Delegates[0]
-			h.Delegate, h.ClusterNetwork = first.Name, ""
+			c.Delegate, c.ClusterNetwork = first.Name, ""
 			if first.Type != "" {
-				h.DelegatePlugins = append(h.DelegatePlugins, first.Type)
+				c.DelegatePlugins = append(c.DelegatePlugins, first.Type)
 			}
 			for _, p := range first.Plugins {
-				h.DelegatePlugins = append(h.DelegatePlugins, p.Type)
+				c.DelegatePlugins = append(c.DelegatePlugins, p.Type)
 			}
 		}
-		return h
+		return c
 	}
-	return h
+	return c
 }
 
-// Names reports whether a network is named at all.
-func (h MultusConfig) NamesNetwork() bool { return h.Delegate != "" || h.ClusterNetwork != "" }
+// NamesNetwork reports whether the pods' own network is configured.
+func (c MultusConfig) NamesNetwork() bool { return c.Delegate != "" || c.ClusterNetwork != "" }
 
-// To reports whether it is the network of a file; name is that of the file. Where
-// no network is named every file may be it.
-func (h MultusConfig) DelegatesTo(name, network string) bool {
+// DelegatesTo reports whether Multus may delegate pods to the network of a file. If no
+// network is configured, that may be any file.
+func (c MultusConfig) DelegatesTo(file, network string) bool {
 	switch {
-	case h.Delegate != "":
-		return h.Delegate == network
-	case h.ClusterNetwork != "":
-		return h.ClusterNetwork == network || filepath.Base(h.ClusterNetwork) == name
+	case c.Delegate != "":
+		return c.Delegate == network
+	case c.ClusterNetwork != "":
+		return c.ClusterNetwork == network || filepath.Base(c.ClusterNetwork) == file
 	}
 	return true
 }
 
-// DelegatesTo reports whether a list is one of Multus that hands pods on to a network;
-// name is that of the network's file.
-func (l List) DelegatesTo(name, network string) bool {
-	return l.Multus() && l.MultusConfig().DelegatesTo(name, network)
+// DelegatesTo reports whether a list is one of Multus that may delegate pods to the
+// network of a file.
+func (l List) DelegatesTo(file, network string) bool {
+	return l.Multus() && l.MultusConfig().DelegatesTo(file, network)
 }
 
-// DelegateFile returns the file of a folder that a file of Multus hands pods on to: the
-// one whose network it names or, where it names none, the first that is not its
-// own, which Multus takes when it makes its configuration by itself. The guard
-// belongs into that file.
+// DelegateFile returns the file to which a list of Multus delegates pods: the one with
+// the configured network, or else the first that is not Multus's own, which Multus uses
+// when it generates its configuration. The guard belongs into that file.
 func DelegateFile(dir string, multus List, r Runtime) (name string, l List, err error) {
 	names, err := Names(dir)
 	if err != nil {
@@ -117,5 +106,5 @@ func DelegateFile(dir string, multus List, r Runtime) (name string, l List, err 
 			return name, l, nil
 		}
 	}
-	return "", List{}, fmt.Errorf("find the file that Multus hands pods on to: there is none of that network in %s", dir)
+	return "", List{}, fmt.Errorf("find the file to which Multus delegates pods: no file in %s has that network", dir)
 }

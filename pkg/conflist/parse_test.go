@@ -3,11 +3,14 @@
 package conflist
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/utils"
 )
 
 // A document is the content of a file, and why it is refused.
@@ -50,7 +53,7 @@ func lists() []document {
 		{"null takes nothing away", `{"name":"n","plugins":[{"type":null,"Type":"p"}]}`, ""},
 		{"a type twice", `{"name":"n","plugins":[{"type":7,"type":"p"}]}`, ""},
 		{"the long s folds to s", `{"name":"n","plugins":[{"type":"p","dns":{"nameſervers":7,"nameſervers":[]}}]}`, ""},
-		{"an ipam of the wrong type", `{"name":"n","plugins":[{"type":"p","ipam":{"type":7}}]}`, "ipam.type is of the wrong type: number"},
+		{"an ipam of the wrong type", `{"name":"n","plugins":[{"type":"p","ipam":{"type":7}}]}`, "ipam.type has the wrong type: number"},
 		{"a number that is out of range", `{"name":"n","x":1e999,` + entry + `}`, "number 1e999 is out of range"},
 		{"one that is, twice", `{"name":"n","x":-1e+999,"x":1,` + entry + `}`, "is out of range"},
 		{"many digits", `{"name":"n","x":` + strings.Repeat("9", 400) + `,` + entry + `}`, "is out of range"},
@@ -64,7 +67,7 @@ func lists() []document {
 		{"UTF-16 without a mark", "{\x00}\x00", "it is encoded in UTF-16"},
 		{"a zero byte", `{"name":"n",` + "\n\x00" + entry + `}`, "line 2 has a zero byte (NUL)"},
 		{"a zero byte in a string", `{"name":"n` + "\x00" + `",` + entry + `}`, "line 1 has a zero byte (NUL)"},
-		{"zeros after a crash", "\x00\x00\x00\x00\x00", "it is 5 zero bytes and nothing else"},
+		{"zeros after a crash", "\x00\x00\x00\x00\x00", "it consists of 5 zero bytes"},
 		{"a comment", "{\n// that is one\n}", "line 2 has a comment"},
 		{"another comment", "{\"name\":\"n\", # that is one\n}", "line 1 has a comment"},
 		{"two documents", `{"name":"n",` + entry + `}{}`, "line 1: invalid character '{' after top-level value"},
@@ -84,7 +87,7 @@ func singles() []document {
 		{"a list", `{"name":"n",` + entry + `}`, "must end in .conflist"},
 		{"a type that is gone when sorted", `{"type":"","Type":"p"}`, "it has no type"},
 		{"a type that is gone as it stands", `{"Type":"p","type":""}`, "it has no type"},
-		{"a wrong one before the right one", `{"type":7,"type":"p"}`, "type is of the wrong type"},
+		{"a wrong one before the right one", `{"type":7,"type":"p"}`, "type has the wrong type"},
 		{"a number that is out of range", `{"type":"p","x":1e999}`, "number 1e999 is out of range"},
 		{"null", "null", "it has no type"},
 		{"nothing", "", "it is empty"},
@@ -95,7 +98,7 @@ func TestParse(t *testing.T) {
 	for kind, documents := range map[string][]document{"list": lists(), "single": singles()} {
 		for _, d := range documents {
 			t.Run(kind+"/"+d.name, func(t *testing.T) {
-				l, err := rules{}.parse([]byte(d.doc), kind == "list")
+				l, err := parser{}.parse([]byte(d.doc), kind == "list")
 				if got := message(err); (got == "") != (d.refused == "") || !strings.Contains(got, d.refused) {
 					t.Errorf("got %q, want %q", got, d.refused)
 				}
@@ -139,4 +142,51 @@ func load(doc []byte, list bool) (*libcni.NetworkConfigList, error) {
 	}
 	//lint:ignore SA1019 go-cni calls it
 	return libcni.ConfListFromConf(conf)
+}
+
+// FuzzParse holds the parser against libcni's.
+func FuzzParse(f *testing.F) {
+	for _, d := range lists() {
+		f.Add([]byte(d.doc), true)
+	}
+	for _, d := range singles() {
+		f.Add([]byte(d.doc), false)
+	}
+	f.Fuzz(func(t *testing.T, doc []byte, list bool) {
+		l, err := parser{}.parse(doc, list)
+		agree(t, doc, list, l, err)
+		if old, err := (parser{libcni112: true}).parse(doc, list); err == nil && len(old.Plugins) == 0 {
+			t.Error("libcni v1.1.2 takes no file without plugins")
+		}
+	})
+}
+
+// FuzzEntry wants the short way through an entry to lead where libcni's does.
+func FuzzEntry(f *testing.F) {
+	for _, d := range singles() {
+		f.Add([]byte(d.doc))
+	}
+	f.Add([]byte(`{"type":"p","dns":{"nameservers":[],"Nameservers":7}}`))
+	f.Add([]byte(`{"type":"p","capabilities":{"\u0061":7,"a":true}}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		if !json.Valid(doc) || checkNumbers(doc) != nil || !hasDistinctKeys(doc) {
+			return
+		}
+		short, shortErr := parser{}.parsePlugin(doc)
+		long, longErr := parser{}.parseReencoded(doc)
+		if (shortErr != nil) != (longErr != nil) || shortErr == nil && fmt.Sprint(short) != fmt.Sprint(long) {
+			t.Errorf("as it stands: %+v, %v; rewritten: %+v, %v", short, shortErr, long, longErr)
+		}
+	})
+}
+
+func FuzzName(f *testing.F) {
+	for _, name := range []string{"", "a", "k8s-pod-network", "10-a.conf", ".a", "-a", "_", "a/b", "a b", "Z9_.-", "é", "a\x00", "a\n"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if want := utils.ValidateNetworkName(name) == nil; ValidName(name) != want {
+			t.Errorf("%q: libcni says %v", name, want)
+		}
+	})
 }

@@ -3,107 +3,197 @@
 package conflist
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 )
 
-// A Selection is a folder as a runtime sees it.
+// ErrNoNetwork is wrapped by the error of a directory from which a runtime loads
+// nothing: no pod can start.
+var ErrNoNetwork = errors.New("the runtime loads no network")
+
+// errNoRuntime is the error for the zero Kind.
+var errNoRuntime = errors.New("no runtime is given whose rules apply")
+
+// A Selection is a config directory with the verdicts of a runtime.
 type Selection struct {
 	Dir     string
 	Runtime Runtime
-	// Files has the loadable ones in the order of the loader, then the others.
+	// Files are first the loadable ones, in the order of the loader, then the others.
 	Files []File
-	// Err says why the runtime loads nothing at all; nil where it loads something.
+	// Err says why the runtime loads nothing at all; nil if it loads something.
 	Err error
 
-	read *cache
-	lazy bool
+	parsed *parsedFiles
+	lazy   bool
 }
 
-// A cache holds the files of a folder that were read, by their names.
-type cache struct{ byName map[string]looked }
+// parsedFiles are the files that were read, by name.
+type parsedFiles struct{ byName map[string]parsedFile }
 
-type looked struct {
+type parsedFile struct {
 	List
-	refused error
+	refused error // why the runtime refuses it
 }
 
-// cached returns what was read so far; nothing of the zero Selection.
-func (s Selection) cached() *cache {
-	if s.read == nil {
-		return newCache()
+func newParsedFiles() *parsedFiles { return &parsedFiles{byName: map[string]parsedFile{}} }
+
+// Select returns what a runtime makes of a config directory. It reads every loadable
+// file, even those that the runtime does not come to, and never blocks. The error says
+// that the directory cannot be read, or that r has no Kind.
+func Select(dir string, r Runtime) (Selection, error) {
+	if r.Kind == 0 {
+		return Selection{Dir: dir, Runtime: r}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
 	}
-	return s.read
+	entries, err := readDir(dir)
+	if err != nil {
+		return Selection{Dir: dir, Runtime: r}, err
+	}
+	sortByName(entries)
+	var names []string
+	for _, e := range entries {
+		if loadable(e) {
+			names = append(names, e.Name())
+		}
+	}
+	s := selectAmong(dir, names, r, newParsedFiles(), false)
+	s.Files = append(s.Files, notLoadable(entries, s.Files)...)
+	return s, nil
 }
 
-func newCache() *cache { return &cache{byName: map[string]looked{}} }
+// SelectLazy selects among the files of a directory with the given names, which are in
+// the order of the loader. It does not read files that the runtime would not read: they
+// are marked Unread, and [Selection.Read] reads them. With the zero Kind it reads
+// nothing, and no file has a verdict.
+func SelectLazy(dir string, names []string, r Runtime) Selection {
+	return selectAmong(dir, names, r, newParsedFiles(), true)
+}
 
-// Effective returns the file whose network pods get as their first, nil if none.
+// Effective returns what Select(dir, r).Effective() does, but reads no file that the
+// runtime does not read, and only the names of the directory. The error wraps
+// ErrNoNetwork if the runtime would load nothing.
+func Effective(dir string, r Runtime) (File, error) {
+	if r.Kind == 0 {
+		return File{}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
+	}
+	names, err := Names(dir)
+	if err != nil {
+		return File{}, err
+	}
+	s := SelectLazy(dir, names, r)
+	if f := s.Effective(); f != nil {
+		return *f, nil
+	}
+	return File{}, s.Err
+}
+
+func selectAmong(dir string, names []string, r Runtime, parsed *parsedFiles, lazy bool) Selection {
+	s := Selection{Dir: dir, Runtime: r, Files: make([]File, len(names)), parsed: parsed, lazy: lazy}
+	found := make([]candidate, len(names))
+	decided := r.Kind == 0
+	for i, name := range names {
+		c := &found[i]
+		c.File = &s.Files[i]
+		if lazy && (decided || r.Kind == Containerd && i >= limit(r.MaxConfNum, len(names))) {
+			c.Name, c.Unread = name, true
+			continue
+		}
+		l, err := s.Read(name)
+		*c.File, c.refused = l.file(name), err
+		if r.Kind == Containerd {
+			decided = err != nil
+		} else {
+			selected, blocked := r.selects(dir, *c)
+			decided = selected || blocked != nil
+		}
+	}
+	switch r.Kind {
+	case 0:
+	case Containerd:
+		s.Err = setContainerdVerdicts(dir, found, r.MaxConfNum)
+	default:
+		s.Err = setFirstValidVerdicts(dir, found, r)
+	}
+	return s
+}
+
+// Effective returns the file whose network is the first that pods get, nil if there is
+// none.
 func (s Selection) Effective() *File {
-	for i := range s.Files {
-		if s.Files[i].Verdict == Selected {
-			return &s.Files[i]
-		}
-	}
-	return nil
+	return s.find(func(f *File) bool { return f.Verdict == Selected })
 }
 
-// Find returns the loadable file of a name, nil if there is none.
+// Find returns the loadable file of that name, nil if there is none.
 func (s Selection) Find(name string) *File {
+	return s.find(func(f *File) bool { return f.Name == name && f.Verdict != NotLoadable })
+}
+
+func (s Selection) find(is func(*File) bool) *File {
 	for i := range s.Files {
-		if s.Files[i].Name == name && s.Files[i].Verdict != NotLoadable {
+		if is(&s.Files[i]) {
 			return &s.Files[i]
 		}
 	}
 	return nil
 }
 
-// Read returns what is in a loadable file of the folder, as [ReadAs] does, and reads
-// the file if the selection has not. With the zero Kind the rules of parsing are
-// those of containerd.
+// Path returns the path of a file of the directory.
+func (s Selection) Path(name string) string { return filepath.Join(s.Dir, name) }
+
+// Read parses a loadable file of the directory as [ReadAs] does, unless the selection
+// has it already. With the zero Kind the rules of parsing are containerd's.
 func (s Selection) Read(name string) (List, error) {
-	if s.read == nil {
-		return lookAs(s.Dir, name, name, s.Runtime)
+	if s.parsed == nil {
+		return s.Runtime.read(s.Dir, name, name)
 	}
-	l, ok := s.read.byName[name]
+	f, ok := s.parsed.byName[name]
 	if !ok {
-		l.List, l.refused = lookAs(s.Dir, name, name, s.Runtime)
-		s.read.byName[name] = l
+		f.List, f.refused = s.Runtime.read(s.Dir, name, name)
+		s.parsed.byName[name] = f
 	}
-	return l.List, l.refused
+	return f.List, f.refused
 }
 
-// WithRuntime returns what the selection would be by the rules of another runtime of the same
-// kind, with the same plugins.
+// WithRuntime returns what the selection would be by the rules of another runtime of
+// the same kind, with the same plugins.
 func (s Selection) WithRuntime(r Runtime) Selection {
 	s.Runtime = r
 	return s.Without()
 }
 
-// Without returns what the selection would be if some of the files were not there.
+// Without returns what the selection would be without some of the files.
 func (s Selection) Without(names ...string) Selection {
 	return s.among(s.cached(), func(f File) bool { return f.Verdict == NotLoadable || !slices.Contains(names, f.Name) })
 }
 
-// WithRenamed returns what the selection would be if a file of the folder, which may have
-// a name that no runtime loads, had another name.
+// WithRenamed returns what the selection would be if a file of the directory had
+// another name. The file may have a name that no runtime loads.
 func (s Selection) WithRenamed(from, name string) Selection {
-	read := newCache()
-	maps.Copy(read.byName, s.cached().byName)
-	var l looked
-	l.List, l.refused = lookAs(s.Dir, from, name, s.Runtime)
-	read.byName[name] = l
-	return s.among(read, func(f File) bool { return f.Name != from }, name)
+	parsed := newParsedFiles()
+	maps.Copy(parsed.byName, s.cached().byName)
+	var f parsedFile
+	f.List, f.refused = s.Runtime.read(s.Dir, from, name)
+	parsed.byName[name] = f
+	return s.among(parsed, func(f File) bool { return f.Name != from }, name)
 }
 
-// among selects again among the loadable files that stay, and those that come.
-func (s Selection) among(read *cache, stays func(File) bool, come ...string) Selection {
-	names := come
+// cached returns the files that were read so far; none for the zero Selection.
+func (s Selection) cached() *parsedFiles {
+	if s.parsed == nil {
+		return newParsedFiles()
+	}
+	return s.parsed
+}
+
+// among selects again among the loadable files that stay and those that are added.
+func (s Selection) among(parsed *parsedFiles, stays func(File) bool, added ...string) Selection {
+	names := added
 	var rest []File
 	for _, f := range s.Files {
 		switch {
-		case !stays(f) || slices.Contains(come, f.Name):
+		case !stays(f) || slices.Contains(added, f.Name):
 		case f.Verdict == NotLoadable:
 			rest = append(rest, f)
 		default:
@@ -111,10 +201,7 @@ func (s Selection) among(read *cache, stays func(File) bool, come ...string) Sel
 		}
 	}
 	slices.Sort(names)
-	then := selectAmong(s.Dir, names, s.Runtime, read, s.lazy)
+	then := selectAmong(s.Dir, names, s.Runtime, parsed, s.lazy)
 	then.Files = append(then.Files, rest...)
 	return then
 }
-
-// Path returns the path of a file of the folder.
-func (s Selection) Path(name string) string { return filepath.Join(s.Dir, name) }

@@ -19,7 +19,7 @@ func TestRefused(t *testing.T) {
 		{"name twice", `{"name":"n","name":"n",` + plugins + `}`, `the key "name" twice`},
 		{"the guard by two types", `{"name":"n","plugins":[{"type":"p","TYPE":"cni-guard"}]}`, `plugin 1 of the list: it has the key "type" 2 times`},
 		{"a byte order mark", "\xef\xbb\xbf{\"name\":\"n\"," + plugins + `}`, "byte order mark (BOM): save it as UTF-8 without one"},
-		{"a comment", "{\"name\":\"n\",\n// the network\n" + plugins + `}`, "line 2 has a comment, and JSON has none"},
+		{"a comment", "{\"name\":\"n\",\n// the network\n" + plugins + `}`, "line 2 has a comment, which JSON does not allow"},
 		{"no plugins", `{"name":"n"}`, `no "plugins" of its own, only drop-ins`},
 		{"null for plugins", `{"name":"n","plugins":null}`, "plugins is null, not a list"},
 		{"an empty list", `{"name":"n","plugins":[]}`, "its list of plugins is empty"},
