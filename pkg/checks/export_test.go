@@ -26,6 +26,6 @@ func (t *Target) Judge(dir string, names []string, r conflist.Runtime) ([]guard.
 func PodRanges(plugin string, raw []byte) (string, error) {
 	f := &folder{own: "10-a.conflist"}
 	f.mine.Plugins = []conflist.Plugin{{Type: plugin, Raw: raw}}
-	ranges, err := f.podRanges()
+	ranges, err := f.podRanges("")
 	return ranges.String(), err
 }

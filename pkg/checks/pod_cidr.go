@@ -139,5 +139,5 @@ func (t *Target) podRanges() (podRanges, error) {
 	if err != nil {
 		return podRanges{}, err
 	}
-	return f.podRanges()
+	return f.podRanges(t.Root)
 }

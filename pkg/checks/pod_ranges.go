@@ -4,9 +4,13 @@ package checks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -17,20 +21,22 @@ import (
 // plugin names another file (flannel-io/cni-plugin, subnetFile).
 const flannelEnv = "/run/flannel/subnet.env"
 
-// podRanges gives the ranges of the guard's own file: those of host-local, or
-// flannel's. An address manager that the guard does not know may give any address,
-// so that there is no range then.
-func (f *folder) podRanges() (podRanges, error) {
+// podRanges returns the ranges of the guard's own file: those of host-local, or
+// flannel's, which is read below root. An address manager that the guard does not
+// know may give any address, so that there is no range then.
+func (f *folder) podRanges(root string) (podRanges, error) {
 	all := podRanges{from: "host-local in " + assess.QuoteName(f.Path(f.own))}
 	for _, p := range f.mine.Plugins {
 		if p.Type == "flannel" {
-			return flannelRanges(p)
+			return flannelRanges(root, p)
 		}
 		found, judged, err := hostLocal(p)
-		if err != nil {
+		switch {
+		case errors.Is(err, errPodCIDRByNode):
+			return canalRanges(root)
+		case err != nil:
 			return podRanges{}, fmt.Errorf("read ranges of plugin %s in %s: %w", p.Type, assess.QuoteName(f.Path(f.own)), err)
-		}
-		if !judged {
+		case !judged:
 			return podRanges{}, nil
 		}
 		all.Prefixes = append(all.Prefixes, found...)
@@ -50,7 +56,22 @@ type rangeEntry struct {
 	Capabilities struct{ IPRanges bool }
 }
 
-// hostLocal gives the ranges of an entry; judged is false where the addresses may
+// subnets returns what the entry has for subnets, as it is written.
+func (e rangeEntry) subnets() []string {
+	texts := []string{e.IPAM.Subnet}
+	for _, set := range e.IPAM.Ranges {
+		for _, r := range set {
+			texts = append(texts, r.Subnet)
+		}
+	}
+	return texts
+}
+
+// errPodCIDRByNode says that the plugin puts the podCIDR of the Node object in the
+// place of a word, at each call.
+var errPodCIDRByNode = errors.New("the subnet is the podCIDR of the Node object")
+
+// hostLocal returns the ranges of an entry; judged is false where the addresses may
 // come from elsewhere.
 func hostLocal(p conflist.Plugin) (found Prefixes, judged bool, err error) {
 	var e rangeEntry
@@ -63,43 +84,104 @@ func hostLocal(p conflist.Plugin) (found Prefixes, judged bool, err error) {
 	case e.IPAM.Type != "host-local":
 		return nil, e.IPAM.Type == "", nil
 	}
-	texts := []string{e.IPAM.Subnet}
-	for _, set := range e.IPAM.Ranges {
-		for _, r := range set {
-			texts = append(texts, r.Subnet)
-		}
+	found, err = prefixes(e.subnets())
+	if err == nil || takesEntryAsItIs(p.Type) {
+		return found, true, err
 	}
-	found, err = prefixes(texts)
-	return found, true, err
+	// A plugin of a network's own may fill in the subnet, as calico does with these
+	// two words (projectcalico/calico, cni-plugin/internal/pkg/utils).
+	byNode := func(text string) bool {
+		return strings.EqualFold(text, "usePodCidr") || strings.EqualFold(text, "usePodCidrIPv6")
+	}
+	if slices.ContainsFunc(e.subnets(), byNode) {
+		return nil, true, errPodCIDRByNode
+	}
+	return nil, false, nil
+}
+
+// takesEntryAsItIs reports whether a plugin hands its configuration to the address
+// manager without a change: the reference plugins do (containernetworking/plugins).
+func takesEntryAsItIs(plugin string) bool {
+	return slices.Contains([]string{"bridge", "ptp", "macvlan", "ipvlan", "vlan", "host-device", "dummy", "tap"}, plugin)
 }
 
 // flannelRanges reads the network of the whole cluster, not the node's share of
 // it: a pod may keep its address while the node is given another share.
-func flannelRanges(p conflist.Plugin) (podRanges, error) {
+func flannelRanges(root string, p conflist.Plugin) (podRanges, error) {
+	path, err := subnetFile(p)
+	if err != nil {
+		return podRanges{}, err
+	}
+	env, err := readFlannelEnv(root, path)
+	if err != nil {
+		return podRanges{}, err
+	}
+	return podRanges{env.networks, "flannel, in " + path}, nil
+}
+
+// canalRanges returns flannel's networks where flannel runs: Canal is Calico's plugin
+// with flannel's routes. Calico without flannel has the ranges in the API alone.
+func canalRanges(root string) (podRanges, error) {
+	env, err := readFlannelEnv(root, flannelEnv)
+	if errors.Is(err, fs.ErrNotExist) {
+		return podRanges{}, nil
+	}
+	if err != nil {
+		return podRanges{}, err
+	}
+	return podRanges{env.networks, "flannel, in " + flannelEnv}, nil
+}
+
+// subnetFile returns the file that an entry of flannel's plugin names.
+func subnetFile(p conflist.Plugin) (string, error) {
 	var e struct{ SubnetFile string }
 	if err := json.Unmarshal(p.Raw, &e); err != nil {
-		return podRanges{}, fmt.Errorf("read entry of flannel: %w", err)
+		return "", fmt.Errorf("read entry of flannel: %w", err)
 	}
-	path := e.SubnetFile
-	if path == "" {
-		path = flannelEnv
+	if e.SubnetFile == "" {
+		return flannelEnv, nil
 	}
-	env, err := os.ReadFile(path)
+	return e.SubnetFile, nil
+}
+
+// A flannelNetwork is what flanneld wrote for its plugin.
+type flannelNetwork struct {
+	networks Prefixes // of the cluster
+	subnets  Prefixes // of the node, as FLANNEL_SUBNET has them: with the bridge's address
+}
+
+// readFlannelEnv reads the file of flanneld. The error wraps fs.ErrNotExist where
+// there is none.
+func readFlannelEnv(root, path string) (flannelNetwork, error) {
+	env, err := os.ReadFile(filepath.Join(root, path))
 	if err != nil {
-		return podRanges{}, fmt.Errorf("read networks of flannel: %w", err)
+		return flannelNetwork{}, fmt.Errorf("read networks of flannel: %w", err)
 	}
-	var texts []string
+	var networks, subnets []string
 	for line := range strings.Lines(string(env)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if key == "FLANNEL_NETWORK" || key == "FLANNEL_IPV6_NETWORK" {
-			texts = append(texts, strings.Split(value, ",")...)
+		switch key {
+		case "FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK":
+			networks = append(networks, strings.Split(value, ",")...)
+		case "FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET":
+			subnets = append(subnets, value)
 		}
 	}
-	found, err := prefixes(texts)
-	if err != nil {
-		return podRanges{}, fmt.Errorf("read networks of flannel in %s: %w", path, err)
+	var n flannelNetwork
+	if n.networks, err = prefixes(networks); err != nil {
+		return flannelNetwork{}, fmt.Errorf("read networks of flannel in %s: %w", path, err)
 	}
-	return podRanges{found, "flannel, in " + path}, nil
+	for _, text := range subnets {
+		if text == "" {
+			continue
+		}
+		subnet, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return flannelNetwork{}, fmt.Errorf("read subnet of flannel in %s: %w", path, err)
+		}
+		n.subnets = append(n.subnets, subnet)
+	}
+	return n, nil
 }
 
 // prefixes reads networks; bits beyond the length are host-local's to forgive.
