@@ -16,10 +16,10 @@ func TestReferenceLoopback(t *testing.T) {
 	n.install(rigtest.GuardDir(t), "cni-guard", "guardctl")
 	a := n.verify()
 	a.want(1, "failed")
-	a.wantSaw("loopback at the end of a lost pod", "failed", "takes lo of the node down")
-	a.wantMeans("loopback at the end of a lost pod", "This node's lo would go DOWN")
+	a.wantSaw("loopback leaves the node's lo up", "failed", "takes the node's lo down")
+	a.wantMeans("loopback leaves the node's lo up", "this node's lo goes DOWN")
 	a.wantSaw("a pod starts and stops", "ok", "the address is given back")
-	a.wantSaw("a pod is lost, its path leads to the node", "ok", "released without the namespace")
+	a.wantSaw("a pod whose path leads to the node is removed", "ok", "released without the namespace")
 }
 
 func TestOurLoopback(t *testing.T) {
@@ -28,8 +28,8 @@ func TestOurLoopback(t *testing.T) {
 	t.Setenv("CNI_NETNS_OVERRIDE", "1") // of the operator's shell, not of a runtime
 	a := n.verify()
 	a.want(0, "ok")
-	a.wantSaw("loopback at the end of a lost pod", "ok", "leaves lo of the node alone")
-	a.wantSaw("a pod is lost, its path leads to the node", "ok", "released without the namespace")
+	a.wantSaw("loopback leaves the node's lo up", "ok", "does not touch the node's lo")
+	a.wantSaw("a pod whose path leads to the node is removed", "ok", "released without the namespace")
 }
 
 func TestOurProgramsAlone(t *testing.T) {
@@ -37,7 +37,7 @@ func TestOurProgramsAlone(t *testing.T) {
 	a := n.verify()
 	a.want(0, "ok")
 	a.wantSaw("a pod starts and stops", "skipped", "no ptp and host-local")
-	a.wantSaw("a pod is lost, its path leads to the node", "ok", "there was no address to give back")
+	a.wantSaw("a pod whose path leads to the node is removed", "ok", "there was no address to free")
 }
 
 func TestNoGuardctl(t *testing.T) {
@@ -45,8 +45,8 @@ func TestNoGuardctl(t *testing.T) {
 	n.copy(rigtest.GuardDir(t), "cni-guard") // a link would lead to the folder with guardctl
 	a := n.verify()
 	a.want(1, "failed")
-	a.wantSaw("guardctl lies beside it", "failed", "no guardctl in ")
-	a.wantSaw("a pod is lost, its path leads to the node", "failed", "refused, not released")
+	a.wantSaw("guardctl is installed beside it", "failed", "no guardctl in ")
+	a.wantSaw("a pod whose path leads to the node is removed", "failed", "refused, not released")
 }
 
 // The plugins of a chain do on the private node what they would do on the real
@@ -58,10 +58,10 @@ func TestChainOfTheNode(t *testing.T) {
 		chain.Portmap(), chain.Firewall(), chain.Tuning(), chain.Guard(t.TempDir()))
 	a := n.verify("--chain", file)
 	a.want(1, "failed") // for the loopback
-	for _, step := range []string{"the chain ends with cni-guard", "the chain's entry of cni-guard", "a pod of the chain starts and stops"} {
+	for _, step := range []string{"the chain ends with cni-guard", "the configuration of cni-guard in the chain", "a pod of the chain starts and stops"} {
 		a.wantSaw(step, "ok", "cni-guard")
 	}
-	a.wantSaw("a pod of the chain is lost", "ok", "released without the namespace")
+	a.wantSaw("a pod of the chain whose path leads to the node is removed", "ok", "released without the namespace")
 }
 
 // macvlan wants the node's eth0, which only the real node has.
@@ -83,5 +83,5 @@ func TestChainThatHarms(t *testing.T) {
 	a := n.verify("--chain", file)
 	a.want(1, "failed")
 	a.wantSaw("the chain ends with cni-guard", "failed", "loopback stands behind cni-guard")
-	a.wantSaw("a pod of the chain is lost", "failed", "the node's lo is DOWN after DEL")
+	a.wantSaw("a pod of the chain whose path leads to the node is removed", "failed", "the node's lo is DOWN after DEL")
 }

@@ -3,37 +3,43 @@
 package selftest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
-// A Chain is a conflist of the node, with the plugins that libcni adds to it
-// from the directory of the network's name.
+// A Chain is a network configuration list of the node, including the plugins that libcni
+// reads from the directory with the network's name.
 type Chain struct {
 	File       string
 	Name       string
 	CNIVersion string
-	NoCheck    bool // "disableCheck"
-	Inlined    int  // so many of the plugins stand in the file itself
+	NoCheck    bool // disableCheck
+	Inlined    int  // how many of the plugins are in the file itself
 	Plugins    []json.RawMessage
 }
 
-// FindChain reads a conflist, given as a file or as the name of a network that
-// the first file of a conf dir configures.
+// FindChain reads a configuration list, given as a file or as the name of a network. Of
+// several files for the network it reads the first.
 func FindChain(fileOrNetwork string, confDirs []string) (*Chain, error) {
-	if strings.ContainsRune(fileOrNetwork, '/') || slices.Contains(endings(), filepath.Ext(fileOrNetwork)) {
+	if strings.ContainsRune(fileOrNetwork, '/') || slices.Contains(extensions(), filepath.Ext(fileOrNetwork)) {
 		return readChain(fileOrNetwork)
 	}
 	var known []string
 	for _, dir := range confDirs {
-		files, err := libcni.ConfFiles(dir, endings())
+		files, err := libcni.ConfFiles(dir, extensions())
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", dir, err)
 		}
@@ -46,14 +52,14 @@ func FindChain(fileOrNetwork string, confDirs []string) (*Chain, error) {
 		}
 	}
 	if len(known) == 0 {
-		return nil, fmt.Errorf("network %q is configured nowhere: no configuration is in %s", fileOrNetwork, strings.Join(confDirs, ", "))
+		return nil, fmt.Errorf("find network %q: %s has no configuration files", fileOrNetwork, strings.Join(confDirs, ", "))
 	}
-	return nil, fmt.Errorf("network %q is configured nowhere; there are %s", fileOrNetwork, strings.Join(known, ", "))
+	return nil, fmt.Errorf("find network %q: no file configures it; there are %s", fileOrNetwork, strings.Join(known, ", "))
 }
 
-func endings() []string { return []string{".conflist", ".conf", ".json"} }
+func extensions() []string { return []string{".conflist", ".conf", ".json"} }
 
-// networkOf returns the name of the network that a file configures, or a remark.
+// networkOf returns the name of the network that a file configures, or "unreadable".
 func networkOf(file string) string {
 	var conf struct{ Name string }
 	data, err := os.ReadFile(file)
@@ -78,7 +84,7 @@ func readChain(file string) (*Chain, error) {
 	list, err := libcni.NetworkConfFromFile(file)
 	if err != nil {
 		if _, single := libcni.NetworkPluginConfFromBytes(data); single == nil {
-			err = errors.New(`it configures a single plugin, behind which none can stand; a list has "plugins"`)
+			err = errors.New(`it configures a single plugin, so cni-guard cannot be chained; a list has the key "plugins"`)
 		}
 		return nil, fmt.Errorf("read chain %s: %w", file, err)
 	}
@@ -89,7 +95,7 @@ func readChain(file string) (*Chain, error) {
 	return c, nil
 }
 
-// types returns the type of each plugin.
+// types returns the types of the plugins.
 func (c *Chain) types() []string {
 	var types []string
 	for _, p := range c.Plugins {
@@ -98,4 +104,151 @@ func (c *Chain) types() []string {
 		types = append(types, conf.Type)
 	}
 	return types
+}
+
+const entry = `{"type": "cni-guard"}`
+
+// guardEndsChain checks the place of cni-guard: libcni calls the last plugin first on DEL.
+func guardEndsChain(_ context.Context, r *rig) Result {
+	all := r.Chain.types()
+	inlined := all[:r.Chain.Inlined]
+	switch {
+	case !slices.Contains(all, "cni-guard"):
+		return failed("Pods of this network are not guarded. Run guardctl install, or add "+entry+" as the last plugin.",
+			"cni-guard is not in %s (%s)", r.Chain.File, strings.Join(all, ", "))
+	case !slices.Contains(inlined, "cni-guard"):
+		return failed("Runtimes that delete from their cache (CRI-O) do not call a drop-in on DEL. Add "+entry+" to the file itself, as the last plugin.",
+			"cni-guard is a drop-in beside %s", r.Chain.File)
+	case all[len(all)-1] != "cni-guard":
+		return failed("On DEL that plugin is called before cni-guard can refuse. Move "+entry+" to the end of the list.",
+			"%s comes after cni-guard in %s", all[len(all)-1], r.Chain.File)
+	}
+	return ok("On DEL cni-guard is called first and can stop the other plugins.", "%s: %s", r.Chain.File, strings.Join(all, ", "))
+}
+
+func chainInstalled(_ context.Context, r *rig) Result {
+	var missing []string
+	for _, plugin := range r.Chain.types() {
+		if r.find(plugin) == "" {
+			missing = append(missing, plugin)
+		}
+	}
+	if len(missing) > 0 {
+		return failed("No pod of this network can start. Install the missing plugins, or name the runtime's plugin directory with --bin-dir.",
+			"not in %s: %s", r.binDirs(), strings.Join(missing, ", "))
+	}
+	return ok("", "all %d are in %s", len(r.Chain.Plugins), r.binDirs())
+}
+
+// chainConfigured calls cni-guard alone, with its configuration from the chain.
+func chainConfigured(ctx context.Context, r *rig) Result {
+	guard := r.find("cni-guard")
+	i := slices.Index(r.Chain.types(), "cni-guard")
+	if guard == "" || i < 0 {
+		return skipped("no cni-guard")
+	}
+	_, problems := checks.ParseEntry(r.Chain.Plugins[i])
+	if text := checks.EntryErrors(problems); text != "" {
+		return failed("No pod of this network can start. Correct the configuration of cni-guard in "+r.Chain.File+".", "%s", text)
+	}
+	conf, err := privateConf(r.Chain.Plugins[i])
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	maps.Copy(conf, map[string]any{"name": r.Chain.Name, "cniVersion": r.Chain.CNIVersion})
+	pod, err := r.newPod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	_, err = r.call(ctx, guard, "ADD", pod, conf)
+	switch {
+	case err != nil && code(err) == types.ErrInvalidNetworkConfig:
+		return failed("No pod of this network can start. Correct the configuration of cni-guard in "+r.Chain.File+".", "%v", err)
+	case err != nil:
+		return failed("No pod of this network can start.", "ADD: %v", err)
+	}
+	return ok(checks.EntryWarnings(problems), "%s", r.Chain.Plugins[i])
+}
+
+// privateConf returns a plugin's configuration with the rig's directories instead of the
+// node's.
+func privateConf(plugin json.RawMessage) (map[string]any, error) {
+	var conf map[string]any
+	if err := json.Unmarshal(plugin, &conf); err != nil {
+		return nil, err
+	}
+	if conf["type"] == "cni-guard" {
+		maps.Copy(conf, guardConf())
+	}
+	if conf["type"] == "flannel" && conf["dataDir"] != nil {
+		conf["dataDir"] = stateDir + "/flannel"
+	}
+	if ipam, ok := conf["ipam"].(map[string]any); ok && ipam["type"] == "host-local" {
+		ipam["dataDir"] = leaseDir
+	}
+	return conf, nil
+}
+
+// hasCheck reports whether the runtime calls CHECK for the list (since CNI 0.4.0).
+func hasCheck(list *libcni.NetworkConfigList) bool {
+	can, err := version.GreaterThanOrEqualTo(list.CNIVersion, "0.4.0")
+	return err == nil && can && !list.DisableCheck
+}
+
+// chainNetwork returns the chain as a network of the rig.
+func (r *rig) chainNetwork() (*libcni.NetworkConfigList, error) {
+	var plugins []map[string]any
+	for _, p := range r.Chain.Plugins {
+		conf, err := privateConf(p)
+		if err != nil {
+			return nil, err
+		}
+		plugins = append(plugins, conf)
+	}
+	list, err := network(r.Chain.Name, r.Chain.CNIVersion, plugins...)
+	if err == nil {
+		list.DisableCheck = r.Chain.NoCheck
+	}
+	return list, err
+}
+
+func chainPodStartsAndStops(ctx context.Context, r *rig) Result {
+	list, err := r.chainNetwork()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	pod, err := r.newPod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	if verb, err := r.startAndStop(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", verb, err)
+	}
+	r.chainWorks = true
+	verbs := []string{"ADD", "DEL"}
+	if hasCheck(list) {
+		verbs = slices.Insert(verbs, 1, "CHECK")
+	}
+	return ok("", "%s of %s succeed", strings.Join(verbs, ", "), strings.Join(r.Chain.types(), ", "))
+}
+
+func lostChainPod(ctx context.Context, r *rig) Result {
+	if !slices.Contains(r.Chain.types(), "cni-guard") {
+		return skipped("cni-guard is not in the chain")
+	}
+	if !r.chainWorks {
+		return skipped("no pod of the chain starts here")
+	}
+	list, err := r.chainNetwork()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	pod, err := r.newPod()
+	if err != nil {
+		return unclear("", "%v", err)
+	}
+	if _, err := r.cni.AddNetworkList(ctx, list, pod); err != nil {
+		return r.blame("cni-guard", "ADD", err)
+	}
+	return r.deleteWithNodePath(ctx, list, pod)
 }

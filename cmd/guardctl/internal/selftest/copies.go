@@ -15,24 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needed returns what plugins are known to need of the node by default: files and
-// directories, which the private node gets as copies in memory.
-func needed() map[string][]string {
+// knownNeeds returns the files and directories of the node that plugins are known to
+// need, by plugin type. The private node has copies of them in memory.
+func knownNeeds() map[string][]string {
 	return map[string][]string{
 		"flannel":     {"/run/flannel/subnet.env"}, // flannel-io/cni-plugin, defaultSubnetFile; flanneld writes it
 		"cni-kindnet": {"/var/lib/cni-kindnet"},    // aojea/kindnet, cmd/cni-kindnet: a database of its own, which it opens for writing
 	}
 }
 
-// needs returns the paths that the plugins of the chain need: those that are known, and
-// those that their configuration names.
+// needs returns the paths that the plugins of the chain need: the known ones and those
+// in their configuration.
 func (c *Chain) needs() []string {
 	if c == nil {
 		return nil
 	}
 	found := map[string]bool{}
 	for i, plugin := range c.types() {
-		for _, path := range needed()[plugin] {
+		for _, path := range knownNeeds()[plugin] {
 			found[path] = true
 		}
 		var conf any
@@ -60,40 +60,40 @@ func addPaths(found map[string]bool, value any) {
 	}
 }
 
-// A held is a file or a directory of the node in memory.
-type held struct {
+// A copied is a file or a directory of the node in memory.
+type copied struct {
 	path  string
 	mode  fs.FileMode
-	files map[string][]byte // of a directory, by their paths in it; of a file its content by "."
+	files map[string][]byte // by the path below the directory; "." for a file
 }
 
-// tooMuch bounds what is copied.
-const tooMuch = 64 << 20
+// maxCopy is the number of bytes that is copied at most.
+const maxCopy = 64 << 20
 
-// copiesOf reads what there is of the paths, before the directories that have them are emptied.
-// Files are held where the private node has an empty directory; elsewhere they are there
-// to be read. Directories are held where a plugin is known to write to them.
-func copiesOf(paths []string) (all []held) {
+// copiesOf reads those of the paths that exist, before the directories above them are
+// replaced by empty ones. It copies files only below an empty directory, as others stay
+// readable, and directories only if a plugin is known to write to them.
+func copiesOf(paths []string) (all []copied) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
-		known := slices.ContainsFunc(slices.Collect(maps.Values(needed())), func(p []string) bool { return slices.Contains(p, path) })
+		known := slices.ContainsFunc(slices.Collect(maps.Values(knownNeeds())), func(p []string) bool { return slices.Contains(p, path) })
 		switch {
 		case err != nil:
-		case info.Mode().IsRegular() && isEmptied(path) && info.Size() < tooMuch:
+		case info.Mode().IsRegular() && isBelowEmptyDir(path) && info.Size() < maxCopy:
 			if content, err := os.ReadFile(path); err == nil {
-				all = append(all, held{path, info.Mode().Perm(), map[string][]byte{".": content}})
+				all = append(all, copied{path, info.Mode().Perm(), map[string][]byte{".": content}})
 			}
 		case info.IsDir() && known:
 			if files, err := readSteady(path); err == nil {
-				all = append(all, held{path, fs.ModeDir | info.Mode().Perm(), files})
+				all = append(all, copied{path, fs.ModeDir | info.Mode().Perm(), files})
 			}
 		}
 	}
 	return all
 }
 
-func isEmptied(path string) bool {
-	return slices.ContainsFunc(emptied(), func(dir string) bool { return inside(path, dir) })
+func isBelowEmptyDir(path string) bool {
+	return slices.ContainsFunc(emptyDirs(), func(dir string) bool { return inside(path, dir) })
 }
 
 func inside(path, dir string) bool {
@@ -101,7 +101,7 @@ func inside(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// readSteady reads a directory until two looks agree: a database and its log belong
+// readSteady reads a directory until two reads agree: a database and its log belong
 // together.
 func readSteady(dir string) (map[string][]byte, error) {
 	before, err := readAll(dir)
@@ -128,8 +128,8 @@ func readAll(dir string) (map[string][]byte, error) {
 		if err != nil {
 			return err
 		}
-		if size += info.Size(); size > tooMuch {
-			return fmt.Errorf("copy %s: it is larger than %d MiB", dir, tooMuch>>20)
+		if size += info.Size(); size > maxCopy {
+			return fmt.Errorf("copy %s: it is larger than %d MiB", dir, maxCopy>>20)
 		}
 		content, err := os.ReadFile(path)
 		if rel, relErr := filepath.Rel(dir, path); relErr == nil {
@@ -140,25 +140,25 @@ func readAll(dir string) (map[string][]byte, error) {
 	return files, err
 }
 
-// put makes the copy. It returns the directory that was mounted for it, "" for none.
-func (h held) put() (mounted string, err error) {
-	if !h.mode.IsDir() {
-		return "", h.write(filepath.Dir(h.path), filepath.Base(h.path), h.files["."])
+// put writes the copy. It returns the directory that it mounted, or "".
+func (c copied) put() (mounted string, err error) {
+	if !c.mode.IsDir() {
+		return "", c.write(filepath.Dir(c.path), filepath.Base(c.path), c.files["."])
 	}
-	if err := unix.Mount("tmpfs", h.path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
-		return "", fmt.Errorf("copy %s: %w", h.path, err)
+	if err := unix.Mount("tmpfs", c.path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return "", fmt.Errorf("copy %s: %w", c.path, err)
 	}
-	for name, content := range h.files {
-		err = errors.Join(err, h.write(h.path, name, content))
+	for name, content := range c.files {
+		err = errors.Join(err, c.write(c.path, name, content))
 	}
-	return h.path, err
+	return c.path, err
 }
 
-func (h held) write(dir, name string, content []byte) error {
+func (c copied) write(dir, name string, content []byte) error {
 	path := filepath.Join(dir, name)
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
-		err = os.WriteFile(path, content, h.mode.Perm()&0o644|0o600)
+		err = os.WriteFile(path, content, c.mode.Perm()&0o644|0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", path, err)
