@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -63,13 +64,13 @@ func checksCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checks",
 		Short: "List all checks, in the order in which they run",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 	}
-	output := outputFlag(cmd, "text", "json", "markdown")
+	output := cli.OutputFlag(cmd, "text", "json", "markdown")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		switch output.value {
+		switch output.String() {
 		case "json":
-			return printJSON(cmd.OutOrStdout(), catalogue())
+			return cli.PrintJSON(cmd.OutOrStdout(), catalogue())
 		case "markdown":
 			return writeMarkdown(cmd.OutOrStdout(), catalogue())
 		}
@@ -84,14 +85,14 @@ func printCatalogue(w io.Writer, entries []entry) error {
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	printable.Fprintf(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS\n")
 	for _, e := range entries {
-		printable.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, orDash(e.Repairs))
+		printable.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, cli.OrDash(e.Repairs))
 	}
 	_ = t.Flush() // to a Builder, which takes everything
 	var b strings.Builder
 	for i, line := range strings.SplitAfter(table.String(), "\n") {
 		b.WriteString(line)
 		if 0 < i && i <= len(entries) { // the first line is the heading
-			printable.Fprintf(&b, "%s\n", wrap(entries[i-1].Summary))
+			printable.Fprintf(&b, "%s\n", cli.Wrap(entries[i-1].Summary))
 		}
 	}
 	b.WriteString("\nguardctl explain NAME says how it is seen, and what to do.\n")

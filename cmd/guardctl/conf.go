@@ -4,6 +4,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 )
 
 func confCommand() *cobra.Command {
@@ -22,10 +24,10 @@ func confCommand() *cobra.Command {
 			"tell. A finding that does no harm now is marked as minor, and does not count. Conf\n" +
 			"runs as any user, and says what that user may not read.",
 		Example: "  guardctl conf\n  guardctl conf quarantine 05-leftover.conf\n  guardctl conf list\n  guardctl conf restore 05-leftover.conf",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	on := newConfNode(cmd)
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := on.find(); err != nil {
 			return err
@@ -35,8 +37,8 @@ func confCommand() *cobra.Command {
 			return on.couldNotRead(err)
 		}
 		r := on.report(cmd.Context(), a)
-		if output.json() {
-			err = printJSON(cmd.OutOrStdout(), r)
+		if output.JSON() {
+			err = cli.PrintJSON(cmd.OutOrStdout(), r)
 		} else {
 			err = r.print(cmd.OutOrStdout())
 		}

@@ -11,8 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -33,24 +32,12 @@ func (n *confNode) assess() (assess.Assessment, error) {
 func (n *confNode) intent(s conflist.Selection) assess.Intent {
 	in := assess.Intent{
 		Record: n.record.Intent(n.dir), Uninstalled: n.leaving(), DaemonGone: n.daemonGone(s), Attachments: inspect.MultusNetworks(n.site, s),
-		ConfFlags: n.given("conf-dir"), InstallFlags: n.given(),
+		ConfFlags: n.Given("conf-dir"), InstallFlags: n.Given(),
 	}
 	if e, err := n.guardEntry(); err == nil {
 		in.Allow, in.NoOtherFile = e.Options.Conflist.Allow, e.Options.Conflist.Scope == checks.ScopeAny
 	}
 	return in
-}
-
-// given returns the flags that the operator gave, but for some, as a command takes
-// them: a command that is printed works as it stands.
-func (n *confNode) given(but ...string) string {
-	var b strings.Builder
-	n.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && slices.Contains([]string{"runtime", "runtime-endpoint", "conf-dir", "bin-dir", "cache-dir", "max-conf-num", "default-network", "record-dir"}, f.Name) && !slices.Contains(but, f.Name) {
-			printable.Fprintf(&b, " --%s %s", f.Name, inShell(f.Value.String()))
-		}
-	})
-	return b.String()
 }
 
 // leaving reports whether guardctl uninstall was run, and only the programs are left
@@ -87,16 +74,16 @@ func (n *confNode) daemonGone(s conflist.Selection) string {
 		return ""
 	}
 	if h.Kubeconfig != "" && filepath.IsAbs(h.Kubeconfig) && missing(h.Kubeconfig) && missing(strings.TrimPrefix(h.Kubeconfig, "/host")) {
-		return fmt.Sprintf("its kubeconfig, %s, is not there", oneLine(h.Kubeconfig))
+		return fmt.Sprintf("its kubeconfig, %s, is not there", printable.String(h.Kubeconfig))
 	}
 	return ""
 }
 
 // couldNotRead explains an error about the folder itself.
 func (n *confNode) couldNotRead(err error) error {
-	exit := &exitError{code: cannotTell, err: err}
+	exit := &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	if errors.Is(err, fs.ErrPermission) {
-		exit.hint = asRoot
+		exit.Hint = cli.AsRoot
 	}
 	return exit
 }

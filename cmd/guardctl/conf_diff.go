@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
@@ -29,19 +30,19 @@ func confDiffCommand(on *confNode) *cobra.Command {
 			"another one, and how the one that it selected then was changed.\n\n" +
 			"It exits with 0 when nothing has changed, 1 when something has, and 2 when it\n" +
 			"could not tell, as where the guard was not installed by guardctl.",
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := on.enter(); err != nil {
+		if err := on.EnterRoot(); err != nil {
 			return err
 		}
-		record, err := installer.ReadRecord(on.recordDir)
+		record, err := installer.ReadRecord(on.RecordDir)
 		if errors.Is(err, fs.ErrNotExist) {
-			return &exitError{code: cannotTell, err: err, hint: "guardctl install writes it; --record-dir names another folder"}
+			return &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "guardctl install writes it; --record-dir names another folder"}
 		}
 		if err != nil {
-			return &exitError{code: cannotTell, err: err}
+			return &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 		}
 		if err := on.findRecorded(record); err != nil {
 			return err
@@ -50,13 +51,13 @@ func confDiffCommand(on *confNode) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output.json() {
-			err = printJSON(cmd.OutOrStdout(), c)
+		if output.JSON() {
+			err = cli.PrintJSON(cmd.OutOrStdout(), c)
 		} else {
 			err = c.print(cmd.OutOrStdout())
 		}
 		if err == nil && c.any() {
-			err = &exitError{code: findings}
+			err = cli.Exit(cli.ExitFindings)
 		}
 		return err
 	}
@@ -66,12 +67,10 @@ func confDiffCommand(on *confNode) *cobra.Command {
 // findRecorded takes the node to be as it was when the guard was installed, but
 // for what the flags say.
 func (n *confNode) findRecorded(r *installer.Record) error {
-	for _, flag := range []string{"runtime", "max-conf-num", "default-network", "bin-dir"} {
-		if n.flags.Changed(flag) {
-			return n.find()
-		}
+	if n.Changed("runtime", "max-conf-num", "default-network", "bin-dir") {
+		return n.find()
 	}
-	n.dir = cmp.Or(n.overrides.ConfDir, r.Site.ConfDir)
+	n.dir = cmp.Or(n.ConfDir, r.Site.ConfDir)
 	n.runtime = conflist.Runtime{
 		Kind: r.Site.Runtime, MaxConfNum: r.Site.MaxConfNum, DefaultNetwork: r.Site.DefaultNetwork,
 		BinDirs: r.Site.BinDirs, Supports: supports.Asked(probe.Patience),
@@ -82,17 +81,17 @@ func (n *confNode) findRecorded(r *installer.Record) error {
 func (c confChanges) print(w io.Writer) error {
 	var b strings.Builder
 	if !c.any() {
-		printable.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+		printable.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", printable.String(c.Dir), c.Since.UTC().Format(time.DateTime))
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	printable.Fprintf(&b, "in %s, since the guard was installed (%s UTC):\n", oneLine(c.Dir), c.Since.UTC().Format(time.DateTime))
+	printable.Fprintf(&b, "in %s, since the guard was installed (%s UTC):\n", printable.String(c.Dir), c.Since.UTC().Format(time.DateTime))
 	for _, group := range []struct {
 		what  string
 		names []string
 	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"put into quarantine", c.Quarantined}} {
 		for _, name := range group.names {
-			printable.Fprintf(&b, "  %s: %s\n", group.what, oneLine(name))
+			printable.Fprintf(&b, "  %s: %s\n", group.what, printable.String(name))
 		}
 	}
 	b.WriteString(c.selection())
@@ -107,9 +106,9 @@ func (c confChanges) print(w io.Writer) error {
 func (c confChanges) selection() string {
 	switch c.Effective {
 	case c.Then:
-		return fmt.Sprintf("%s still selects %s\n", c.title, oneLine(c.Then))
+		return fmt.Sprintf("%s still selects %s\n", c.title, printable.String(c.Then))
 	case "":
-		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.title, oneLine(c.Then))
+		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.title, printable.String(c.Then))
 	}
-	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.title, oneLine(c.Then), oneLine(c.Effective))
+	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.title, printable.String(c.Then), printable.String(c.Effective))
 }

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
@@ -23,8 +23,7 @@ import (
 // A confNode is whose folder of configurations is meant: first what the flags say
 // of it, and from find on what it is.
 type confNode struct {
-	*siteFlags
-	recordDir string
+	*cli.SiteFlags
 
 	site             site.Site
 	dir              string
@@ -37,18 +36,15 @@ type confNode struct {
 
 // newConfNode gives the flags to a command and to those below it.
 func newConfNode(cmd *cobra.Command) *confNode {
-	flags := cmd.PersistentFlags()
-	n := &confNode{siteFlags: newSiteFlags(cmd, flags)}
-	flags.StringVar(&n.recordDir, "record-dir", installer.RecordDir, "where the record of the installation is kept")
-	return n
+	return &confNode{SiteFlags: cli.NewSiteFlags(cmd, cmd.PersistentFlags())}
 }
 
 // find looks at the node where the flags leave something open.
 func (n *confNode) find() error {
-	if err := n.enter(); err != nil {
+	if err := n.EnterRoot(); err != nil {
 		return err
 	}
-	o, err := n.says()
+	o, err := n.Overrides()
 	if err != nil {
 		return err
 	}
@@ -58,11 +54,11 @@ func (n *confNode) find() error {
 		n.assumed = len(o.BinDirs) == 0
 	}
 	if err != nil {
-		return &exitError{code: cannotTell, err: err, hint: "name the runtime with --runtime, or its folder with --conf-dir"}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "name the runtime with --runtime, or its folder with --conf-dir"}
 	}
 	n.site, n.dir, n.runtime, n.internalLoopback, n.how = s, s.ConfDir, s.Runtime, s.InternalLoopback, s.How
 	n.runtime.Supports = supports.Asked(probe.Patience)
-	n.record, err = installer.ReadRecord(n.recordDir)
+	n.record, err = installer.ReadRecord(n.RecordDir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		n.how = append(n.how, "the record of the installation cannot be read by this user: root can")
@@ -97,27 +93,11 @@ func withoutRuntime(o site.Overrides) (site.Site, error) {
 // findWith finds the node of files that are arguments, and returns their names.
 func (n *confNode) findWith(args ...string) (names []string, err error) {
 	for _, arg := range args {
-		name, err := n.fileArg(arg)
+		name, err := n.FileArg(arg)
 		if err != nil {
 			return nil, err
 		}
 		names = append(names, name)
 	}
 	return names, n.find()
-}
-
-// fileArg takes a file as it stands in messages, with its folder, or by its name.
-func (n *confNode) fileArg(arg string) (name string, err error) {
-	if !strings.ContainsRune(arg, filepath.Separator) {
-		return arg, nil
-	}
-	dir, err := filepath.Abs(filepath.Dir(arg))
-	if err != nil {
-		return "", err
-	}
-	if said := n.overrides.ConfDir; said != "" && filepath.Clean(said) != dir && filepath.Clean(said) != filepath.Dir(arg) {
-		return "", usageError(fmt.Errorf("%s is not in --conf-dir %s: leave one of the two out", arg, said))
-	}
-	n.overrides.ConfDir = dir
-	return filepath.Base(arg), nil
 }

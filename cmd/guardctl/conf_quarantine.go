@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
@@ -30,7 +31,7 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 			"pods would get another network, or none. It accepts a rogue that is in use if the\n" +
 			"runtime then takes the intended file. Of several files it moves those in use last.",
 		Example: "  guardctl conf quarantine /etc/cni/net.d/05-leftover.conf --why 'left behind by the trial of weave'",
-		Args:    someArgs("FILE"),
+		Args:    cli.SomeArgs("FILE", "guardctl conf"),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for the record")
 	cmd.Flags().BoolVar(&force, "force-effective", false, "put the file away though pods get its network")
@@ -47,7 +48,7 @@ func confQuarantineCommand(on *confNode) *cobra.Command {
 		for _, name := range names {
 			r, err := quarantine.Put(on.dir, name, quarantine.Note{When: time.Now(), Why: cmp.Or(why, "guardctl conf quarantine"), UID: operator()})
 			if err != nil {
-				return &exitError{code: cannotTell, err: err}
+				return &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 			}
 			printable.Fprintf(cmd.OutOrStdout(), "%s is in quarantine as %s\n", on.path(name), r.Quarantined)
 			printable.Fprintf(cmd.OutOrStdout(), "to undo: guardctl conf restore %s\n", on.path(name))
@@ -72,7 +73,7 @@ func (n *confNode) mayGo(names []string) error {
 		if instead := a.QuarantineCommand(); instead != "" {
 			hint = instead + " puts the rogue away; --force-effective if you are sure that it is the other way round"
 		}
-		return &exitError{code: cannotTell, err: err, hint: hint}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: hint}
 	}
 	return nil
 }
@@ -92,8 +93,8 @@ func (n *confNode) sayWhatIsTaken(w io.Writer) error {
 		return err
 	}
 	if e := s.Effective(); e != nil {
-		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind.DisplayName(), oneLine(e.Name), assess.DescribeNetwork(e.Network, e.Plugins))
+		_, err = printable.Fprintf(w, "%s takes %s now (%s)\n", n.runtime.Kind.DisplayName(), printable.String(e.Name), assess.DescribeNetwork(e.Network, e.Plugins))
 		return err
 	}
-	return &exitError{code: findings, err: s.Err, hint: "guardctl conf shows what is wrong with each file"}
+	return &cli.ExitError{Code: cli.ExitFindings, Err: s.Err, Hint: "guardctl conf shows what is wrong with each file"}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
@@ -102,15 +103,15 @@ func (r confReport) exit() error {
 	for _, f := range r.Findings {
 		switch {
 		case f.Unknown:
-			code = cannotTell
+			code = cli.ExitUnknown
 		case !f.Minor:
-			return &exitError{code: findings}
+			return cli.Exit(cli.ExitFindings)
 		}
 	}
 	if code == 0 {
 		return nil
 	}
-	return &exitError{code: code}
+	return cli.Exit(code)
 }
 
 // inQuarantine gives, by name, what is known of the files that were put away.
@@ -136,7 +137,7 @@ func since(r quarantine.Record) string {
 }
 
 // path names a file of the folder as a shell takes it.
-func (n *confNode) path(name string) string { return inShell(filepath.Join(n.dir, name)) }
+func (n *confNode) path(name string) string { return printable.Word(filepath.Join(n.dir, name)) }
 
 func (n *confNode) pathOrDir(name string) string {
 	if name == "" {
@@ -144,6 +145,3 @@ func (n *confNode) pathOrDir(name string) string {
 	}
 	return n.path(name)
 }
-
-// inShell quotes a word for a shell where it must be.
-func inShell(word string) string { return printable.Word(word) }

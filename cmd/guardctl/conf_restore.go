@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -25,7 +26,7 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 			"in quarantine, or that would replace the network that pods get, be attached beside\n" +
 			"it, or keep containerd from loading any.",
 		Example: "  guardctl conf restore 05-leftover.conf",
-		Args:    oneArg("FILE"),
+		Args:    cli.OneArg("FILE", "guardctl conf list"),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "bring the file back though it has changed, or changes what pods get")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -41,7 +42,7 @@ func confRestoreCommand(on *confNode) *cobra.Command {
 		}
 		r, err := quarantine.Restore(on.dir, name, force)
 		if err != nil {
-			return &exitError{code: cannotTell, err: err}
+			return &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 		}
 		printable.Fprintf(cmd.OutOrStdout(), "%s is back\n", on.path(r.File))
 		return on.sayWhatIsTaken(cmd.OutOrStdout())
@@ -61,10 +62,10 @@ func (n *confNode) mayReturn(name string) error {
 		return n.couldNotRead(err)
 	}
 	if err := a.CheckRestore(r.Quarantined, r.File, n.intent(a.Selection)); err != nil {
-		return &exitError{
-			code: cannotTell,
-			err:  fmt.Errorf("restore %s: %w", n.path(r.File), err),
-			hint: "correct " + n.path(r.Quarantined) + " first if it is wrong; --force brings it back as it is",
+		return &cli.ExitError{
+			Code: cli.ExitUnknown,
+			Err:  fmt.Errorf("restore %s: %w", n.path(r.File), err),
+			Hint: "correct " + n.path(r.Quarantined) + " first if it is wrong; --force brings it back as it is",
 		}
 	}
 	return nil
@@ -97,9 +98,9 @@ func confListCommand(on *confNode) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"quarantined"},
 		Short:   "List what lies in quarantine: since when, why and by whom",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := on.find(); err != nil {
 			return err
@@ -108,10 +109,10 @@ func confListCommand(on *confNode) *cobra.Command {
 		switch {
 		case err != nil:
 			return err
-		case output.json():
-			return printJSON(cmd.OutOrStdout(), append([]quarantine.Record{}, records...))
+		case output.JSON():
+			return cli.PrintJSON(cmd.OutOrStdout(), append([]quarantine.Record{}, records...))
 		case len(records) == 0:
-			printable.Fprintf(cmd.ErrOrStderr(), "nothing is in quarantine in %s\n", oneLine(on.dir))
+			printable.Fprintf(cmd.ErrOrStderr(), "nothing is in quarantine in %s\n", printable.String(on.dir))
 			return nil
 		}
 		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -120,15 +121,15 @@ func confListCommand(on *confNode) *cobra.Command {
 		for _, r := range records {
 			if r.RecordError != "" {
 				trouble = true
-				printable.Fprintf(t, "%s\t%s\t?\t?\t%s\n", oneLine(r.File), oneLine(r.Quarantined), oneLine(r.RecordError))
+				printable.Fprintf(t, "%s\t%s\t?\t?\t%s\n", printable.String(r.File), printable.String(r.Quarantined), printable.String(r.RecordError))
 				continue
 			}
-			printable.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", oneLine(r.File), oneLine(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, oneLine(r.Why))
+			printable.Fprintf(t, "%s\t%s\t%s\tuid %d\t%s\n", printable.String(r.File), printable.String(r.Quarantined), r.When.Local().Format(time.DateTime), r.UID, printable.String(r.Why))
 		}
 		if err := t.Flush(); err != nil || !trouble {
 			return err
 		}
-		return &exitError{code: cannotTell, err: errors.New("of some files nothing is known but the name"), hint: "restore them with --force once you know what they are"}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: errors.New("of some files nothing is known but the name"), Hint: "restore them with --force once you know what they are"}
 	}
 	return cmd
 }

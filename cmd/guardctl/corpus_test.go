@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
@@ -87,7 +88,7 @@ func runGuardctl(t *testing.T, args ...string) []byte {
 	cmd := exec.Command("guardctl", args...)
 	var exit *exec.ExitError
 	out, err := cmd.Output()
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > cannotTell) {
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > cli.ExitUnknown) {
 		t.Fatalf("guardctl %q: %v: %s", args, err, out)
 	}
 	return out

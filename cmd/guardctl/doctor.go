@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -32,11 +33,11 @@ func doctorCommand() *cobra.Command {
 			"and 2 when there are none but something could not be told. Findings that do no harm\n" +
 			"now are shown as minor, and do not count.",
 		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	on := newConfNode(cmd)
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what a check can mend, such as the node's lo")
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := on.find(); err != nil {
 			return err
@@ -92,7 +93,7 @@ func withoutRepairs(s guard.Settings) guard.Settings {
 func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) {
 	node, err := netstate.OpenNode()
 	if err != nil {
-		return guard.Report{}, &exitError{code: cannotTell, err: err}
+		return guard.Report{}, &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	}
 	defer node.Close()
 	target := &checks.Target{
@@ -141,10 +142,10 @@ func (n *confNode) assumption() printable.Text {
 	return printable.Text(n.how[0] + "\n")
 }
 
-func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output *format) error {
+func (n *confNode) printDoctor(w io.Writer, e guardEntry, r guard.Report, output *cli.Format) error {
 	var err error
-	if output.json() {
-		err = printJSON(w, r)
+	if output.JSON() {
+		err = cli.PrintJSON(w, r)
 	} else {
 		from := "defaults, as no entry of cni-guard was found"
 		if e.From != "" {
@@ -164,12 +165,12 @@ func verdict(r guard.Report) error {
 	unknown := false
 	for _, o := range r.Outcomes {
 		if o.State == guard.Failed && !o.Minor() {
-			return &exitError{code: findings}
+			return cli.Exit(cli.ExitFindings)
 		}
 		unknown = unknown || o.State == guard.Unknown
 	}
 	if unknown {
-		return &exitError{code: cannotTell}
+		return cli.Exit(cli.ExitUnknown)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/events"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -31,18 +32,18 @@ func eventsCommand() *cobra.Command {
 			"It exits with 0 when there are none, 1 when there are, and 2 when a line or the\n" +
 			"file could not be read.",
 		Example: "  guardctl events --since 1h --check host-netns",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	cmd.Flags().StringVar(&dir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
 	cmd.Flags().StringVar(&check, "check", "", "only this check")
 	cmd.Flags().DurationVar(&since, "since", 0, "only events of this last period, such as 90m (default: all)")
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	if err := cmd.RegisterFlagCompletionFunc("check", cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was added above
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if since < 0 {
-			return usageError(fmt.Errorf("--since %s is negative", since))
+			return cli.UsageError(fmt.Errorf("--since %s is negative", since))
 		}
 		if check != "" {
 			if _, err := find(check); err != nil {
@@ -53,7 +54,7 @@ func eventsCommand() *cobra.Command {
 			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Last) <= since)
 		}
 		print := printEvents
-		if output.json() {
+		if output.JSON() {
 			print = printRawEvents
 		}
 		return summarize(cmd, dir, print, wanted)
@@ -90,11 +91,11 @@ func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Ev
 	if unreadable != nil {
 		hint := "damaged lines are lost; all others are above"
 		if errors.Is(unreadable, fs.ErrPermission) {
-			hint = asRoot
+			hint = cli.AsRoot
 		}
-		return &exitError{code: cannotTell, err: errors.New("some events could not be read"), hint: hint}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: errors.New("some events could not be read"), Hint: hint}
 	}
-	return &exitError{code: findings}
+	return cli.Exit(cli.ExitFindings)
 }
 
 // nothingShown says which kind of nothing it is: only one of them is good news.
@@ -146,7 +147,7 @@ func whose(e events.Event) string {
 	case len(e.ContainerID) > short:
 		return e.ContainerID[:short]
 	}
-	return orDash(e.ContainerID)
+	return cli.OrDash(e.ContainerID)
 }
 
 // printRawEvents prints the lines as they were written.
@@ -157,14 +158,4 @@ func printRawEvents(w io.Writer, shown []events.Event) error {
 		}
 	}
 	return nil
-}
-
-// oneLine makes what others wrote a part of one line.
-func oneLine(s string) string { return printable.String(s) }
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -20,16 +21,16 @@ func explainCommand() *cobra.Command {
 		Short:             "Say what a check prevents, how it sees it, and what to do",
 		Example:           "  guardctl explain host-netns",
 		ValidArgsFunction: cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp),
-		Args:              oneArg("CHECK"),
+		Args:              cli.OneArg("CHECK", "guardctl checks"),
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := find(args[0])
 		if err != nil {
 			return err
 		}
-		if output.json() {
-			return printJSON(cmd.OutOrStdout(), entryOf(c))
+		if output.JSON() {
+			return cli.PrintJSON(cmd.OutOrStdout(), entryOf(c))
 		}
 		return printExplanation(cmd.OutOrStdout(), entryOf(c))
 	}
@@ -44,10 +45,10 @@ func find(name string) (*checks.Check, error) {
 			return c, nil
 		}
 	}
-	return nil, &exitError{
-		code: badUsage,
-		err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, checks.Names())),
-		hint: "guardctl checks lists them all",
+	return nil, &cli.ExitError{
+		Code: cli.ExitUsage,
+		Err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, checks.Names())),
+		Hint: "guardctl checks lists them all",
 	}
 }
 
@@ -57,8 +58,8 @@ func printExplanation(w io.Writer, e entry) error {
 		repairs = "It repairs what it finds on " + e.Repairs + "."
 	}
 	_, err := printable.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
-		wrap(e.Summary), wrap(e.Detection), wrap(e.Remedy),
-		wrap(fmt.Sprintf("It runs on %s. %s %s", e.When, refusals(e), repairs)),
+		cli.Wrap(e.Summary), cli.Wrap(e.Detection), cli.Wrap(e.Remedy),
+		cli.Wrap(fmt.Sprintf("It runs on %s. %s %s", e.When, refusals(e), repairs)),
 		explainOptions(e.Options))
 	return err
 }
@@ -78,25 +79,10 @@ func refusals(e entry) string {
 func explainOptions(options []guard.Option) printable.Text {
 	var b strings.Builder
 	for _, o := range options {
-		printable.Fprintf(&b, "%s\n", wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
+		printable.Fprintf(&b, "%s\n", cli.Wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return printable.Text("\nOptions\n" + b.String())
-}
-
-// wrap breaks a paragraph into lines for a terminal, indented by two.
-func wrap(text string) printable.Text {
-	const width = 78
-	var b strings.Builder
-	line := " "
-	for _, word := range strings.Fields(printable.String(text)) {
-		if len(line)+1+len(word) > width {
-			b.WriteString(line + "\n")
-			line = " "
-		}
-		line += " " + word
-	}
-	return printable.Text(b.String() + line)
 }

@@ -27,7 +27,7 @@ func (n *confNode) chain(ctx context.Context, a assess.Assessment) []inspect.Pro
 	if n.assumed {
 		return nil
 	}
-	return inspect.Chain(ctx, a, n.given())
+	return inspect.Chain(ctx, a, n.Given())
 }
 
 // inspections are what doctor looks at beside the kernel and the files. The folder

@@ -5,11 +5,11 @@ package main
 import (
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 )
 
@@ -30,7 +30,7 @@ func installCommand() *cobra.Command {
 			"other plugins act.\n\n" +
 			"It exits with 0 when the guard is installed, and 2 when it refuses or fails.",
 		Example: "  guardctl install --dry-run\n  guardctl install --loopback",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	r := &c.request
@@ -42,18 +42,16 @@ func installCommand() *cobra.Command {
 	cmd.Flags().StringVar(&r.From, "from", "", "the folder with the programs to install (default: that of this guardctl)")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains([]string{"", "enforce", "audit"}, r.Mode) {
-			return usageError(fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode))
+			return cli.UsageError(fmt.Errorf("read --mode: %q is neither enforce nor audit", r.Mode))
 		}
 		for _, pattern := range r.Allow {
 			if _, err := path.Match(pattern, ""); err != nil || path.Base(pattern) != pattern {
-				return usageError(fmt.Errorf("read --allow: %q is no pattern of a file name", pattern))
+				return cli.UsageError(fmt.Errorf("read --allow: %q is no pattern of a file name", pattern))
 			}
 		}
-		if dir := filepath.Dir(r.File); dir != "." {
-			if said := c.site.overrides.ConfDir; said != "" && filepath.Clean(said) != dir {
-				return usageError(fmt.Errorf("read --file: %s is not in --conf-dir %s", r.File, said))
-			}
-			c.site.overrides.ConfDir, r.File = dir, filepath.Base(r.File)
+		var err error
+		if r.File, err = c.site.FileArg(r.File); err != nil {
+			return err
 		}
 		return c.run(installer.Install, "the guard is installed", "nothing to do: the guard is installed")
 	}

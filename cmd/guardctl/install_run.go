@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
@@ -20,13 +21,12 @@ import (
 // changeFlags are those of the commands that change what is installed.
 type changeFlags struct {
 	cmd     *cobra.Command
-	site    *siteFlags
+	site    *cli.SiteFlags
 	request installer.Request
 }
 
 func newChangeFlags(cmd *cobra.Command) *changeFlags {
-	c := &changeFlags{cmd: cmd, site: newSiteFlags(cmd, cmd.Flags())}
-	cmd.Flags().StringVar(&c.request.RecordDir, "record-dir", installer.RecordDir, "where the record of the installation is kept")
+	c := &changeFlags{cmd: cmd, site: cli.NewSiteFlags(cmd, cmd.Flags())}
 	cmd.Flags().BoolVar(&c.request.DryRun, "dry-run", false, "only show what would be done")
 	return c
 }
@@ -62,6 +62,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 // complete finds the site and the programs.
 func (c *changeFlags) complete() error {
 	r := &c.request
+	r.RecordDir = c.site.RecordDir
 	r.Supports = supports.Asked(installer.Patience)
 	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
@@ -70,7 +71,7 @@ func (c *changeFlags) complete() error {
 		}
 		r.From = filepath.Dir(self)
 	}
-	if root := c.site.root; root != "" {
+	if root := c.site.Root; root != "" {
 		if err := r.Enter(root); err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func (c *changeFlags) complete() error {
 func (c *changeFlags) find() (site.Site, error) {
 	record, err := installer.ReadRecord(c.request.RecordDir)
 	switch {
-	case c.cmd.Name() != "install" && err == nil && !c.site.said():
+	case c.cmd.Name() != "install" && err == nil && !c.site.Changed():
 		s := record.Site.Site()
 		if moved, ok := c.moved(s); ok {
 			return moved, nil
@@ -99,7 +100,7 @@ func (c *changeFlags) find() (site.Site, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return site.Site{}, err
 	}
-	s, err := c.site.find()
+	s, err := c.site.Find(c.cmd.Context())
 	for _, why := range s.How {
 		c.say("%s\n", why)
 	}
@@ -113,7 +114,7 @@ func (c *changeFlags) moved(then site.Site) (site.Site, bool) {
 	if c.cmd.Name() != "upgrade" {
 		return site.Site{}, false
 	}
-	now, err := c.site.find()
+	now, err := c.site.Find(c.cmd.Context())
 	if err != nil || filepath.Clean(now.ConfDir) != filepath.Clean(then.ConfDir) || len(now.Runtime.BinDirs) == 0 {
 		return site.Site{}, false
 	}
@@ -148,13 +149,13 @@ func (c *changeFlags) say(format string, args ...any) {
 
 // changeFailed keeps the general hint away: the error has a remedy of its own.
 func changeFailed(err error) error {
-	var exit *exitError
+	var exit *cli.ExitError
 	if errors.As(err, &exit) {
 		return exit
 	}
-	exit = &exitError{code: cannotTell, err: err}
+	exit = &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		exit.hint = asRoot
+		exit.Hint = cli.AsRoot
 	}
 	return exit
 }

@@ -6,13 +6,12 @@
 package main
 
 import (
-	"errors"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -31,33 +30,7 @@ func main() {
 }
 
 // run runs a command and returns the exit code.
-func run(stdout, stderr io.Writer, args []string) int {
-	cmd := root()
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	cmd.SetArgs(args)
-	cmd, err := cmd.ExecuteC()
-	if err == nil {
-		return 0
-	}
-	var exit *exitError
-	if !errors.As(err, &exit) {
-		exit = &exitError{code: badUsage, err: err}
-	}
-	if exit.code == badUsage && exit.hint == "" {
-		exit.hint = cmd.CommandPath() + " --help lists the arguments and flags"
-	}
-	if exit.hint == "" && os.Geteuid() != 0 && errors.Is(exit.err, fs.ErrPermission) {
-		exit.hint = asRoot
-	}
-	if exit.err != nil {
-		printable.Fprintln(stderr, "guardctl: error:", exit.err)
-	}
-	if exit.hint != "" {
-		printable.Fprintln(stderr, "guardctl: hint:", exit.hint)
-	}
-	return exit.code
-}
+func run(stdout, stderr io.Writer, args []string) int { return cli.Run(root(), stdout, stderr, args) }
 
 func root() *cobra.Command {
 	cmd := &cobra.Command{
@@ -67,14 +40,11 @@ func root() *cobra.Command {
 			"sandboxes that are lost, and tries what is installed.\n\n" +
 			"It exits with 0 when all is well, 1 on findings, 2 when it could not tell, and 64\n" +
 			"when an argument or a flag is wrong.",
-		SilenceErrors: true, // main prints them
-		SilenceUsage:  true,
-		Version:       build,
+		Version: build,
 	}
 	cmd.AddCommand(checksCommand(), doctorCommand(), eventsCommand(), explainCommand(), releaseCommand(), tunnelsCommand(), verifyCommand(), versionCommand())
 	cmd.AddCommand(verifyParts()...)
 	cmd.AddCommand(confCommand(), selectBatchCommand())
 	cmd.AddCommand(installCommand(), uninstallCommand(), upgradeCommand())
-	separateUsage(cmd)
 	return cmd
 }

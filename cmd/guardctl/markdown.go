@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -23,7 +24,7 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 		"`repair` in the check's place under `checks`.\n\n" +
 		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
 	for _, e := range entries {
-		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, orDash(e.Repairs), codes(e))
+		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, cli.OrDash(e.Repairs), codes(e))
 	}
 	for _, e := range entries {
 		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**How it is seen.** %s\n\n**What to do.** %s\n", e.Name, e.Summary, e.Detection, e.Remedy)

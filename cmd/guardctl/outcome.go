@@ -14,6 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/release"
@@ -36,15 +37,15 @@ func (e *livingError) Error() string {
 
 // cannotRelease says why there was nothing to try; in JSON as an outcome, for
 // the plugin to quote.
-func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *format) error {
-	exit := &exitError{code: cannotTell}
+func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *cli.Format) error {
+	exit := &cli.ExitError{Code: cli.ExitUnknown}
 	var living *livingError
 	hint := ""
 	switch {
 	case errors.Is(cause, chain.ErrNone):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
 	case errors.Is(cause, fs.ErrPermission):
-		hint = asRoot
+		hint = cli.AsRoot
 	case errors.Is(cause, attachment.ErrUnknown):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results; for an ADD that failed, --force with the full ID calls the plugins all the same"
 	case errors.Is(cause, ledger.ErrHeld):
@@ -54,24 +55,24 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *f
 	case errors.As(cause, &living):
 		hint = "let the runtime remove the pod, or look for its processes (crictl inspectp); if it lives, --force gives its address to the next pod as well"
 	}
-	if output.json() {
+	if output.JSON() {
 		o.Plugins, o.Reason = []release.Plugin{}, cause.Error()
 		if errors.Is(cause, chain.ErrNone) {
 			o.Reason += `; set "cacheDir" and "confDir" of cni-guard to the runtime's folders`
 		}
-		exit.err = printJSON(cmd.OutOrStdout(), o)
+		exit.Err = cli.PrintJSON(cmd.OutOrStdout(), o)
 		return exit
 	}
-	exit.err, exit.hint = cause, hint
+	exit.Err, exit.Hint = cause, hint
 	return exit
 }
 
 // incomplete ends with the code of findings. The usual reason when it was tried
 // by hand is that the hand was an ordinary user's.
 func incomplete() error {
-	exit := &exitError{code: findings}
+	exit := &cli.ExitError{Code: cli.ExitFindings}
 	if os.Geteuid() != 0 {
-		exit.hint = "most plugins need root; run this as root"
+		exit.Hint = "most plugins need root; run this as root"
 	}
 	return exit
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
@@ -44,7 +45,7 @@ func releaseCommand() *cobra.Command {
 			"and exits with 0 if plugins would be called or all was released before, and 2 if it\n" +
 			"would refuse.",
 		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run\n  guardctl release --orphans",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.ContainerID, "container-id", "", "the sandbox, as the runtime names it, or the beginning of that")
@@ -58,7 +59,7 @@ func releaseCommand() *cobra.Command {
 	flags.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")
 	flags.BoolVar(&r.forRuntime, "for-runtime", false, "the runtime has sent the DEL of this attachment; used by the plugin")
 	flags.StringVar(&r.netns, "netns", "", "CNI_NETNS of that DEL; used by the plugin")
-	r.output = outputFlag(cmd, "text", "json")
+	r.output = cli.OutputFlag(cmd, "text", "json")
 	flags.BoolVar(&orphans, "orphans", false, "list what pods that are gone still hold; instead of --container-id and --network")
 	flags.BoolVar(&yes, "yes", false, "with --orphans: release all that is listed")
 	for _, name := range []string{"for-runtime", "netns"} {
@@ -69,7 +70,7 @@ func releaseCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r.BinDirs = filepath.SplitList(binDirs)
 		if err := releaseUsage(flags, orphans); err != nil {
-			return usageError(err)
+			return cli.UsageError(err)
 		}
 		if orphans {
 			return r.orphans(cmd, yes, flags.Changed("bin-dir"))

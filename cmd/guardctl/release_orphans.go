@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -60,8 +61,8 @@ func (r *releasing) orphans(cmd *cobra.Command, yes, binDirGiven bool) error {
 		}
 	}
 	var err error
-	if r.output.json() {
-		err = printJSON(cmd.OutOrStdout(), shown)
+	if r.output.JSON() {
+		err = cli.PrintJSON(cmd.OutOrStdout(), shown)
 	} else {
 		err = printOrphans(cmd.OutOrStdout(), found, shown, trouble)
 	}
@@ -117,9 +118,9 @@ func orphansLeft(shown []shownOrphan, trouble error) error {
 	}
 	switch {
 	case left > 0:
-		return &exitError{code: findings}
+		return cli.Exit(cli.ExitFindings)
 	case trouble != nil:
-		return &exitError{code: cannotTell, err: trouble}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: trouble}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
@@ -33,7 +34,7 @@ type releasing struct {
 
 	stateDir, netns           string
 	force, dryRun, forRuntime bool
-	output                    *format
+	output                    *cli.Format
 }
 
 func (r *releasing) run(cmd *cobra.Command) error {
@@ -49,8 +50,8 @@ func (r *releasing) run(cmd *cobra.Command) error {
 	if err != nil {
 		return cannotRelease(cmd, o, err, r.output)
 	}
-	if r.output.json() {
-		err = printJSON(cmd.OutOrStdout(), o)
+	if r.output.JSON() {
+		err = cli.PrintJSON(cmd.OutOrStdout(), o)
 	} else {
 		err = printOutcome(cmd.OutOrStdout(), r.Attachment, o)
 	}
@@ -58,11 +59,11 @@ func (r *releasing) run(cmd *cobra.Command) error {
 	case err != nil:
 		return err
 	case o.Reason != "": // a dry run of what would be refused
-		return &exitError{code: cannotTell}
+		return cli.Exit(cli.ExitUnknown)
 	case !o.Complete && !o.DryRun:
 		return incomplete()
 	case o.KeepsAddress() && !r.forRuntime: // the plugin takes no complete outcome of a program that failed
-		return &exitError{code: findings}
+		return &cli.ExitError{Code: cli.ExitFindings}
 	}
 	return nil
 }

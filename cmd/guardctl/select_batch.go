@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -19,7 +20,7 @@ import (
 // and writes a selection to each. Conformance compares them with what the
 // libraries of the runtimes load.
 func selectBatchCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "select-batch", Hidden: true, Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "select-batch", Hidden: true, Args: cli.NoArgs}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return selectBatch(cmd.InOrStdin(), cmd.OutOrStdout())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
@@ -42,7 +43,7 @@ func (f *tunnelFlags) extra() ([]netip.Addr, error) {
 		err = json.Unmarshal(texts, &addrs)
 	}
 	if err != nil {
-		return nil, usageError(fmt.Errorf("read --peers: %w", err))
+		return nil, cli.UsageError(fmt.Errorf("read --peers: %w", err))
 	}
 	return addrs, nil
 }
@@ -52,7 +53,7 @@ type tunnelsCall struct {
 	flags        tunnelFlags
 	probe, watch bool
 	every        time.Duration
-	output       *format
+	output       *cli.Format
 }
 
 func tunnelsCommand() *cobra.Command {
@@ -67,13 +68,13 @@ func tunnelsCommand() *cobra.Command {
 			"It exits with 0 when every peer that was asked answered the first time, 1 when one\n" +
 			"did not, and 2 when it could not tell.",
 		Example: "  guardctl tunnels --probe\n  guardctl tunnels --watch --kinds ipip",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	call.flags.add(cmd, netstate.TunnelKinds(), "kinds of tunnels to show, as ip -d link has them")
 	cmd.Flags().BoolVar(&call.probe, "probe", false, "ask every peer now")
 	cmd.Flags().BoolVar(&call.watch, "watch", false, "go on, and print the table again whenever it has changed")
 	cmd.Flags().DurationVar(&call.every, "every", 2*time.Second, "how often --watch looks")
-	call.output = outputFlag(cmd, "text", "json")
+	call.output = cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return call.run(cmd) }
 	cmd.AddCommand(warmCommand())
 	return cmd
@@ -81,7 +82,7 @@ func tunnelsCommand() *cobra.Command {
 
 func (c *tunnelsCall) run(cmd *cobra.Command) error {
 	if c.every < time.Second {
-		return usageError(fmt.Errorf("--every %s is less than a second", c.every))
+		return cli.UsageError(fmt.Errorf("--every %s is less than a second", c.every))
 	}
 	k, err := newKeeper(&c.flags, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -114,7 +115,7 @@ func newKeeper(flags *tunnelFlags, sees []string, log *slog.Logger) (*tunnel.Kee
 	}
 	for _, kind := range flags.kinds {
 		if all := netstate.TunnelKinds(); !slices.Contains(all, kind) {
-			return nil, usageError(fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, all))
+			return nil, cli.UsageError(fmt.Errorf("read --kinds: %q is no kind of tunnel; there are %v", kind, all))
 		}
 	}
 	node, err := netstate.OpenNode()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
@@ -21,17 +22,16 @@ import (
 func lookAtTunnels(ctx context.Context, k *tunnel.Keeper, probe bool, wait io.Writer) (tunnelTable, error) {
 	dump, err := k.Dump()
 	if err != nil {
-		return tunnelTable{}, &exitError{code: cannotTell, err: err}
+		return tunnelTable{}, &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	}
 	table := tunnel.Enumerate(dump)
 	peers := tunnel.Select(table, k.Kinds, slices.DeleteFunc(slices.Clone(k.Extra), k.Local))
 	found := tunnelTable{NotEnumerable: notEnumerable(table, dump.Links, k.Kinds), asked: probe}
 	var asked []tunnel.Answer
 	if probe {
-		p := progress{to: wait}
-		p.begin(fmt.Sprintf("answers of peers (there are %d)", len(peers)))
+		stop := cli.Waiting(wait, fmt.Sprintf("answers of peers (there are %d)", len(peers)))
 		asked = k.Once(ctx)
-		p.end()
+		stop()
 		found.trouble = k.Trouble()
 	}
 	known, err := k.Memory.Load(time.Now())
@@ -64,7 +64,7 @@ func notEnumerable(table tunnel.Table, links []netstate.TunnelLink, kinds []stri
 func (t tunnelTable) verdict() error {
 	for _, what := range slices.Sorted(maps.Keys(t.trouble)) {
 		if what == "ask all peers" || what == "list the peers" {
-			return &exitError{code: cannotTell, err: errors.New("cannot " + what + ": " + t.trouble[what]), hint: "it takes root, or CAP_NET_RAW"}
+			return &cli.ExitError{Code: cli.ExitUnknown, Err: errors.New("cannot " + what + ": " + t.trouble[what]), Hint: "it takes root, or CAP_NET_RAW"}
 		}
 	}
 	unasked := 0
@@ -73,14 +73,14 @@ func (t tunnelTable) verdict() error {
 		case p.State == tunnel.Unprobed && p.Probed != "":
 			unasked++
 		case p.State != tunnel.Unprobed && p.State != tunnel.Answered:
-			return &exitError{code: findings}
+			return cli.Exit(cli.ExitFindings)
 		}
 	}
 	switch {
 	case t.asked && unasked > 0:
-		return &exitError{code: cannotTell, err: fmt.Errorf("cannot tell of %d peers: there was no time to ask them", unasked), hint: "run it again"}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: fmt.Errorf("cannot tell of %d peers: there was no time to ask them", unasked), Hint: "run it again"}
 	case !t.asked && t.unread != nil:
-		return &exitError{code: cannotTell, err: t.unread, hint: "run it as root, or with --probe, which asks the peers"}
+		return &cli.ExitError{Code: cli.ExitUnknown, Err: t.unread, Hint: "run it as root, or with --probe, which asks the peers"}
 	}
 	return nil
 }

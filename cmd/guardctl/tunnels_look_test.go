@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
@@ -28,7 +29,7 @@ func TestTunnelsMemoryUnreadable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tunnels", "peers.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := guardctl(t, "tunnels", "--state-dir", dir); code != cannotTell || !strings.Contains(out, "1 unprobed") || !strings.Contains(out, "read what is known of peers") {
+	if out, code := guardctl(t, "tunnels", "--state-dir", dir); code != cli.ExitUnknown || !strings.Contains(out, "1 unprobed") || !strings.Contains(out, "read what is known of peers") {
 		t.Errorf("exit code %d:\n%s\nwant the table, and that its state is not known", code, out)
 	}
 	if out, code := guardctl(t, "tunnels", "--probe", "--state-dir", dir); code != 0 || !strings.Contains(out, "1 answered") {
@@ -51,7 +52,7 @@ func TestTunnelsNotEnumerableOfKinds(t *testing.T) {
 func TestTunnelsPeers(t *testing.T) {
 	checktest.PrivateNode(t)
 	for _, addr := range []string{"0.0.0.0", "::", "ff02::1", "224.0.0.1", "fe80::1%eth0", "10.244.1", ""} {
-		if out, code := guardctl(t, "tunnels", "--peers="+addr+",10.244.1.0", "--state-dir", t.TempDir()); code != badUsage || !strings.Contains(out, "--peers") {
+		if out, code := guardctl(t, "tunnels", "--peers="+addr+",10.244.1.0", "--state-dir", t.TempDir()); code != cli.ExitUsage || !strings.Contains(out, "--peers") {
 			t.Errorf("%q: exit code %d:\n%s", addr, code, out)
 		}
 	}
@@ -68,10 +69,10 @@ func TestTunnelsVerdict(t *testing.T) {
 	}{
 		"nobody":      {tunnelTable{asked: true}, 0, 0},
 		"answered":    {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Answered, "10.244.1.0")}}, 0, 0},
-		"no time":     {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "10.244.1.0")}}, cannotTell, cannotTell},
-		"no address":  {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "")}}, 0, cannotTell},
-		"silent":      {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "10.244.1.0"), row(tunnel.Silent, "10.244.2.0")}}, findings, findings},
-		"not allowed": {tunnelTable{asked: true, trouble: map[string]string{"ask all peers": "not permitted"}}, cannotTell, cannotTell},
+		"no time":     {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "10.244.1.0")}}, cli.ExitUnknown, cli.ExitUnknown},
+		"no address":  {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "")}}, 0, cli.ExitUnknown},
+		"silent":      {tunnelTable{asked: true, Peers: []tunnelRow{row(tunnel.Unprobed, "10.244.1.0"), row(tunnel.Silent, "10.244.2.0")}}, cli.ExitFindings, cli.ExitFindings},
+		"not allowed": {tunnelTable{asked: true, trouble: map[string]string{"ask all peers": "not permitted"}}, cli.ExitUnknown, cli.ExitUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if code := codeOf(c.table.verdict()); code != c.code {
@@ -88,9 +89,9 @@ func TestTunnelsVerdict(t *testing.T) {
 }
 
 func codeOf(err error) int {
-	var exit *exitError
+	var exit *cli.ExitError
 	if errors.As(err, &exit) {
-		return exit.code
+		return exit.Code
 	}
 	return 0
 }
@@ -111,7 +112,7 @@ func TestTunnelsWatchFailure(t *testing.T) {
 		return tunnelTable{Peers: make([]tunnelRow, min(looks, 3))}, nil
 	}
 	ended := make(chan error)
-	go func() { ended <- watchTunnels(ctx, cmd, look, time.Millisecond, &format{value: "text"}) }()
+	go func() { ended <- watchTunnels(ctx, cmd, look, time.Millisecond, &cli.Format{}) }()
 	said.await(t, "1 unprobed")
 	said.await(t, "warning: the dump was interrupted")
 	said.await(t, "3 unprobed")
@@ -120,7 +121,7 @@ func TestTunnelsWatchFailure(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 	trouble := errors.New("not permitted")
-	if err := watchTunnels(t.Context(), cmd, func(context.Context) (tunnelTable, error) { return tunnelTable{}, trouble }, time.Second, &format{value: "text"}); !errors.Is(err, trouble) {
+	if err := watchTunnels(t.Context(), cmd, func(context.Context) (tunnelTable, error) { return tunnelTable{}, trouble }, time.Second, &cli.Format{}); !errors.Is(err, trouble) {
 		t.Errorf("it ends with %v, want %v", err, trouble)
 	}
 }
@@ -158,7 +159,7 @@ func TestTunnelsProgress(t *testing.T) {
 		},
 	}
 	found, err := lookAtTunnels(t.Context(), k, true, said)
-	if err != nil || codeOf(found.verdict()) != cannotTell {
+	if err != nil || codeOf(found.verdict()) != cli.ExitUnknown {
 		t.Errorf("the verdict is %v, error %v", found.verdict(), err)
 	}
 }

@@ -13,15 +13,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-func printTunnels(w io.Writer, t tunnelTable, output *format) error {
-	if output.json() {
+func printTunnels(w io.Writer, t tunnelTable, output *cli.Format) error {
+	if output.JSON() {
 		if t.Peers == nil {
 			t.Peers = []tunnelRow{} // never null
 		}
-		return printJSON(w, t)
+		return cli.PrintJSON(w, t)
 	}
 	_, err := io.WriteString(w, t.text())
 	return err
@@ -34,8 +35,8 @@ func (t tunnelTable) text() string {
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		printable.Fprintf(table, "DEVICE\tKIND\tBLOCK\tOUTER\tPROBED\tSTATE\tRTT\tLAST CONFIRMED\t\n")
 		for _, p := range t.Peers {
-			printable.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Device), orDash(p.Kind), p.blocks(),
-				orDash(p.Outer), orDash(p.Probed), p.State, p.rtt(), p.confirmed(), p.why)
+			printable.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cli.OrDash(p.Device), cli.OrDash(p.Kind), p.blocks(),
+				cli.OrDash(p.Outer), cli.OrDash(p.Probed), p.State, p.rtt(), p.confirmed(), p.why)
 		}
 		_ = table.Flush() // to a Builder, which takes everything
 	}
@@ -56,7 +57,7 @@ func (p tunnelRow) blocks() string {
 	if p.more > 0 {
 		return fmt.Sprintf("%s +%d", p.Block, p.more)
 	}
-	return orDash(p.Block)
+	return cli.OrDash(p.Block)
 }
 
 func (p tunnelRow) rtt() string {
@@ -76,7 +77,7 @@ func (p tunnelRow) confirmed() string {
 // watchTunnels prints the table whenever it has changed by more than the time of
 // an answer, until it is told to stop. A look that fails, after one that did not,
 // is told of and tried again.
-func watchTunnels(ctx context.Context, cmd *cobra.Command, look func(context.Context) (tunnelTable, error), every time.Duration, output *format) error {
+func watchTunnels(ctx context.Context, cmd *cobra.Command, look func(context.Context) (tunnelTable, error), every time.Duration, output *cli.Format) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var before any
@@ -92,7 +93,7 @@ func watchTunnels(ctx context.Context, cmd *cobra.Command, look func(context.Con
 			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
 		} else if now := found.lasting(); !reflect.DeepEqual(now, before) {
 			before = now
-			if !output.json() {
+			if !output.JSON() {
 				printable.Fprintf(cmd.OutOrStdout(), "\n%s\n", time.Now().Format(time.RFC3339))
 			}
 			if err := printTunnels(cmd.OutOrStdout(), found, output); err != nil {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
@@ -59,23 +59,12 @@ bridge -n far fdb append 0a:58:00:00:00:03 dev flannel.2 dst 192.0.2.1
 	}
 }
 
-// guardctl runs a command and gives what it printed, and its exit code.
-func guardctl(t *testing.T, args ...string) (stdout string, code int) {
+// guardctl runs a command and returns what it printed, and its exit code.
+func guardctl(t *testing.T, args ...string) (output string, code int) {
 	t.Helper()
-	cmd := root()
 	var out bytes.Buffer
-	cmd.SetOut(&out)
-	cmd.SetErr(&out)
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(t.Context())
-	var exit *exitError
-	switch {
-	case err == nil:
-		return out.String(), 0
-	case errors.As(err, &exit):
-		return out.String() + exit.Error(), exit.code
-	}
-	return out.String() + err.Error(), cannotTell
+	code = run(&out, &out, args)
+	return out.String(), code
 }
 
 func TestTunnelsProbe(t *testing.T) {
@@ -95,7 +84,7 @@ func TestTunnelsProbe(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 	checktest.Shell(t, "ip -n far link set flannel.1 down")
-	if out, code = guardctl(t, "tunnels", "warm", "--kinds", "vxlan", "--state-dir", dir); code != findings || out != "1 silent\n" {
+	if out, code = guardctl(t, "tunnels", "warm", "--kinds", "vxlan", "--state-dir", dir); code != cli.ExitFindings || out != "1 silent\n" {
 		t.Errorf("exit code %d:\n%s\nwant one that is silent", code, out)
 	}
 }
@@ -112,7 +101,7 @@ func TestTunnelsJSON(t *testing.T) {
 	}
 	d := json.NewDecoder(strings.NewReader(out))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&got); err != nil || code != findings || len(got.Peers) != 2 || len(got.NotEnumerable) != 1 {
+	if err := d.Decode(&got); err != nil || code != cli.ExitFindings || len(got.Peers) != 2 || len(got.NotEnumerable) != 1 {
 		t.Fatalf("exit code %d, error %v:\n%s", code, err, out)
 	}
 	for _, p := range got.Peers {
@@ -146,7 +135,7 @@ func TestTunnelsNone(t *testing.T) {
 		{"tunnels", "warm", "--interval", "5m"},
 		{"tunnels", "warm", "--interval", "1s"},
 	} {
-		if out, code := guardctl(t, args...); code != badUsage {
+		if out, code := guardctl(t, args...); code != cli.ExitUsage {
 			t.Errorf("%v: exit code %d:\n%s", args, code, out)
 		}
 	}

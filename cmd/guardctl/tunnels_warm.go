@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
@@ -29,7 +30,7 @@ type warmCall struct {
 	flags    tunnelFlags
 	loop     bool
 	interval time.Duration
-	output   *format
+	output   *cli.Format
 }
 
 func warmCommand() *cobra.Command {
@@ -47,19 +48,19 @@ func warmCommand() *cobra.Command {
 			"Without --loop it exits with 0 when all answered, 1 when some did not, and 2 when\n" +
 			"it could not tell.",
 		Example: "  guardctl tunnels warm --loop",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	call.flags.add(cmd, []string{"ipip"}, "kinds of tunnels to warm; those of other protocols than ipip, sit and gre never go cold")
 	cmd.Flags().BoolVar(&call.loop, "loop", false, "go on until SIGTERM")
 	cmd.Flags().DurationVar(&call.interval, "interval", 4*time.Minute, "with --loop: the longest time between two pings to a peer, 10s to 4m59s")
-	call.output = outputFlag(cmd, "text", "json")
+	call.output = cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return call.run(cmd) }
 	return cmd
 }
 
 func (c *warmCall) run(cmd *cobra.Command) error {
 	if c.interval < leastInterval || c.interval > mostInterval {
-		return usageError(fmt.Errorf("--interval %s is not from %s to %s: connection tracking forgets a tunnel after 10m", c.interval, leastInterval, mostInterval))
+		return cli.UsageError(fmt.Errorf("--interval %s is not from %s to %s: connection tracking forgets a tunnel after 10m", c.interval, leastInterval, mostInterval))
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -86,7 +87,7 @@ func (c *warmCall) once(ctx context.Context, cmd *cobra.Command, k *tunnel.Keepe
 	switch {
 	case err != nil:
 		return err
-	case c.output.json():
+	case c.output.JSON():
 		err = printTunnels(cmd.OutOrStdout(), found, c.output)
 	default:
 		_, err = printable.Fprintln(cmd.OutOrStdout(), found.counts())
@@ -112,5 +113,5 @@ func (t tunnelTable) warmed() error {
 	if mute == 0 {
 		return nil
 	}
-	return &exitError{code: cannotTell, err: fmt.Errorf("cannot warm %d of %d peers: no address that answers pings is known", mute, len(t.Peers)), hint: "give their tunnel addresses by --peers"}
+	return &cli.ExitError{Code: cli.ExitUnknown, Err: fmt.Errorf("cannot warm %d of %d peers: no address that answers pings is known", mute, len(t.Peers)), Hint: "give their tunnel addresses by --peers"}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 )
 
@@ -20,7 +21,7 @@ func uninstallCommand() *cobra.Command {
 			"the plugin for the time of grace, the programs are removed as well.\n\n" +
 			"It exits with 0 also where the programs stay for now; it then prints why.",
 		Example: "  guardctl uninstall --dry-run\n  guardctl uninstall",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	cmd.Flags().DurationVar(&c.request.Grace, "grace", installer.Grace, "how long the plugin stays after it was last named or called")

@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
 )
 
@@ -16,7 +17,7 @@ func upgradeCommand() *cobra.Command {
 			"is asked whether it runs before it takes the place of the old one, by a rename that no\n" +
 			"pod notices. No configuration is touched. An older version is taken as well.",
 		Example: "  ./guardctl upgrade\n  guardctl upgrade --from ./bin",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	cmd.Flags().StringVar(&c.request.From, "from", "", "the folder with the programs (default: that of this guardctl)")

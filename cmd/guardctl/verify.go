@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
@@ -36,7 +37,7 @@ func verifyCommand() *cobra.Command {
 			"It needs root, or user namespaces for ordinary users, and Linux 5.12. It exits with\n" +
 			"0 when all held, 1 when something did not, and 2 when it could not tell.",
 		Example: "  guardctl verify\n  guardctl verify --chain k8s-pod-network\n  guardctl verify --chain /etc/cni/net.d/10-calico.conflist -o json",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "where the plugins are, folders separated by colons")
@@ -46,11 +47,11 @@ func verifyCommand() *cobra.Command {
 	if err := flags.MarkHidden("root"); err != nil {
 		panic(err) // the flag was added above
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if root != "" {
-			return &exitError{code: cannotTell, err: errors.New("verify starts the plugins of the node in namespaces like the node's, and a container has others"),
-				hint: "run it on the node, or in a privileged container with the node's namespaces: chroot " + root + " /opt/cni/bin/guardctl verify"}
+			return &cli.ExitError{Code: cli.ExitUnknown, Err: errors.New("verify starts the plugins of the node in namespaces like the node's, and a container has others"),
+				Hint: "run it on the node, or in a privileged container with the node's namespaces: chroot " + root + " /opt/cni/bin/guardctl verify"}
 		}
 		request, err := verifyRequest(binDirs, chain, searched)
 		if err != nil {
@@ -94,7 +95,7 @@ func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request
 		r.BinDirs = append(r.BinDirs, abs)
 	}
 	if err := r.Validate(); err != nil {
-		return r, &exitError{code: cannotTell, err: err, hint: "name the folder from which the runtime takes its plugins with --bin-dir"}
+		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "name the folder from which the runtime takes its plugins with --bin-dir"}
 	}
 	// An error says that the runtime is unknown: then the plugin is tried.
 	if s, err := site.Find("", site.Overrides{}); err == nil {
@@ -104,7 +105,7 @@ func verifyRequest(binDirs, chain string, confDirs []string) (r selftest.Request
 		return r, nil
 	}
 	if r.Chain, err = selftest.FindChain(chain, confDirs); err != nil {
-		return r, &exitError{code: cannotTell, err: err, hint: "give --chain the path of a conflist, or name the runtime's folder with --conf-dir"}
+		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "give --chain the path of a conflist, or name the runtime's folder with --conf-dir"}
 	}
 	return r, nil
 }
@@ -120,22 +121,22 @@ func loopbackUnused(s site.Site) string {
 	return ""
 }
 
-func startVerify(cmd *cobra.Command, r selftest.Request, output *format) error {
-	code, err := selftest.Start(r, cmd.OutOrStdout(), cmd.ErrOrStderr(), insideCommand, "--output", output.value)
+func startVerify(cmd *cobra.Command, r selftest.Request, output *cli.Format) error {
+	code, err := selftest.Start(r, cmd.OutOrStdout(), cmd.ErrOrStderr(), insideCommand, "--output", output.String())
 	if err != nil {
 		return withoutNode(err)
 	}
 	if code != 0 {
-		return &exitError{code: code}
+		return cli.Exit(code)
 	}
 	return nil
 }
 
 // withoutNode says what a private node needs.
 func withoutNode(err error) error {
-	exit := &exitError{code: cannotTell, err: err}
+	exit := &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	if errors.Is(err, selftest.ErrNoNamespaces) {
-		exit.hint = "run this as root on the node; ordinary users need user namespaces " +
+		exit.Hint = "run this as root on the node; ordinary users need user namespaces " +
 			"(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), a container CAP_SYS_ADMIN; user.max_*_namespaces must allow them"
 	}
 	return exit

@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
 )
 
@@ -12,21 +13,22 @@ import (
 // runs the steps, the other is the process of a sandbox. Neither does anything
 // in namespaces that nobody made for it.
 func verifyParts() []*cobra.Command {
-	inside := &cobra.Command{Use: insideCommand, Hidden: true, Args: cobra.NoArgs}
-	output := outputFlag(inside, "text", "json")
+	inside := &cobra.Command{Use: insideCommand, Hidden: true, Args: cli.NoArgs}
+	output := cli.OutputFlag(inside, "text", "json")
 	inside.RunE = func(cmd *cobra.Command, _ []string) error { return verifyInside(cmd, output) }
-	hold := &cobra.Command{Use: selftest.HoldCommand, Hidden: true, Args: cobra.NoArgs}
+	hold := &cobra.Command{Use: selftest.HoldCommand, Hidden: true, Args: cli.NoArgs}
 	hold.RunE = func(cmd *cobra.Command, _ []string) error { return selftest.Hold(cmd.InOrStdin()) }
 	return []*cobra.Command{inside, hold}
 }
 
-func verifyInside(cmd *cobra.Command, output *format) error {
+func verifyInside(cmd *cobra.Command, output *cli.Format) error {
 	results := []selftest.Result{}
-	p := &progress{to: cmd.ErrOrStderr()}
-	observer := selftest.Observer{Begin: p.begin, End: func(r selftest.Result) {
-		p.end()
+	var arrived func()
+	begin := func(step string) { arrived = cli.Waiting(cmd.ErrOrStderr(), step) }
+	observer := selftest.Observer{Begin: begin, End: func(r selftest.Result) {
+		arrived()
 		results = append(results, r)
-		if !output.json() {
+		if !output.JSON() {
 			printStep(cmd.OutOrStdout(), r)
 		}
 	}}
@@ -39,9 +41,9 @@ func verifyInside(cmd *cobra.Command, output *format) error {
 	}
 	switch verdict {
 	case selftest.Failed:
-		return &exitError{code: findings}
+		return cli.Exit(cli.ExitFindings)
 	case selftest.Unclear:
-		return &exitError{code: cannotTell}
+		return cli.Exit(cli.ExitUnknown)
 	}
 	return nil
 }

@@ -4,8 +4,8 @@ package main
 
 import (
 	"io"
-	"time"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -20,14 +20,14 @@ func printStep(w io.Writer, r selftest.Result) {
 	printable.Fprintf(w, "%-14s  %s\n", state, r.Step)
 	for _, text := range []string{r.Saw, r.Means} {
 		if text != "" {
-			printable.Fprintln(w, wrap(text))
+			printable.Fprintln(w, cli.Wrap(text))
 		}
 	}
 }
 
-func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result, output *format) error {
-	if output.json() {
-		return printJSON(w, map[string]any{"verdict": verdict, "steps": results})
+func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result, output *cli.Format) error {
+	if output.JSON() {
+		return cli.PrintJSON(w, map[string]any{"verdict": verdict, "steps": results})
 	}
 	n := map[selftest.State]int{}
 	for _, r := range results {
@@ -36,33 +36,4 @@ func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result
 	_, err := printable.Fprintf(w, "\n%d held, %d FAILED, %d could not be told, %d skipped; nothing on this node was changed\n",
 		n[selftest.OK], n[selftest.Failed], n[selftest.Unclear], n[selftest.Skipped])
 	return err
-}
-
-// A progress says what is waited for, from the second second on.
-type progress struct {
-	to   io.Writer
-	stop chan struct{}
-	done chan struct{}
-}
-
-func (p *progress) begin(step string) {
-	p.stop, p.done = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(p.done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for began := time.Now(); ; {
-			select {
-			case <-p.stop:
-				return
-			case <-tick.C:
-				printable.Fprintf(p.to, "guardctl: waiting for: %s (%s)\n", step, time.Since(began).Round(time.Second))
-			}
-		}
-	}()
-}
-
-func (p *progress) end() {
-	close(p.stop)
-	<-p.done
 }

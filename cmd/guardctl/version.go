@@ -9,6 +9,7 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -16,13 +17,13 @@ func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version and the CNI versions that the plugins answer",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cni := version.All.SupportedVersions()
-		if output.json() {
-			return printJSON(cmd.OutOrStdout(), map[string]any{
+		if output.JSON() {
+			return cli.PrintJSON(cmd.OutOrStdout(), map[string]any{
 				"version": build, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "cniVersions": cni,
 			})
 		}
