@@ -33,7 +33,7 @@ func mayImport() map[string][]string {
 func mayStart() []string {
 	return []string{
 		"pkg/release/start.go", "cmd/guardctl/internal/chain/exec.go",
-		"cmd/guardctl/internal/selftest/start.go", "cmd/guardctl/internal/probe/start.go",
+		"cmd/guardctl/internal/selftest/start.go", "cmd/guardctl/internal/pluginquery/version.go",
 	}
 }
 

@@ -15,8 +15,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -73,7 +72,7 @@ func (n *confNode) findRecorded(r *installer.Record) error {
 	n.dir = cmp.Or(n.ConfDir, r.Site.ConfDir)
 	n.runtime = conflist.Runtime{
 		Kind: r.Site.Runtime, MaxConfNum: r.Site.MaxConfNum, DefaultNetwork: r.Site.DefaultNetwork,
-		BinDirs: r.Site.BinDirs, Supports: supports.Asked(probe.Patience),
+		BinDirs: r.Site.BinDirs, Supports: pluginquery.SupportsFunc(pluginquery.Timeout),
 	}
 	return nil
 }

@@ -14,9 +14,8 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
@@ -57,7 +56,7 @@ func (n *confNode) find() error {
 		return &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "name the runtime with --runtime, or its folder with --conf-dir"}
 	}
 	n.site, n.dir, n.runtime, n.internalLoopback, n.how = s, s.ConfDir, s.Runtime, s.InternalLoopback, s.How
-	n.runtime.Supports = supports.Asked(probe.Patience)
+	n.runtime.Supports = pluginquery.SupportsFunc(pluginquery.Timeout)
 	n.record, err = installer.ReadRecord(n.RecordDir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):

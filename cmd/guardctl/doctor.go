@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -131,7 +131,7 @@ func (n *confNode) loopback() (checks.Loopback, error) {
 	if n.internalLoopback {
 		return checks.Loopback{Internal: true}, nil
 	}
-	return loopback.In(n.runtime.BinDirs)()
+	return pluginquery.FindLoopback(n.runtime.BinDirs)
 }
 
 // assumption says that no runtime was found, as a line; "" where one was.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -63,7 +63,7 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 func (c *changeFlags) complete() error {
 	r := &c.request
 	r.RecordDir = c.site.RecordDir
-	r.Supports = supports.Asked(installer.Patience)
+	r.Supports = pluginquery.SupportsFunc(installer.Patience)
 	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/supports"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
@@ -47,7 +47,7 @@ type batchAnswer struct {
 
 func selectBatch(in io.Reader, out io.Writer) error {
 	requests, answers := json.NewDecoder(in), json.NewEncoder(out)
-	asked := supports.Asked(installer.Patience)
+	asked := pluginquery.SupportsFunc(installer.Patience)
 	for {
 		var r batchRequest
 		if err := requests.Decode(&r); errors.Is(err, io.EOF) {

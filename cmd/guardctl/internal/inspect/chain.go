@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
@@ -157,7 +157,7 @@ func (c programsOf) look(ctx context.Context, p program, path string) *Problem {
 		problem.Remedy = "correct the line of that mount in /etc/fstab as well, or it comes back at the next boot"
 		return &problem
 	}
-	versions, err := probe.Version(ctx, path)
+	versions, err := pluginquery.Versions(ctx, path)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		problem.Kind, problem.Unknown, problem.Impact = PluginFails, true, ""

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 )
 
 // loopbackDir returns the folder of the loopback plugin that the runtime finds, or
@@ -25,7 +25,7 @@ func (r Request) loopbackDir() string {
 
 // ours reports whether a loopback plugin that is there is ours.
 func ours(path string) (bool, error) {
-	is, err := loopback.Ours(path)
+	is, err := pluginquery.IsGuardLoopback(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

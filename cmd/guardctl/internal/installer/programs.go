@@ -14,7 +14,7 @@ import (
 
 	"github.com/containernetworking/cni/pkg/invoke"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
@@ -105,7 +105,7 @@ func (b program) runs(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if !b.runner() {
-		_, err := probe.Version(ctx, path)
+		_, err := pluginquery.Versions(ctx, path)
 		return err
 	}
 	if _, err := (&invoke.RawExec{Stderr: io.Discard}).ExecPlugin(ctx, path, nil, os.Environ()); err != nil {

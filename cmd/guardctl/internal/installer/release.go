@@ -16,8 +16,7 @@ import (
 
 	"github.com/containernetworking/cni/pkg/invoke"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/probe"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 )
 
 // A Release is the programs that install and upgrade put into place. It holds what
@@ -62,7 +61,7 @@ func OpenRelease(dir string) (*Release, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if r.knowsErr = r.programs[plugin].err; r.knowsErr == nil {
-		r.knows, r.knowsErr = probe.Version(ctx, r.programs[plugin].path)
+		r.knows, r.knowsErr = pluginquery.Versions(ctx, r.programs[plugin].path)
 	}
 	return r, nil
 }
@@ -76,7 +75,9 @@ func open(path string) *built {
 }
 
 // isLoopback reports whether a program is our loopback plugin.
-func (b *built) isLoopback() bool { return loopback.OursIn(bytes.NewReader(b.content)) }
+func (b *built) isLoopback() bool {
+	return pluginquery.IsGuardLoopbackProgram(bytes.NewReader(b.content))
+}
 
 // find returns a program, or an error that says where to look for it.
 func (r *Release) find(name string) (*built, error) {

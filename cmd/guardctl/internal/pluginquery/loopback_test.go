@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package loopback_test
+package pluginquery_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/loopback"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
 
@@ -25,14 +25,14 @@ func build(t *testing.T, dir, program string) {
 	}
 }
 
-func TestIn(t *testing.T) {
+func TestFindLoopback(t *testing.T) {
 	ours, others, script, empty := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	build(t, ours, "plugins/loopback")
 	build(t, others, "plugins/cni-guard") // a Go program of another name
 	if err := os.WriteFile(filepath.Join(script, "loopback"), []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(empty, "loopback"), 0o700); err != nil { // no regular file, so that it is passed over
+	if err := os.Mkdir(filepath.Join(empty, "loopback"), 0o700); err != nil { // not a regular file
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -45,12 +45,12 @@ func TestIn(t *testing.T) {
 		"script": {[]string{script}, filepath.Join(script, "loopback"), false},
 		"none":   {[]string{empty}, "", false},
 	} {
-		got, err := loopback.In(c.dirs)()
+		got, err := pluginquery.FindLoopback(c.dirs)
 		if err != nil || got.Path != c.path || got.Ours != c.ours {
 			t.Errorf("%s: %+v, error %v", name, got, err)
 		}
 	}
-	if _, err := loopback.Ours(filepath.Join(empty, "missing")); err == nil {
-		t.Error("a file that is not there is told")
+	if _, err := pluginquery.IsGuardLoopback(filepath.Join(empty, "missing")); err == nil {
+		t.Error("a missing file is not an error")
 	}
 }
