@@ -3,8 +3,12 @@
 package pkg_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -143,6 +147,31 @@ func TestLeanRulesCanBreak(t *testing.T) {
 		}
 		if len(bloat(planted)) == 0 {
 			t.Errorf("nobody sees %s %v", pkg, imports)
+		}
+	}
+}
+
+// The plugin knows the name and options of the checks that run without a pod, and has
+// none of their code: the linker removes a method that nothing calls.
+func TestPluginHasNoCodeOfNodeChecks(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		checktest.Lacking(t, "no go command to build the plugin with")
+	}
+	program := filepath.Join(t.TempDir(), "cni-guard")
+	if out, err := exec.Command("go", "build", "-o", program, module+"/plugins/cni-guard").CombinedOutput(); err != nil {
+		t.Fatalf("build the plugin: %v\n%s", err, out)
+	}
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(regexp.QuoteMeta(module)+`/pkg/checks\.(\w+)\.declare\x00`).FindAllSubmatch(binary, -1)
+	if len(declared) == 0 {
+		t.Fatal("the plugin declares no node check, so that this test sees nothing")
+	}
+	for _, m := range declared {
+		if bytes.Contains(binary, fmt.Appendf(nil, "%s/pkg/checks.%s.check\x00", module, m[1])) {
+			t.Errorf("the plugin has the code of the node check %s: something that it calls refers to NodeSuite, or calls methods by name", m[1])
 		}
 	}
 }

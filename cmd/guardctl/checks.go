@@ -26,8 +26,8 @@ type entry struct {
 	Repairs   string       `json:"repairs,omitempty"` // the stages at which it does
 	Code      uint         `json:"code"`              // of the CNI error when it refuses
 
-	StatusCode uint           `json:"statusCode,omitempty"` // of that of STATUS, where it runs there
-	Options    []guard.Option `json:"options,omitempty"`    // beside policy and repair
+	StatusCode uint     `json:"statusCode,omitempty"` // of that of STATUS, where it runs there
+	Options    []option `json:"options,omitempty"`    // beside policy and repair
 }
 
 func entryOf(c *checks.Check) entry {
@@ -38,8 +38,26 @@ func entryOf(c *checks.Check) entry {
 	return entry{
 		Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
 		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
-		StatusCode: statusCode(c), Options: c.Options,
+		StatusCode: statusCode(c), Options: optionsOf(c),
 	}
+}
+
+// An option is a key of the configuration of a check as the catalogue shows it.
+type option struct {
+	Key     string `json:"key"`
+	Meaning string `json:"means"`
+	Default string `json:"default"` // as JSON
+}
+
+func optionsOf(c *checks.Check) []option {
+	if c.Options == nil {
+		return nil
+	}
+	var all []option
+	for _, o := range c.Options.Keys() {
+		all = append(all, option{o.Key, o.Meaning, o.Value.Default()})
+	}
+	return all
 }
 
 func statusCode(c *checks.Check) uint {

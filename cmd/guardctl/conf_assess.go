@@ -16,6 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -35,7 +36,8 @@ func (n *confNode) intent(s conflist.Selection) assess.Intent {
 		ConfFlags: n.Given("conf-dir"), InstallFlags: n.Given(),
 	}
 	if e, err := n.guardEntry(); err == nil {
-		in.Allow, in.NoOtherFile = e.Options.Conflist.Allow, e.Options.Conflist.Scope == checks.ScopeAny
+		o := guard.OptionsOf[*checks.ConflistOptions](e.Settings.Options)
+		in.Allow, in.NoOtherFile = o.Allow, o.Scope == checks.ScopeAny
 	}
 	return in
 }

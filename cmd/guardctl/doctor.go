@@ -97,7 +97,7 @@ func (n *confNode) look(cmd *cobra.Command, e guardEntry) (guard.Report, error) 
 	}
 	defer node.Close()
 	target := &checks.Target{
-		Node: node, Options: e.Options, StateDir: e.StateDir,
+		Node: node, Options: e.Settings.Options, StateDir: e.StateDir,
 		Conf: checks.Conf{Dir: n.dir, Runtime: n.runtime, Loopback: n.loopback},
 	}
 	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(e.StateDir) }

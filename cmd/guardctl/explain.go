@@ -37,13 +37,11 @@ func explainCommand() *cobra.Command {
 	return cmd
 }
 
-// find gives a check by name.
+// find returns the check of the name, in any letter case.
 func find(name string) (*checks.Check, error) {
 	name = strings.ToLower(name)
-	for _, c := range checks.Suite() {
-		if c.Name == name {
-			return c, nil
-		}
+	if c := checks.Find(name); c != nil {
+		return c, nil
 	}
 	return nil, &cli.ExitError{
 		Code: cli.ExitUsage,
@@ -76,10 +74,10 @@ func refusals(e entry) string {
 	return fmt.Sprintf("By default it is set to %s, and refuses nothing; set to enforce, it refuses with code %s.", e.Default, codes(e))
 }
 
-func explainOptions(options []guard.Option) printable.Text {
+func explainOptions(options []option) printable.Text {
 	var b strings.Builder
 	for _, o := range options {
-		printable.Fprintf(&b, "%s\n", cli.Wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Means, o.Default)))
+		printable.Fprintf(&b, "%s\n", cli.Wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Meaning, o.Default)))
 	}
 	if b.Len() == 0 {
 		return ""

@@ -34,13 +34,13 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 	return err
 }
 
-func writeOptions(b *strings.Builder, options []guard.Option) {
+func writeOptions(b *strings.Builder, options []option) {
 	if len(options) == 0 {
 		return
 	}
 	b.WriteString("\n| option | default | meaning |\n|---|---|---|\n")
 	for _, o := range options {
-		printable.Fprintf(b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Means)
+		printable.Fprintf(b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Meaning)
 	}
 }
 

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -37,13 +36,13 @@ func (f *tunnelFlags) add(cmd *cobra.Command, kinds []string, kindsMean string) 
 // extra gives the further addresses, of which the same is asked as of the plugin's
 // `peers`.
 func (f *tunnelFlags) extra() ([]netip.Addr, error) {
-	var addrs checks.WarmupPeers
-	texts, err := json.Marshal(f.peers)
-	if err == nil {
-		err = json.Unmarshal(texts, &addrs)
-	}
-	if err != nil {
-		return nil, cli.UsageError(fmt.Errorf("read --peers: %w", err))
+	var addrs []netip.Addr
+	for _, text := range f.peers {
+		addr, err := checks.ParsePeer(text)
+		if err != nil {
+			return nil, cli.UsageError(fmt.Errorf("read --peers: %w", err))
+		}
+		addrs = append(addrs, addr)
 	}
 	return addrs, nil
 }

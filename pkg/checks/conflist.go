@@ -17,7 +17,7 @@ import (
 // which kubespray's users found out after two days, and then deleted the right
 // file (containerd/cri#889, multus-cni#461, minikube#8480).
 var Conflist = &Check{
-	Name:    conflistName,
+	Name:    "conflist",
 	Summary: "A leftover or hidden second file in the conf dir decides which network the next pods get, or keeps them from starting, and nobody sees why.",
 	Detection: "Of the .conf, .conflist and .json files of the conf dir, in the order of their names (LC_ALL=C ls -A), the one that the runtime takes is not the intended one; or the runtime attaches others beside it, or refuses one and loads nothing. " +
 		"Intended is, in this order: what CRI-O's cni_default_network names, the file that guardctl install put the guard into, the file of the network that calls, the only file with the guard, the network that Multus names, and the only file that is no sample. Where none of these decides the answer is unknown, and refuses nothing. " +
@@ -27,7 +27,7 @@ var Conflist = &Check{
 	When:       guard.Add | guard.Status | guard.Node,
 	Default:    guard.Enforce,
 	StatusCode: guard.CodeUnavailable,
-	Options:    conflistOptions(),
+	Options:    &ConflistOptions{},
 	Probe:      probeConflist,
 }
 

@@ -3,123 +3,79 @@
 package checks
 
 import (
-	"encoding/json"
 	"fmt"
+	"math"
 	"path"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// conflistName is the name of the check, and of its place in the configuration.
-const conflistName = "conflist"
-
-// ConflistOptions say what the conf dir may hold beside the guard's own file.
+// ConflistOptions are the options of the check conflist: which files the conf dir may
+// hold beside the guard's own, and how the runtime selects one.
 type ConflistOptions struct {
-	Allow      Globs   // names of files that may lie there, beside the built-in ones
-	Scope      Scope   // which other files are refused
-	Caller     Caller  // whose rules of selection hold
-	MaxConfNum ConfNum // containerd: how many files it loads
-
-	// DefaultNetwork is CRI-O's cni_default_network; "" where none is set.
-	DefaultNetwork string
+	Allow          []string // patterns of file names that are allowed, as of path.Match
+	Scope          Scope
+	Caller         Caller
+	MaxConfNum     int    // of containerd; 0: all files
+	DefaultNetwork string // CRI-O's cni_default_network; "": not set
 }
 
-func defaultConflistOptions() ConflistOptions {
-	return ConflistOptions{Scope: ScopeEffective, Caller: CallerDetect, MaxConfNum: 1}
-}
-
-func (o *ConflistOptions) keys() map[string]any {
-	return map[string]any{
-		"allow": &o.Allow, "scope": &o.Scope, "runtime": &o.Caller,
-		"maxConfNum": &o.MaxConfNum, "defaultNetwork": &o.DefaultNetwork,
-	}
-}
-
-// conflistOptions documents the keys.
-func conflistOptions() []guard.Option {
+// Keys implements guard.Options.
+func (o *ConflistOptions) Keys() []guard.Option {
 	return []guard.Option{
-		{Key: "allow", Default: `[]`, Means: "Patterns of file names (as of a shell: `*`, `?`, `[a-z]`) that you know of and find right, even where one of them wins over the guard's; such a file is never read. The built-in ones are right only where they do not win."},
-		{Key: "scope", Default: `"effective"`, Means: "`effective` refuses for a file that wins over the guard's or is attached beside it, and warns of others; `any` refuses for any other file."},
-		{Key: "runtime", Default: `"detect"`, Means: "Whose rules of selection hold: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by its name, or `detect`, by the process that calls."},
-		{Key: "maxConfNum", Default: `1`, Means: "The `max_conf_num` of containerd: how many files it loads; 0 is all."},
-		{Key: "defaultNetwork", Default: `""`, Means: "The `cni_default_network` of CRI-O: it then takes the file of that network, and no other. Without it: what its command line or `/etc/crio` says."},
+		{
+			Key: "allow", Value: guard.List(&o.Allow, nil, "87-podman-*.conflist", parseFilePattern),
+			Meaning: "Patterns of file names (as of a shell: `*`, `?`, `[a-z]`) that are allowed, even if such a file overrides the guard's; a matching file is never read. Files on the built-in list are allowed only while they are not in use.",
+		},
+		{
+			Key: "scope", Value: guard.OneOf(&o.Scope, ScopeEffective, ScopeAny),
+			Meaning: "`effective` refuses pods for a file that overrides the guard's or is attached beside it, and warns about others; `any` refuses pods for any other file.",
+		},
+		{
+			Key: "runtime", Value: guard.OneOf(&o.Caller, CallerDetect, "containerd", "crio", "cri-dockerd", CallerNone),
+			Meaning: "The runtime whose selection rules apply: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by name, or `detect`, by the process that calls.",
+		},
+		{
+			Key: "maxConfNum", Value: guard.Int(&o.MaxConfNum, 1, 0, math.MaxInt),
+			Meaning: "The `max_conf_num` of containerd, the number of files that it loads; 0 is all.",
+		},
+		{
+			Key: "defaultNetwork", Value: guard.Text(&o.DefaultNetwork, ""),
+			Meaning: "The `cni_default_network` of CRI-O, which then selects the file of that network and no other. If empty, it is read from CRI-O's command line or `/etc/crio`.",
+		},
 	}
 }
 
-// Globs are patterns of file names, as path.Match has them.
-type Globs []string
-
-// UnmarshalJSON refuses a pattern that can match nothing.
-func (g *Globs) UnmarshalJSON(b []byte) error {
-	var patterns []string
-	if err := json.Unmarshal(b, &patterns); err != nil {
-		return fmt.Errorf(`want a list of patterns such as ["87-podman-*.conflist"]: %w`, err)
+// parseFilePattern refuses a pattern that cannot match a file name.
+func parseFilePattern(p string) (string, error) {
+	if _, err := path.Match(p, ""); err != nil || path.Base(p) != p {
+		return "", fmt.Errorf("%q is not a pattern of a file name", p)
 	}
-	for _, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil || path.Base(p) != p {
-			return fmt.Errorf("%q is no pattern of a file name", p)
-		}
-	}
-	*g = patterns
-	return nil
+	return p, nil
 }
 
-// match reports whether one of the patterns matches a name.
-func (g Globs) match(name string) bool {
-	for _, p := range g {
-		if ok, _ := path.Match(p, name); ok { // the pattern is known to be well formed
+// allows reports whether a pattern of Allow matches the file name.
+func (o *ConflistOptions) allows(name string) bool {
+	for _, p := range o.Allow {
+		if ok, _ := path.Match(p, name); ok { // parseFilePattern has refused malformed patterns
 			return true
 		}
 	}
 	return false
 }
 
-// A Scope says which other files are refused.
+// A Scope is the set of files that refuse a pod.
 type Scope string
 
 const (
-	ScopeEffective Scope = "effective" // those that win, or are attached as well
-	ScopeAny       Scope = "any"       // all
+	ScopeEffective Scope = "effective" // files that override the guard's or are attached beside it
+	ScopeAny       Scope = "any"       // any file but the guard's
 )
 
-// UnmarshalJSON accepts the words above.
-func (s *Scope) UnmarshalJSON(b []byte) error {
-	word, err := oneOf(b, string(ScopeEffective), string(ScopeAny))
-	if err == nil {
-		*s = Scope(word)
-	}
-	return err
-}
-
-// A Caller says whose rules of selection hold.
+// A Caller is the runtime whose selection rules apply, by its name.
 type Caller string
 
 const (
-	CallerDetect Caller = "detect" // those of the process that calls
-	CallerNone   Caller = "none"   // the caller selects by name, whatever else is there
+	CallerDetect Caller = "detect" // the process that calls
+	CallerNone   Caller = "none"   // the caller selects a network by name
 )
-
-// detect holds of the zero Caller, too.
-func (c Caller) detect() bool { return c == CallerDetect || c == "" }
-
-// UnmarshalJSON accepts the words above and the runtimes.
-func (c *Caller) UnmarshalJSON(b []byte) error {
-	word, err := oneOf(b, "containerd", "crio", "cri-dockerd", string(CallerNone), string(CallerDetect))
-	if err == nil {
-		*c = Caller(word)
-	}
-	return err
-}
-
-// A ConfNum is a max_conf_num.
-type ConfNum int
-
-// UnmarshalJSON accepts whole numbers from 0.
-func (n *ConfNum) UnmarshalJSON(b []byte) error {
-	var i int
-	if err := json.Unmarshal(b, &i); err != nil || i < 0 {
-		return fmt.Errorf("want a whole number from 0 (all files), not %s", b)
-	}
-	*n = ConfNum(i)
-	return nil
-}

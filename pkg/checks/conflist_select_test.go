@@ -37,7 +37,7 @@ func TestConflistAgreesWithSelect(t *testing.T) {
 		if own == "" {
 			continue // nobody can tell which is the right one
 		}
-		findings := probe(t, &checks.Target{Conf: checks.Conf{Dir: dir, Network: "a", Runtime: r}, Options: checks.DefaultOptions()})
+		findings := probe(t, &checks.Target{Conf: checks.Conf{Dir: dir, Network: "a", Runtime: r}})
 		refuses := slices.ContainsFunc(findings, func(f guard.Finding) bool { return !f.Minor })
 		if want := harmed(selection, own); refuses != want {
 			t.Fatalf("%+v with %v: the check refuses %t (%v), by Select %t: %+v", r, files, refuses, findings, want, selection)

@@ -59,14 +59,14 @@ func twenty(pattern, text string) map[string]string {
 }
 
 // called is what the check sees at the ADD of a pod of network a.
-func called(dir string, options checks.ConflistOptions) *checks.Target {
-	t := &checks.Target{
+func called(dir string, set checks.ConflistOptions) *checks.Target {
+	options := guard.OptionsOf[*checks.ConflistOptions](nil)
+	options.Allow, options.Scope = set.Allow, set.Scope
+	return &checks.Target{
 		Netns:   &netstate.Netns{Kind: netstate.Sandbox},
 		Conf:    checks.Conf{Dir: dir, Network: "a", Caller: func() (string, error) { return "containerd", nil }},
-		Options: checks.DefaultOptions(),
+		Options: []guard.Options{options},
 	}
-	t.Options.Conflist.Allow, t.Options.Conflist.Scope = options.Allow, options.Scope
-	return t
 }
 
 // opened counts the files of a folder that f opens, by the kernel's word.
@@ -114,9 +114,9 @@ func TestConflistReadsLittle(t *testing.T) {
 	}{
 		"alone":    {map[string]string{"10-a.conflist": "not even read"}, checks.ConflistOptions{}, nil, 0},
 		"harmless": {twenty("nerdctl-%d.conflist", "no JSON"), checks.ConflistOptions{}, []string{"10-a.conflist"}, 0},
-		"allowed":  {twenty("%d-b.conflist", "no JSON"), checks.ConflistOptions{Allow: checks.Globs{"*-b.conflist"}}, []string{"10-a.conflist"}, 0},
+		"allowed":  {twenty("%d-b.conflist", "no JSON"), checks.ConflistOptions{Allow: []string{"*-b.conflist"}}, []string{"10-a.conflist"}, 0},
 		"allowed before": {map[string]string{"05-b.conflist": "no JSON", "10-a.conflist": guarded},
-			checks.ConflistOptions{Allow: checks.Globs{"05-*"}}, []string{"10-a.conflist"}, 0},
+			checks.ConflistOptions{Allow: []string{"05-*"}}, []string{"10-a.conflist"}, 0},
 		"no names of files": {twenty("%d-b.conflist.bak", "no JSON"), checks.ConflistOptions{}, nil, 0},
 		"waiting": {twenty("%d-b.conflist", other), checks.ConflistOptions{},
 			[]string{"10-a.conflist", "20-b.conflist", "21-b.conflist", "22-b.conflist"}, 4},

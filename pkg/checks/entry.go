@@ -18,7 +18,6 @@ import (
 // zero Entry is of no use; DefaultEntry is what {"type": "cni-guard"} means.
 type Entry struct {
 	Settings guard.Settings
-	Options  Options
 	StateDir string        // ledger and events
 	CacheDir string        // the runtime's libcni cache; "": where runtimes usually have it
 	ConfDir  string        // the runtime's conf dir; "": one of the usual folders
@@ -27,7 +26,7 @@ type Entry struct {
 
 // DefaultEntry returns what an entry without any key of ours means.
 func DefaultEntry() Entry {
-	return Entry{Options: DefaultOptions(), StateDir: "/run/cni-guard", HoldDown: 30 * time.Second}
+	return Entry{StateDir: "/run/cni-guard", HoldDown: 30 * time.Second}
 }
 
 // An EntryProblem is a key of an entry that cni-guard cannot use.
@@ -110,12 +109,14 @@ func ParseEntryKeys(keys map[string]json.RawMessage) (Entry, []EntryProblem) {
 		wrong(dir.key, readFolder(value(dir.key), dir.to))
 	}
 	if raw := value("statusHoldDown"); raw != nil {
-		holdDown := Duration(e.HoldDown)
-		wrong("statusHoldDown", json.Unmarshal(raw, &holdDown))
-		e.HoldDown = time.Duration(holdDown)
+		holdDown, err := guard.ParseDuration(raw)
+		wrong("statusHoldDown", err)
+		if err == nil {
+			e.HoldDown = holdDown
+		}
 	}
 	var err error
-	e.Settings, err = guard.ParseSettings(value("mode"), value("checks"), Names(), e.Options.Of)
+	e.Settings, err = guard.ParseSettings(value("mode"), value("checks"), declarations())
 	for _, err := range parts(err) {
 		problems = append(problems, EntryProblem{Text: err.Error()})
 	}

@@ -72,8 +72,9 @@ func TestParseEntryKeepsTheRest(t *testing.T) {
 	if checks.EntryErrors(problems) == "" {
 		t.Error("no error")
 	}
+	o := guard.OptionsOf[*checks.ConflistOptions](e.Settings.Options)
 	if !e.Settings.Audit || e.StateDir != "/a" || e.ConfDir != "" || e.HoldDown != 30*time.Second ||
-		e.Settings.Checks["pod-cidr"].Policy != guard.Enforce || len(e.Options.Conflist.Allow) != 1 || e.Options.Conflist.Scope == "x" {
+		e.Settings.Checks["pod-cidr"].Policy != guard.Enforce || len(o.Allow) != 1 || o.Scope != checks.ScopeEffective {
 		t.Errorf("entry is %+v", e)
 	}
 }

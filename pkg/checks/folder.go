@@ -57,10 +57,10 @@ func (t *Target) find(r conflist.Runtime, names []string) (*folder, error) {
 // open reads a folder until the guard's own file is found. Files that the operator
 // allows are left out, and not read, unless it is one of them.
 func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
-	in := t.intent()
+	in, o := t.intent(), options[*ConflistOptions](t)
 	var rest []string
 	for _, name := range names {
-		if !t.Options.Conflist.Allow.match(name) {
+		if !o.allows(name) {
 			rest = append(rest, name)
 		}
 	}
@@ -79,8 +79,8 @@ func (t *Target) open(dir string, names []string, r conflist.Runtime) *folder {
 
 // intent is what the configuration, and guardctl, say of the operator's wishes.
 func (t *Target) intent() assess.Intent {
-	in := t.Conf.Intent
-	in.Allow, in.NoOtherFile = t.Options.Conflist.Allow, t.Options.Conflist.Scope == ScopeAny
+	in, o := t.Conf.Intent, options[*ConflistOptions](t)
+	in.Allow, in.NoOtherFile = o.Allow, o.Scope == ScopeAny
 	in.Network, in.DuringAdd = t.Conf.Network, t.Netns != nil
 	return in
 }

@@ -15,19 +15,23 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// guardPlacementName is the name of the check, and of its place in the configuration.
-const guardPlacementName = "guard-placement"
-
-// GuardPlacement looks whether the guard stands where it can guard. It runs by
+// guardPlacement looks whether the guard stands where it can guard. It runs by
 // hand only: whoever calls a plugin has found it.
-var GuardPlacement = &Check{
-	Name:      guardPlacementName,
-	Summary:   "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
-	Detection: "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry in that file, or in the intended one, has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's. While the check conflist has a finding, it is not judged where the guard stands.",
-	Remedy:    "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
-	When:      guard.Node,
-	Default:   guard.Warn,
-	Probe:     probeGuardPlacement,
+type guardPlacement struct{}
+
+func (guardPlacement) declare() guard.Declaration {
+	return guard.Declaration{Name: "guard-placement"}
+}
+
+func (guardPlacement) check() *Check {
+	return &Check{
+		Summary:   "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
+		Detection: "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry in that file, or in the intended one, has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's. While the check conflist has a finding, it is not judged where the guard stands.",
+		Remedy:    "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     probeGuardPlacement,
+	}
 }
 
 func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -19,13 +20,13 @@ import (
 // macvlan, sr-iov) overlap with the node's by design, so that only addresses are
 // compared there, and ranges may come from where the guard does not look.
 var PodCIDR = &Check{
-	Name:      podCIDRName,
+	Name:      "pod-cidr",
 	Summary:   "A pod starts with an address that the cluster does not route to it, because another configuration or a leftover range gave it, or with one that the node or its gateway has.",
 	Detection: "An address of the result lies in none of the pod ranges of its family, or `ip route get ADDRESS` on the node answers that it is local, or names it as the gateway of the default route.",
 	Remedy:    "Compare the address with the ranges of the network plugin; find which file of the conf dir gave it with guardctl conf, and remove stale ranges (/var/lib/cni/networks) of a network that is gone.",
 	When:      guard.Add | guard.Verify,
 	Default:   guard.Warn,
-	Options:   podCIDROptions(),
+	Options:   &PodCIDROptions{},
 	Needs:     []*Check{StaleNetns, HostNetns, ForeignNetns},
 	Probe:     probePodCIDR,
 }
@@ -38,7 +39,7 @@ func probePodCIDR(_ context.Context, t *Target) ([]guard.Finding, error) {
 	ranges, rangeErr := t.podRanges()
 	for _, want := range t.Want.Addrs {
 		family := ranges.family(want.Addr())
-		if len(family.Prefixes) > 0 && !family.contains(want.Addr()) {
+		if len(family.prefixes) > 0 && !family.contains(want.Addr()) {
 			problem := fmt.Sprintf("has %s, outside %s (%s)", want.Addr(), family, ranges.from)
 			findings = append(findings, guard.Finding{Object: "pod/" + t.IfName, Problem: problem})
 		}
@@ -96,14 +97,14 @@ func elsewhere(addr netip.Addr) netip.Addr {
 // podRanges are where the addresses of a network's pods lie. None means that
 // nobody says.
 type podRanges struct {
-	Prefixes
-	from string // who says so
+	prefixes []netip.Prefix
+	from     string // who says so
 }
 
 // family gives the ranges of an address's family.
 func (r podRanges) family(addr netip.Addr) podRanges {
-	var same Prefixes
-	for _, p := range r.Prefixes {
+	var same []netip.Prefix
+	for _, p := range r.prefixes {
 		if p.Addr().Is4() == addr.Unmap().Is4() {
 			same = append(same, p)
 		}
@@ -111,13 +112,16 @@ func (r podRanges) family(addr netip.Addr) podRanges {
 	return podRanges{same, r.from}
 }
 
-// contains knows an IPv4 address that is written as IPv6.
-func (r podRanges) contains(addr netip.Addr) bool { return r.Prefixes.contains(addr.Unmap()) }
+// contains reports whether a prefix contains the address, which may be an IPv4 address
+// written as IPv6.
+func (r podRanges) contains(addr netip.Addr) bool {
+	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
+}
 
 // String gives the ranges for people.
 func (r podRanges) String() string {
-	texts := make([]string, len(r.Prefixes))
-	for i, p := range r.Prefixes {
+	texts := make([]string, len(r.prefixes))
+	for i, p := range r.prefixes {
 		texts[i] = p.String()
 	}
 	return strings.Join(texts, ", ")
@@ -125,8 +129,8 @@ func (r podRanges) String() string {
 
 // podRanges gives what the configuration says, or else the file with the guard.
 func (t *Target) podRanges() (podRanges, error) {
-	if given := t.Options.PodCIDR.PodCIDRs; len(given) > 0 {
-		return podRanges{given, "podCIDRs of the check " + podCIDRName}, nil
+	if given := options[*PodCIDROptions](t).PodCIDRs; len(given) > 0 {
+		return podRanges{given, "podCIDRs of the check pod-cidr"}, nil
 	}
 	if t.Conf.Network == "" && t.Conf.Dir == "" {
 		return podRanges{}, nil

@@ -39,7 +39,7 @@ func (f *folder) podRanges(root string) (podRanges, error) {
 		case !judged:
 			return podRanges{}, nil
 		}
-		all.Prefixes = append(all.Prefixes, found...)
+		all.prefixes = append(all.prefixes, found...)
 	}
 	return all, nil
 }
@@ -73,7 +73,7 @@ var errPodCIDRByNode = errors.New("the subnet is the podCIDR of the Node object"
 
 // hostLocal returns the ranges of an entry; judged is false where the addresses may
 // come from elsewhere.
-func hostLocal(p conflist.Plugin) (found Prefixes, judged bool, err error) {
+func hostLocal(p conflist.Plugin) (found []netip.Prefix, judged bool, err error) {
 	var e rangeEntry
 	if err := json.Unmarshal(p.Raw, &e); err != nil {
 		return nil, true, err
@@ -146,8 +146,8 @@ func subnetFile(p conflist.Plugin) (string, error) {
 
 // A flannelNetwork is what flanneld wrote for its plugin.
 type flannelNetwork struct {
-	networks Prefixes // of the cluster
-	subnets  Prefixes // of the node, as FLANNEL_SUBNET has them: with the bridge's address
+	networks []netip.Prefix // of the cluster
+	subnets  []netip.Prefix // of the node, as FLANNEL_SUBNET has them: with the bridge's address
 }
 
 // readFlannelEnv reads the file of flanneld. The error wraps fs.ErrNotExist where
@@ -185,8 +185,8 @@ func readFlannelEnv(root, path string) (flannelNetwork, error) {
 }
 
 // prefixes reads networks; bits beyond the length are host-local's to forgive.
-func prefixes(texts []string) (Prefixes, error) {
-	var all Prefixes
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
 	for _, text := range texts {
 		if text == "" {
 			continue

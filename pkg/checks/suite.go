@@ -2,11 +2,12 @@
 
 package checks
 
-// Suite gives all checks in the order in which they run and are documented.
+import "github.com/cni-guard/cni-guard/pkg/guard"
+
+// Suite returns all checks in the order in which they run and are documented.
 func Suite() []*Check { return append(CallSuite(), NodeSuite()...) }
 
-// CallSuite gives the checks that run when a runtime calls. The plugin names no
-// others, so that the linker leaves their code out of what starts for every pod.
+// CallSuite returns the checks that run when a runtime calls the plugin.
 //
 // Not included:
 //   - an ADD into another pod's sandbox: the sandbox is minutes away from its
@@ -26,21 +27,68 @@ func CallSuite() []*Check {
 	}
 }
 
-// NodeSuite gives the checks that run without a pod only.
-func NodeSuite() []*Check {
-	return []*Check{GuardPlacement, RuntimeState, ChainPlugins, PodNetworks, TunnelPeers}
+// nodeChecks returns the checks that run without a pod only.
+func nodeChecks() []nodeCheck {
+	return []nodeCheck{
+		guardPlacement{},
+		runtimeState{},
+		chainPlugins{},
+		podNetworks{},
+		tunnelPeers{},
+	}
 }
 
-// HeadSuite gives the checks that need no result of a primary plugin: those that
+// A nodeCheck is a check that no call of a runtime runs. The plugin must know its name
+// and options, which are part of the configuration, but must not carry its code. Only
+// NodeSuite calls the method check, and the plugin does not call NodeSuite: so the
+// linker removes check, with all that it alone refers to.
+type nodeCheck interface {
+	declare() guard.Declaration
+	check() *Check // without the fields of the declaration
+}
+
+// NodeSuite returns the checks that run without a pod only: those of guardctl doctor.
+func NodeSuite() []*Check {
+	var suite []*Check
+	for _, n := range nodeChecks() {
+		c, d := n.check(), n.declare()
+		c.Name, c.Options = d.Name, d.Options
+		suite = append(suite, c)
+	}
+	return suite
+}
+
+// HeadSuite returns the checks that need no result of a primary plugin: those that
 // run where the guard also stands first in the list.
 func HeadSuite() []*Check { return []*Check{StaleNetns, HostNetns} }
 
-// Names gives the names of all checks, in the order of the suite. A plugin must
-// know all of them, for they are keys of its configuration.
+// declarations returns the name and options of every check, in the order of Suite.
+func declarations() []guard.Declaration {
+	var all []guard.Declaration
+	for _, c := range CallSuite() {
+		all = append(all, c.Declaration())
+	}
+	for _, n := range nodeChecks() {
+		all = append(all, n.declare())
+	}
+	return all
+}
+
+// Names returns the names of all checks, in the order of Suite.
 func Names() []string {
 	var names []string
-	for _, c := range CallSuite() {
-		names = append(names, c.Name)
+	for _, d := range declarations() {
+		names = append(names, d.Name)
 	}
-	return append(names, guardPlacementName, runtimeStateName, chainPluginsName, podNetworksName, tunnelPeersName)
+	return names
+}
+
+// Find returns the check of the name, or nil.
+func Find(name string) *Check {
+	for _, c := range Suite() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
 }

@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -81,27 +81,36 @@ func TestSuiteMetadata(t *testing.T) {
 	}
 }
 
-// documented compares the keys that the configuration takes with those that the
-// documentation names.
+// documented reports what is wrong with the options of a check.
 func documented(c *checks.Check) error {
-	options := checks.DefaultOptions()
-	taken := slices.Sorted(maps.Keys(options.Of(c.Name)))
-	var said []string
-	for _, o := range c.Options {
-		said = append(said, o.Key)
-		if !strings.HasSuffix(o.Means, ".") || o.Default == "" {
-			return fmt.Errorf("option %s does not say in sentences what it means, or by default: %+v", o.Key, o)
-		}
-		if err := json.Unmarshal([]byte(o.Default), options.Of(c.Name)[o.Key]); err != nil {
-			return fmt.Errorf("option %s cannot be set to its own default %s: %w", o.Key, o.Default, err)
-		}
+	if c.Options == nil {
+		return nil
 	}
-	slices.Sort(said)
-	if !slices.Equal(taken, said) {
-		return fmt.Errorf("the configuration takes %q, the documentation says %q", taken, said)
+	if zero := reflect.New(reflect.TypeOf(c.Options).Elem()).Interface(); !reflect.DeepEqual(c.Options, zero) {
+		return fmt.Errorf("Options is not the zero struct: %+v", c.Options)
 	}
-	if set, unset := fmt.Sprintf("%+v", options), fmt.Sprintf("%+v", checks.DefaultOptions()); set != unset {
-		return fmt.Errorf("with the defaults that the documentation gives the options are %s, without them %s", set, unset)
+	keys := map[string]bool{"policy": true, "repair": true}
+	defaults := map[string]json.RawMessage{}
+	for _, o := range c.Options.Keys() {
+		if o.Key == "" || keys[o.Key] {
+			return fmt.Errorf("the key %q is taken", o.Key)
+		}
+		keys[o.Key] = true
+		if !strings.HasSuffix(o.Meaning, ".") {
+			return fmt.Errorf("Meaning of the option %s is not one or more sentences: %q", o.Key, o.Meaning)
+		}
+		defaults[o.Key] = json.RawMessage(o.Value.Default())
+	}
+	text, err := json.Marshal(map[string]any{c.Name: defaults})
+	if err != nil {
+		return err
+	}
+	set, err := guard.ParseSettings(nil, text, []guard.Declaration{c.Declaration()})
+	if err != nil {
+		return fmt.Errorf("the options cannot be set to their own defaults %s: %w", text, err)
+	}
+	if got, want := fmt.Sprintf("%+v", set.Options[0]), fmt.Sprintf("%+v", guard.NewOptions(c.Options)); got != want {
+		return fmt.Errorf("set to the defaults that the documentation states, the options are %s; without them they are %s", got, want)
 	}
 	return nil
 }
@@ -168,7 +177,6 @@ func dark() *checks.Target {
 		Node:     view,
 		Want:     checks.Interface{MAC: "0a:58:0a:f4:01:07", Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}},
 		Recorded: 1,
-		Options:  checks.DefaultOptions(), // without kinds of tunnels there is nothing to read
 		Cookie:   func() (uint64, error) { return 0, trouble },
 		Conf:     darkConf(),
 	}

@@ -43,8 +43,8 @@ type Target struct {
 	// found is the conf dir once it was read, for all checks of a run.
 	found atomic.Pointer[folder]
 
-	// Options are what the configuration says of single checks.
-	Options Options
+	// Options are those that the configuration sets (guard.Settings.Options).
+	Options []guard.Options
 	// Root is the directory that is the root of the node's file system: what checks read
 	// of /etc, /run and /var lies below it. "": that of this process.
 	Root string

@@ -51,16 +51,17 @@ func (t *Target) runtime() (conflist.Runtime, error) {
 	if r.Kind != 0 {
 		return r, nil
 	}
+	o := options[*ConflistOptions](t)
 	var err error
-	switch caller := t.Options.Conflist.Caller; {
-	case caller == CallerNone, caller.detect() && t.Conf.Caller == nil:
+	switch {
+	case o.Caller == CallerNone, o.Caller == CallerDetect && t.Conf.Caller == nil:
 		return r, nil
-	case caller.detect():
+	case o.Caller == CallerDetect:
 		r.Kind, err = t.detect()
 	default:
-		r.Kind, err = conflist.ParseKind(string(caller))
+		r.Kind, err = conflist.ParseKind(string(o.Caller))
 	}
-	r.MaxConfNum, r.DefaultNetwork = int(t.Options.Conflist.MaxConfNum), t.Options.Conflist.DefaultNetwork
+	r.MaxConfNum, r.DefaultNetwork = o.MaxConfNum, o.DefaultNetwork
 	return r, err
 }
 

@@ -4,7 +4,6 @@ package checks_test
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -16,9 +15,10 @@ import (
 // What a dump knows can be warmed.
 func TestTunnelKinds(t *testing.T) {
 	for _, kind := range netstate.TunnelKinds() {
-		var kinds checks.TunnelKinds
-		if err := json.Unmarshal([]byte(`["`+kind+`"]`), &kinds); err != nil || !slices.Equal(kinds, []string{kind}) {
-			t.Errorf("%s is read as %v, error %v", kind, kinds, err)
+		entry, problems := checks.ParseEntry([]byte(`{"checks": {"tunnel-warmup": {"kinds": ["` + kind + `"]}}}`))
+		kinds := guard.OptionsOf[*checks.TunnelWarmupOptions](entry.Settings.Options).Kinds
+		if len(problems) > 0 || !slices.Equal(kinds, []string{kind}) {
+			t.Errorf("%s is read as %v, problems %v", kind, kinds, problems)
 		}
 	}
 }
@@ -31,13 +31,13 @@ func TestTunnelWarmupDumpsItsKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	dumped := &dumpedView{View: node}
-	options := checks.DefaultOptions()
-	options.TunnelWarmup.Kinds = checks.TunnelKinds{"ipip", "sit"}
+	options := guard.OptionsOf[*checks.TunnelWarmupOptions](nil)
+	options.Kinds = []string{"ipip", "sit"}
 	guard.Run(context.Background(), []*checks.Check{checks.TunnelWarmup}, guard.Add, guard.Settings{}, &checks.Target{
-		Node: dumped, Pod: node, Options: options, StateDir: t.TempDir(),
+		Node: dumped, Pod: node, Options: []guard.Options{options}, StateDir: t.TempDir(),
 	})
-	if !slices.Equal(dumped.kinds, options.TunnelWarmup.Kinds) {
-		t.Errorf("it dumped %v, want %v", dumped.kinds, options.TunnelWarmup.Kinds)
+	if !slices.Equal(dumped.kinds, options.Kinds) {
+		t.Errorf("it dumped %v, want %v", dumped.kinds, options.Kinds)
 	}
 }
 

@@ -12,20 +12,24 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// tunnelPeersName is the name of the check, and of its place in the configuration.
-const tunnelPeersName = "tunnel-peers"
-
-// TunnelPeers asks the other nodes through the tunnels, and those that stay silent
+// tunnelPeers asks the other nodes through the tunnels, and those that stay silent
 // at their own addresses. Silence alone is no finding: nodes are switched off, and
 // pings are forbidden by policy. What nobody answers for is an unknown.
-var TunnelPeers = &Check{
-	Name:      tunnelPeersName,
-	Summary:   "Pods of two nodes cannot reach each other, or only minutes later: a firewall lets encapsulated packets in only after the node has sent some itself, a tunnel device is down, or two nodes have one tunnel address.",
-	Detection: "Devices that are down although the network needs them, and addresses or blocks that two nodes claim, are told from links, routes, neighbours and FDB. Each peer is pinged through its tunnel; who is silent, by its own address as well. Findings are: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. Of VXLAN connection tracking says nothing, as each direction is a flow of its own.",
-	Remedy:    "Allow what the tunnel sends, on every node, from every other: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
-	When:      guard.Node,
-	Default:   guard.Warn,
-	Probe:     probeTunnelPeers,
+type tunnelPeers struct{}
+
+func (tunnelPeers) declare() guard.Declaration {
+	return guard.Declaration{Name: "tunnel-peers"}
+}
+
+func (tunnelPeers) check() *Check {
+	return &Check{
+		Summary:   "Pods of two nodes cannot reach each other, or only minutes later: a firewall lets encapsulated packets in only after the node has sent some itself, a tunnel device is down, or two nodes have one tunnel address.",
+		Detection: "Devices that are down although the network needs them, and addresses or blocks that two nodes claim, are told from links, routes, neighbours and FDB. Each peer is pinged through its tunnel; who is silent, by its own address as well. Findings are: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. Of VXLAN connection tracking says nothing, as each direction is a flow of its own.",
+		Remedy:    "Allow what the tunnel sends, on every node, from every other: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     probeTunnelPeers,
+	}
 }
 
 // Bounds of one look. The engine gives a probe two seconds (guard.Deadline).

@@ -73,7 +73,7 @@ func TestTunnelPeersOnIPIPWithRule(t *testing.T) {
 }
 
 func tunnelPeers(node netstate.View) guard.Outcome {
-	return guard.Run(context.Background(), []*checks.Check{checks.TunnelPeers}, guard.Node, guard.Settings{}, &checks.Target{Node: node}).Outcomes[0]
+	return guard.Run(context.Background(), []*checks.Check{checks.Find("tunnel-peers")}, guard.Node, guard.Settings{}, &checks.Target{Node: node}).Outcomes[0]
 }
 
 // space gives the view of a new namespace.

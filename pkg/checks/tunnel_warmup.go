@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -21,25 +20,25 @@ import (
 // the way back, whether or not an answer comes. That also holds in audit mode: the
 // request changes nothing on this node.
 var TunnelWarmup = &Check{
-	Name:      tunnelWarmupName,
+	Name:      "tunnel-warmup",
 	Summary:   "The first packets of a new pod to another node vanish in a tunnel that has not been used for ten minutes, until the other node has sent one.",
 	Detection: "The peers are taken from the routes over tunnel devices. Those that did not answer within `interval` are sent an echo request by the node, and a second one if need be. An answer counts if it comes in by the tunnel; what came of it is in `stateDir/tunnels/peers.json`. Silence is a finding only where `require` says so.",
 	Remedy:    "Allow IP protocol 4 (ipencap; not 94, which some call ipip) between the nodes in every firewall and security group; run guardctl tunnels --probe to see who is silent.",
 	When:      guard.Add,
 	Default:   guard.Warn,
-	Options:   tunnelWarmupOptions(),
+	Options:   &TunnelWarmupOptions{},
 	Needs:     []*Check{StaleNetns, HostNetns, ForeignNetns},
 	Probe:     probeTunnelWarmup,
 }
 
 func probeTunnelWarmup(ctx context.Context, t *Target) ([]guard.Finding, error) {
-	o := &t.Options.TunnelWarmup
+	o := options[*TunnelWarmupOptions](t)
 	w := tunnel.Warmer{
 		Kinds:    o.Kinds,
 		Extra:    o.Peers,
-		Interval: time.Duration(o.Interval),
-		Wait:     time.Duration(o.Wait),
-		Max:      int(o.Max),
+		Interval: o.Interval,
+		Wait:     o.Wait,
+		Max:      o.Max,
 		Dump:     func() (netstate.TunnelDump, error) { return t.Node.TunnelDump(o.Kinds...) },
 		Open:     t.Node.ListenICMP, // whoever is in the pod already could answer what leaves from there
 		Local:    func(addr netip.Addr) bool { return isLocal(t, addr) },

@@ -119,12 +119,13 @@ func expand(text, root string) string {
 func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) error {
 	said := f.target.conf
 	t.StateDir, t.Root = filepath.Join(root, "state"), filepath.Join(root, "host")
-	t.Options = checks.DefaultOptions()
 	if said.options != "" {
 		raw := json.RawMessage(fmt.Sprintf("{%q: %s}", c.Name, expand(said.options, root)))
-		if _, err := guard.ParseSettings(nil, raw, []string{c.Name}, t.Options.Of); err != nil {
+		settings, err := guard.ParseSettings(nil, raw, []guard.Declaration{c.Declaration()})
+		if err != nil {
 			return err
 		}
+		t.Options = settings.Options
 	}
 	t.Conf = checks.Conf{Network: said.network, Runtime: conflist.NewRuntime(said.runtime)}
 	t.Conf.Runtime.BinDirs = []string{filepath.Join(root, "bin")}

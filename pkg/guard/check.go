@@ -24,9 +24,10 @@ type Check[T any] struct {
 	// no ADD can work, zero for 51, a node whose running pods are impaired.
 	StatusCode uint
 
-	// Options documents the keys that the configuration of this check has beside
-	// policy and repair. What reads them is given to ParseSettings.
-	Options []Option
+	// Options documents the keys that the configuration of the check has beside policy
+	// and repair: a pointer to the zero struct, such as &ConflistOptions{}, which is
+	// never written to; nil where there are none. OptionsOf returns the values.
+	Options Options
 
 	// Quiet marks a Repair that is part of normal life, such as bringing up a
 	// new sandbox's lo: it is reported but is no incident, hence not logged.
@@ -65,12 +66,15 @@ type Finding struct {
 	Minor bool `json:"minor,omitempty"`
 }
 
-// An Option is a key of the configuration of one check, in words.
-type Option struct {
-	Key     string `json:"key"`     // "interval"
-	Means   string `json:"means"`   // a sentence
-	Default string `json:"default"` // as one would write it in JSON: `"5m"`
+// A Declaration is what the configuration needs of a check. A program that does not
+// run the check need not link the rest.
+type Declaration struct {
+	Name    string
+	Options Options // as in Check
 }
+
+// Declaration returns the declaration of the check.
+func (c *Check[T]) Declaration() Declaration { return Declaration{c.Name, c.Options} }
 
 // String gives "object problem", a clause that can stand in a sentence.
 func (f Finding) String() string { return f.Object + " " + f.Problem }

@@ -16,11 +16,8 @@ import (
 // errors (errors.Join); the settings are then those that could be read, and the
 // defaults for the rest.
 //
-// A check may have keys beside policy and repair, its options: options returns
-// them for its name, each key with a pointer to decode the value into. The type
-// of a value refuses what is out of range, in UnmarshalJSON. options may be nil
-// and may return nil.
-func ParseSettings(mode, checks json.RawMessage, names []string, options func(check string) map[string]any) (Settings, error) {
+// The declarations name the checks that there are, with their options.
+func ParseSettings(mode, checks json.RawMessage, declared []Declaration) (Settings, error) {
 	var s Settings
 	var errs []error
 	audit, err := parseMode(mode)
@@ -36,15 +33,18 @@ func ParseSettings(mode, checks json.RawMessage, names []string, options func(ch
 	}
 	s.Checks = make(map[string]Setting, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		if !slices.Contains(names, name) {
-			errs = append(errs, fmt.Errorf(`read "checks": check %s is unknown%s`, Quote(name), Suggest(name, names)))
+		at := slices.IndexFunc(declared, func(d Declaration) bool { return d.Name == name })
+		if at < 0 {
+			errs = append(errs, fmt.Errorf(`read "checks": check %s is unknown%s`, Quote(name), Suggest(name, namesOf(declared))))
 			continue
 		}
-		var own map[string]any
-		if options != nil {
-			own = options(name)
+		var keys []Option
+		if sample := declared[at].Options; sample != nil {
+			options := NewOptions(sample)
+			keys = options.Keys()
+			s.Options = append(s.Options, options)
 		}
-		setting, wrong := parseSetting(byName[name], own)
+		setting, wrong := parseSetting(byName[name], keys)
 		for _, err := range wrong {
 			errs = append(errs, fmt.Errorf(`read "checks": %q: %w`, name, err))
 		}
@@ -68,32 +68,44 @@ func parseMode(raw json.RawMessage) (audit bool, err error) {
 	return mode == "audit", nil
 }
 
-func parseSetting(raw json.RawMessage, options map[string]any) (Setting, []error) {
+func namesOf(declared []Declaration) []string {
+	names := make([]string, len(declared))
+	for i, d := range declared {
+		names[i] = d.Name
+	}
+	return names
+}
+
+func parseSetting(raw json.RawMessage, options []Option) (Setting, []error) {
 	var s Setting
-	into := map[string]any{"policy": &s.Policy, "repair": &s.Repair}
-	maps.Copy(into, options)
+	set := map[string]func(json.RawMessage) error{
+		"policy": func(raw json.RawMessage) error { return json.Unmarshal(raw, &s.Policy) },
+		"repair": func(raw json.RawMessage) error { return json.Unmarshal(raw, &s.Repair) },
+	}
+	for _, o := range options {
+		set[o.Key] = o.Value.set
+	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
 		return s, []error{fmt.Errorf(`want an object such as {"policy": "warn"}: %w`, err)}
 	}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if err := parseKey(key, keys[key], into); err != nil {
+		if err := parseKey(key, keys[key], set); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return s, errs
 }
 
-func parseKey(key string, raw json.RawMessage, into map[string]any) error {
-	value := into[key]
+func parseKey(key string, raw json.RawMessage, set map[string]func(json.RawMessage) error) error {
 	switch {
 	case string(raw) == "null": // which Unmarshal takes for "leave it as it is"
 		return fmt.Errorf("%s: want a value, not null", Quote(key))
-	case value == nil:
-		return fmt.Errorf("key %s is unknown%s", Quote(key), Suggest(key, slices.Sorted(maps.Keys(into))))
+	case set[key] == nil:
+		return fmt.Errorf("key %s is unknown%s", Quote(key), Suggest(key, slices.Sorted(maps.Keys(set))))
 	}
-	if err := json.Unmarshal(raw, value); err != nil {
+	if err := set[key](raw); err != nil {
 		return fmt.Errorf("%q: %w", key, err)
 	}
 	return nil

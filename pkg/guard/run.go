@@ -46,7 +46,7 @@ func (p *Pass[T]) Run(ctx context.Context, target *T) Report {
 // each calls f with the turns of the checks that are not skipped, until the
 // context is done.
 func (p *Pass[T]) each(ctx context.Context, f func(*turn[T])) {
-	failed := make(map[*Check[T]]bool, len(p.turns))
+	failed := make(map[string]bool, len(p.turns))
 	for _, t := range p.turns {
 		if ctx.Err() != nil {
 			return
@@ -57,7 +57,7 @@ func (p *Pass[T]) each(ctx context.Context, f func(*turn[T])) {
 		}
 		f(t)
 		o := t.soFar(errNoAnswer)
-		failed[t.check] = o.State == Failed && !o.Minor()
+		failed[t.check.Name] = o.State == Failed && !o.Minor()
 	}
 }
 
@@ -81,9 +81,9 @@ func (p *Pass[T]) Report(why error) Report {
 var errNoAnswer = errors.New("no answer yet")
 
 // failedNeed names the first check with a finding among those that c needs.
-func failedNeed[T any](c *Check[T], failed map[*Check[T]]bool) string {
+func failedNeed[T any](c *Check[T], failed map[string]bool) string {
 	for _, need := range c.Needs {
-		if failed[need] {
+		if failed[need.Name] {
 			return need.Name
 		}
 	}

@@ -7,6 +7,10 @@ package guard
 type Settings struct {
 	Audit  bool               // findings only warn, and nothing is repaired
 	Checks map[string]Setting // by name; a check that is not listed keeps its defaults
+
+	// Options are those of the checks that are listed; the others have their defaults.
+	// OptionsOf returns those of one check.
+	Options []Options
 }
 
 // A Setting is what the operator wants of one check. The zero value keeps the

@@ -5,15 +5,15 @@ package guard_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-func names() []string { return []string{"host-netns", "foreign-netns", "host-loopback"} }
+func declared() []guard.Declaration {
+	return []guard.Declaration{{Name: "host-netns"}, {Name: "foreign-netns", Options: &loopOptions{}}, {Name: "host-loopback"}}
+}
 
 func raw(text string) json.RawMessage {
 	if text == "" {
@@ -27,7 +27,7 @@ func TestParseSettings(t *testing.T) {
 		"host-netns": {"policy": "warn", "repair": false},
 		"foreign-netns": {"policy": "off"},
 		"host-loopback": {}
-	}`), names(), nil)
+	}`), declared())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestParseSettings(t *testing.T) {
 		t.Errorf("settings are %+v", set)
 	}
 	for _, mode := range []string{"", `"enforce"`} {
-		if set, err := guard.ParseSettings(raw(mode), nil, names(), nil); err != nil || set.Audit || set.Checks != nil {
+		if set, err := guard.ParseSettings(raw(mode), nil, declared()); err != nil || set.Audit || set.Checks != nil {
 			t.Errorf("with mode %s: %+v, error %v, want the zero Settings", mode, set, err)
 		}
 	}
@@ -72,7 +72,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 		"second of two":   {``, `{"foreign-netns": {}, "host-netns": {"repair": 1}}`, `"host-netns": "repair"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, err := guard.ParseSettings(raw(c.mode), raw(c.checks), names(), nil)
+			set, err := guard.ParseSettings(raw(c.mode), raw(c.checks), declared())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("settings %+v, error %v, want one with %q", set, err, c.want)
 			}
@@ -138,7 +138,7 @@ func TestSimilar(t *testing.T) {
 
 // All that is wrong is told at once, and the rest is kept.
 func TestParseSettingsJoinsErrors(t *testing.T) {
-	set, err := guard.ParseSettings(raw(`"audid"`), raw(`{"host-netsn": {}, "host-netns": {"policy": "warn", "x": 1, "repair": 7}, "host-loopback": {"repair": false}}`), names(), nil)
+	set, err := guard.ParseSettings(raw(`"audid"`), raw(`{"host-netsn": {}, "host-netns": {"policy": "warn", "x": 1, "repair": 7}, "host-loopback": {"repair": false}}`), declared())
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) || len(joined.Unwrap()) != 4 {
 		t.Fatalf("error %v, want four", err)
@@ -148,54 +148,13 @@ func TestParseSettingsJoinsErrors(t *testing.T) {
 	}
 }
 
-// nonNegative refuses what is out of range, as the type of an option does.
-type nonNegative int
-
-func (n *nonNegative) UnmarshalJSON(b []byte) error {
-	i, err := strconv.Atoi(string(b))
-	if err == nil && i < 0 {
-		err = fmt.Errorf("%d is negative", i)
-	}
-	*n = nonNegative(i)
-	return err
-}
-
-func TestParseSettingsOptions(t *testing.T) {
-	for name, c := range map[string]struct{ checks, want string }{
-		"value":        {`{"host-netns": {"policy": "warn", "max": 3, "allow": ["a", "b"]}}`, ``},
-		"key":          {`{"host-netns": {"mx": 3}}`, `key "mx" is unknown; did you mean "max"?`},
-		"far-off key":  {`{"host-netns": {"something": 3}}`, `key "something" is unknown; valid are allow, max, policy, repair`},
-		"other check":  {`{"foreign-netns": {"max": 3}}`, `"foreign-netns": key "max" is unknown; valid are policy, repair`},
-		"out of range": {`{"host-netns": {"max": -1}}`, `"host-netns": "max": -1 is negative`},
-		"null":         {`{"host-netns": {"allow": null}}`, `"allow": want a value, not null`},
-		"type":         {`{"host-netns": {"allow": "a"}}`, `"allow"`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var allow []string
-			var most nonNegative
-			set, err := guard.ParseSettings(nil, raw(c.checks), names(), func(check string) map[string]any {
-				if check != "host-netns" {
-					return nil
-				}
-				return map[string]any{"allow": &allow, "max": &most}
-			})
-			if c.want == "" && (err != nil || most != 3 || len(allow) != 2 || set.Checks["host-netns"].Policy != guard.Warn) {
-				t.Errorf("settings %+v, max %d, allow %q, error %v", set, most, allow, err)
-			}
-			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("settings %+v, error %v, want one with %q", set, err, c.want)
-			}
-		})
-	}
-}
-
 // Whatever the configuration holds, it is refused or it means what it says.
 func FuzzParseSettings(f *testing.F) {
 	f.Add([]byte(`"audit"`), []byte(`{"host-netns": {"policy": "warn", "repair": false}}`))
 	f.Add([]byte(`null`), []byte(`{"host-netns": null}`))
 	f.Add([]byte(``), []byte(`{"": {"policy": "\ud800"}}`))
 	f.Fuzz(func(t *testing.T, mode, checks []byte) {
-		set, err := guard.ParseSettings(mode, checks, names(), nil)
+		set, err := guard.ParseSettings(mode, checks, declared())
 		if err != nil {
 			if strings.TrimSpace(err.Error()) == "" {
 				t.Error("an error says nothing")
@@ -203,7 +162,7 @@ func FuzzParseSettings(f *testing.F) {
 			return
 		}
 		for name, s := range set.Checks {
-			if guard.Suggest(name, names()) != `; did you mean "`+name+`"?` {
+			if guard.Suggest(name, []string{"host-netns", "foreign-netns", "host-loopback"}) != `; did you mean "`+name+`"?` {
 				t.Errorf("check %q is accepted", name)
 			}
 			if s.Policy > guard.Enforce {

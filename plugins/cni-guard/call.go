@@ -58,7 +58,7 @@ func open(command string, c config, want checks.Interface, args *cmdArgs) *call 
 		bootID: netstate.BootID, startRelease: release.Start,
 		target: &checks.Target{
 			ContainerID: args.ContainerID, IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
-			Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args),
+			Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args),
 		},
 	}
 	k.target.Holder = k.holder

@@ -282,7 +282,7 @@ func (w *world) call(command string, c *container) (*call, *cmdArgs) {
 		target: &checks.Target{
 			ContainerID: c.id, IfName: "eth0", Node: parsed("link lo index 1 up\naddr 127.0.0.1/8 dev lo"),
 			Pod: netstate.Unreadable{Err: errors.New("no sandbox is open")}, StateDir: w.dir,
-			Netns: &netstate.Netns{Path: c.path, Kind: netstate.Missing}, Options: conf.Options,
+			Netns: &netstate.Netns{Path: c.path, Kind: netstate.Missing}, Options: conf.Settings.Options,
 		},
 	}
 	k.target.Holder = k.holder

@@ -25,7 +25,7 @@ func (p *plugin) status(args *cmdArgs) error {
 	p.begin("STATUS", c, args)
 	log := journal{"STATUS", c, args}
 	log.oddities()
-	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Options, StateDir: c.StateDir, Conf: c.conf(args)}
+	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args)}
 	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
 	p.watch.limit(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)

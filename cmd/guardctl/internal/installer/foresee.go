@@ -85,7 +85,7 @@ func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error
 	if text := checks.EntryErrors(problems); text != "" {
 		return nil, false, fmt.Errorf("%w: %s", errEntry, text)
 	}
-	t := &checks.Target{Options: entry.Options, Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
+	t := &checks.Target{Options: entry.Settings.Options, Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
 	policy := entry.Settings.Checks[checks.Conflist.Name].Policy
 	found, err := checks.Conflist.Probe(context.Background(), t)
 	return found, !entry.Settings.Audit && (policy == 0 || policy == guard.Enforce), err
