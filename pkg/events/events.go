@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package events keeps what the guard found in a bounded file of JSON lines, so
-// that it can be read when the journal has long rotated.
+// Package events stores what cni-guard found in a bounded file of JSON lines, so that it
+// can be read after the runtime's log has rotated.
 package events
 
 import (
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limit is the size in bytes at which the file is put aside. One older file is
-// kept, so that the two together hold at most about twice as much.
+// Limit is the size in bytes at which the file is rotated. One older file is kept, so the
+// two hold at most about twice as much.
 const Limit = 512 << 10
 
 const (
@@ -23,12 +23,12 @@ const (
 	oldName  = "events.jsonl.1"
 )
 
-// A File appends to the event file of a state directory. It opens the file for
-// each write: most calls of the plugin write nothing.
+// A File appends to the event file of a state directory. It opens the file for each
+// write, because most calls of the plugin write nothing.
 type File struct{ Dir string }
 
-// Write appends a line, which must end in a newline, in one write(2), so that
-// lines of concurrent processes do not mix.
+// Write appends a line, which must end in a newline, with one write(2), so that lines of
+// concurrent processes do not mix.
 func (f File) Write(line []byte) (int, error) {
 	file, err := f.open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,16 +40,16 @@ func (f File) Write(line []byte) (int, error) {
 		return 0, fmt.Errorf("open event file: %w", err)
 	}
 	defer file.Close()
-	if _, err := file.Write(append(endTorn(file), line...)); err != nil {
+	if _, err := file.Write(append(newlineIfTorn(file), line...)); err != nil {
 		return 0, fmt.Errorf("write event: %w", err)
 	}
-	f.putAside(file)
+	f.rotate(file)
 	return len(line), nil
 }
 
-// endTorn returns what must stand before the next line: a newline where a full
-// disk tore the last one, which would take this one with it.
-func endTorn(file *os.File) []byte {
+// newlineIfTorn returns a newline if the last line of the file has none, as after a full
+// disk. The next line would otherwise become part of it.
+func newlineIfTorn(file *os.File) []byte {
 	last := make([]byte, 1)
 	info, err := file.Stat()
 	if err != nil || info.Size() == 0 {
@@ -65,11 +65,11 @@ func (f File) open() (*os.File, error) {
 	return os.OpenFile(filepath.Join(f.Dir, fileName), os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
-// putAside renames a file that reached its limit. Of many processes that see it
-// full only the one that holds the lock of this very file renames it, and only
-// while the path still names it: so no younger file is lost to the race. Who
-// does not get the lock need not wait, for somebody else is at it.
-func (f File) putAside(file *os.File) {
+// rotate renames a file that has reached its limit. Of several processes that see a full
+// file, only the one that holds the file's lock renames it, and only while the path still
+// names that file, so no newer file is overwritten. A process that does not get the lock
+// does not wait, because another one renames the file.
+func (f File) rotate(file *os.File) {
 	path := filepath.Join(f.Dir, fileName)
 	info, err := file.Stat()
 	if err != nil || info.Size() < Limit {
@@ -79,6 +79,6 @@ func (f File) putAside(file *os.File) {
 		return
 	}
 	if now, err := os.Stat(path); err == nil && os.SameFile(now, info) {
-		_ = os.Rename(path, filepath.Join(f.Dir, oldName)) // tried again at the next event
+		_ = os.Rename(path, filepath.Join(f.Dir, oldName)) // the next event tries again
 	}
 }

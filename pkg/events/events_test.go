@@ -32,7 +32,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// line returns an event as slog writes it, padded to a length where one is given.
+// line returns an event as slog writes it, padded to the given length.
 func line(message string, length int) []byte {
 	text := fmt.Sprintf(`{"time":"2024-05-06T07:08:09.5Z","level":"WARN","msg":%q,"command":"ADD","check":"host-loopback","state":"repaired","pod":"default/web","pad":"`, message)
 	if pad := length - len(text) - len("\"}\n"); pad > 0 {
@@ -117,8 +117,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Lines of many writers do not mix, none is lost that is younger than the last
-// rotation, and the two files stay bounded.
+// Lines of many writers do not mix, no line since the last rotation is missing, and the
+// size of the two files is bounded.
 func TestConcurrentWrites(t *testing.T) {
 	dir := t.TempDir()
 	const writers, each, length = 16, 100, 4 << 10 // ten rotations
@@ -158,8 +158,8 @@ func TestConcurrentWrites(t *testing.T) {
 	}
 }
 
-// Whoever comes late with a full file in hand must not put aside the young one.
-func TestLateRotationSparesYoungFile(t *testing.T) {
+// A process that still has the full file open must not rotate the new one.
+func TestLateRotationSparesNewFile(t *testing.T) {
 	for range 20 {
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, young), line("full", events.Limit), 0o600))
@@ -179,9 +179,9 @@ func TestLateRotationSparesYoungFile(t *testing.T) {
 	}
 }
 
-// Between the look at the path and the rename another process may do the same;
-// so only who holds the lock of the full file may put it aside.
-func TestRotationHeedsLock(t *testing.T) {
+// Between the check of the path and the rename another process may do the same, so only
+// the holder of the full file's lock may rotate it.
+func TestRotationNeedsLock(t *testing.T) {
 	dir := t.TempDir()
 	f := events.File{Dir: dir}
 	must(t, os.WriteFile(filepath.Join(dir, young), line("full", events.Limit), 0o600))
@@ -224,7 +224,7 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
-// One line that is longer than a file should be does not hide the others.
+// A line that is longer than the limit of the file does not hide the others.
 func TestReadLongLine(t *testing.T) {
 	dir := t.TempDir()
 	text := append(line("before", 0), line("long", 3*events.Limit)...)
@@ -315,7 +315,7 @@ func TestWriteFull(t *testing.T) {
 	}
 }
 
-// A line that a full disk tore is lost; the one after it is not.
+// A line cut off by a full disk is lost; the next one is not.
 func TestWriteAfterTornLine(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, young), []byte(`{"msg":"torn`), 0o600))
@@ -331,7 +331,7 @@ func TestWriteAfterTornLine(t *testing.T) {
 	}
 }
 
-// Whatever the file holds, reading it ends, and what it gives as an event is one.
+// Whatever the file holds, reading it ends, and every event it yields is one.
 func FuzzRead(f *testing.F) {
 	f.Add(line("a", 0))
 	f.Add([]byte("\n\n{}\nnull\n[]\n{"))

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// An Event is one line of the file. Raw is the line as it was written; fields
-// that a later version of the guard adds are in it.
+// An Event is one line of the file. Raw is the line as written, including fields that
+// later versions of cni-guard add.
 type Event struct {
 	Time        time.Time       `json:"time"`
 	Level       string          `json:"level"`
@@ -32,13 +32,13 @@ type Event struct {
 	IfName      string          `json:"ifName"`
 	Error       string          `json:"error"`
 	Details     string          `json:"details"`
-	Count       int             `json:"count"` // how often it had happened by then; 0: once
-	Since       time.Time       `json:"since"` // when it happened first, where Count is given
+	Count       int             `json:"count"` // how often it had happened by then; 0 means once
+	Since       time.Time       `json:"since"` // when it happened first, if Count is set
 	Raw         json.RawMessage `json:"-"`
 	Last        time.Time       `json:"-"` // when it happened last; set by Latest
 }
 
-// Key returns what Repeats counts the event by.
+// Key returns the key by which Repeats counts the event.
 func (e Event) Key() Key {
 	return Key{
 		Command: e.Command, Network: e.Network, ContainerID: e.ContainerID, IfName: e.IfName,
@@ -46,9 +46,9 @@ func (e Event) Key() Key {
 	}
 }
 
-// Latest sets the counts of events, in the order of Read, to what Repeats of the
-// state directory has by now: most repeats are counted and not written. Of events with
-// the same key the last one gets the count.
+// Latest sets the counts of events, which are in the order of Read, to the present counts
+// of the state directory's Repeats: most repeats are counted but not written. Of several
+// events with the same key, the last one gets the count.
 func Latest(dir string, all []Event) {
 	counts := Repeats{dir}.Load()
 	for i := len(all) - 1; i >= 0; i-- {
@@ -63,8 +63,8 @@ func Latest(dir string, all []Event) {
 }
 
 // Read returns the events of a state directory, oldest first. A directory or file that
-// is not there holds none. A line that does not parse is given as an error, and
-// reading goes on.
+// does not exist has no events. Read yields an error for a line that does not parse, and
+// continues.
 func Read(dir string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for _, name := range []string{oldName, fileName} {
@@ -94,7 +94,7 @@ func readFile(path string, yield func(Event, error) bool) bool {
 			return yield(Event{}, fmt.Errorf("read events: %w", err))
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
-			continue // two processes ended one torn line
+			continue // two processes completed the same torn line
 		}
 		e, err := parse(line)
 		if err != nil {

@@ -22,22 +22,22 @@ import (
 
 const (
 	repeatsName = "repeats.json"
-	// maxRepeats is how many different events are counted apart. Their first lines
-	// take less than half of what the event file keeps.
+	// maxRepeats is how many different events are counted separately. Their first lines
+	// take less than half of the event file.
 	maxRepeats = 256
-	// forgetAfter is when an event that was not repeated becomes news again.
+	// forgetAfter is the time after which an event that was not repeated counts as new.
 	forgetAfter = time.Hour
 )
 
-// A Key says what an event is about. Events with the same key are repeats: a runtime
-// tries a removal that failed again every few seconds, for days.
+// A Key identifies what an event is about. Events with the same key are repeats: a
+// runtime retries a failed removal every few seconds, for days.
 type Key struct {
 	Command, Network, ContainerID, IfName string
 	Check, State, Policy, Message         string
-	Cause                                 string // the error or the details; one that differs in its words is no repeat
+	Cause                                 string // the error or the details; only the words without digits count
 }
 
-// String returns a short name for the key, as the file of Repeats has it.
+// String returns a short name for the key, which the file of Repeats uses.
 func (k Key) String() string {
 	h := fnv.New64a()
 	for _, part := range []string{k.Command, k.Network, k.ContainerID, k.IfName, k.Check, k.State, k.Policy, k.Message, wordsOf(k.Cause)} {
@@ -47,28 +47,27 @@ func (k Key) String() string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// wordsOf returns the text without what is a number, or has one in it: plugins put
-// ports, times and the IDs of requests into their errors, and each attempt would be
-// another event.
+// wordsOf returns the words of the text that contain no digit. Plugins put ports, times
+// and request IDs into their errors, so each attempt would otherwise be a new event.
 func wordsOf(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return strings.ContainsFunc(w, unicode.IsDigit) }), " ")
 }
 
-// others is the key of all that is too much to be counted apart.
-func (k Key) others() Key { return Key{Check: k.Check, State: k.State, Message: "\x00others"} }
+// shared returns the key for all events of a check and state that exceed maxRepeats.
+func (k Key) shared() Key { return Key{Check: k.Check, State: k.State, Message: "\x00others"} }
 
-// A Count is how often an event happened, and when. Shared says that it is that of
-// all events of a check and state that are not counted apart: there are too many.
+// A Count says how often an event happened, and when. If Shared is set, it counts all
+// events of a check and state that are too many to be counted separately.
 type Count struct {
 	N           int
 	First, Last time.Time
 	Shared      bool
 }
 
-// due reports whether this repeat is worth a line: the first, the tenth, the
-// hundredth and so on.
-func (c Count) due() bool {
+// isLogged reports whether this repeat is written: the first, the tenth, the hundredth and
+// so on are.
+func (c Count) isLogged() bool {
 	n := c.N
 	for n >= 10 && n%10 == 0 {
 		n /= 10
@@ -76,20 +75,20 @@ func (c Count) due() bool {
 	return n == 1
 }
 
-// Repeats counts the events of a state directory, so that one sandbox that is stuck
-// fills neither the event file nor the journal.
+// Repeats counts the events of a state directory, so that a removal that fails forever
+// fills neither the event file nor the runtime's log.
 type Repeats struct{ Dir string }
 
-// entry is a Count in the file: how often, and the first and last time in seconds.
+// entry is a Count in the file: the number and the first and last time in seconds.
 type entry [3]int64
 
 func (e entry) count() Count {
 	return Count{N: int(e[0]), First: time.Unix(e[1], 0), Last: time.Unix(e[2], 0)}
 }
 
-// Seen counts an event that happens now and reports whether it is worth a line. An
-// event that cannot be counted is.
-func (r Repeats) Seen(k Key, now time.Time) (Count, bool) {
+// Add counts an event that happens now and reports whether to write it. An event that
+// cannot be counted is written.
+func (r Repeats) Add(k Key, now time.Time) (Count, bool) {
 	uncounted := Count{N: 1, First: now, Last: now}
 	file, err := r.open()
 	if err != nil {
@@ -102,13 +101,13 @@ func (r Repeats) Seen(k Key, now time.Time) (Count, bool) {
 	all := load(file)
 	name, shared := k.String(), false
 	if _, known := all[name]; !known {
-		maps.DeleteFunc(all, func(_ string, e entry) bool { return old(e, now) })
+		maps.DeleteFunc(all, func(_ string, e entry) bool { return isOld(e, now) })
 		if len(all) >= maxRepeats {
-			name, shared = k.others().String(), true
+			name, shared = k.shared().String(), true
 		}
 	}
 	e := all[name]
-	if old(e, now) {
+	if isOld(e, now) {
 		e = entry{0, now.Unix()}
 	}
 	e[0], e[2] = e[0]+1, now.Unix()
@@ -118,10 +117,10 @@ func (r Repeats) Seen(k Key, now time.Time) (Count, bool) {
 	}
 	c := e.count()
 	c.Shared = shared
-	return c, c.due()
+	return c, c.isLogged()
 }
 
-// Load returns the counts by the names of their keys; none where they cannot be read.
+// Load returns the counts by the names of their keys, or none if they cannot be read.
 func (r Repeats) Load() map[string]Count {
 	file, err := os.Open(filepath.Join(r.Dir, repeatsName))
 	if err != nil {
@@ -135,7 +134,7 @@ func (r Repeats) Load() map[string]Count {
 	return counts
 }
 
-func old(e entry, now time.Time) bool { return now.Sub(time.Unix(e[2], 0)).Abs() > forgetAfter }
+func isOld(e entry, now time.Time) bool { return now.Sub(time.Unix(e[2], 0)).Abs() > forgetAfter }
 
 func (r Repeats) open() (*os.File, error) {
 	open := func() (*os.File, error) {
@@ -150,7 +149,7 @@ func (r Repeats) open() (*os.File, error) {
 	return file, err
 }
 
-// lock waits a few milliseconds: whoever has the lock writes some kilobytes.
+// lock waits a few milliseconds: the holder of the lock only writes a few kilobytes.
 func lock(file *os.File) bool {
 	for try := range 5 {
 		time.Sleep(time.Duration(try) * time.Millisecond)
@@ -161,8 +160,7 @@ func lock(file *os.File) bool {
 	return false
 }
 
-// load reads the counts. A file that somebody tore counts nothing: then an event is
-// written once more.
+// load reads the counts. A damaged file has none; then an event is written once more.
 func load(file io.Reader) map[string]entry {
 	const limit = 1 << 20
 	all := map[string]entry{}

@@ -20,12 +20,12 @@ func key(id int) events.Key {
 	return events.Key{Command: "DEL", ContainerID: fmt.Sprint(id), Check: "host-netns", State: "held", Message: "refused"}
 }
 
-// Of a hundred repeats the first, the tenth and the hundredth are worth a line.
+// Of a hundred repeats the first, the tenth and the hundredth are written.
 func TestRepeats(t *testing.T) {
 	r, now := events.Repeats{Dir: filepath.Join(t.TempDir(), "state")}, time.Now()
 	var due []int
 	for n := 1; n <= 100; n++ {
-		c, worth := r.Seen(key(1), now.Add(time.Duration(n)*10*time.Second))
+		c, worth := r.Add(key(1), now.Add(time.Duration(n)*10*time.Second))
 		if worth {
 			due = append(due, c.N)
 		}
@@ -42,7 +42,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// What differs in anything is counted apart.
+// Events that differ in any part of the key are counted separately.
 func TestRepeatsDiffer(t *testing.T) {
 	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
 	k := key(1)
@@ -61,21 +61,21 @@ func TestRepeatsDiffer(t *testing.T) {
 	} {
 		k := k
 		other(&k)
-		if c, due := r.Seen(k, now); c.N != 1 || !due {
+		if c, due := r.Add(k, now); c.N != 1 || !due {
 			t.Errorf("%+v: %+v, due %t", k, c, due)
 		}
 	}
 }
 
-// An error that differs only in numbers and IDs, as those of a network's daemon do, is
-// the same one.
+// Errors that differ only in numbers and IDs, as those of a network's daemon do, are the
+// same event.
 func TestRepeatsDifferOnlyInNumbers(t *testing.T) {
 	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
 	lines := 0
 	for n := range 100 {
 		k := key(1)
 		k.Cause = fmt.Sprintf("dial tcp 127.0.0.1:%d: connection refused after %d.%03ds, request %08x-1b", 30000+n, n%7, n, n*2654435761)
-		if _, due := r.Seen(k, now); due {
+		if _, due := r.Add(k, now); due {
 			lines++
 		}
 	}
@@ -84,31 +84,31 @@ func TestRepeatsDifferOnlyInNumbers(t *testing.T) {
 	}
 	k := key(1)
 	k.Cause = "dial tcp 127.0.0.1:30000: permission denied after 1.001s, request 0-1b"
-	if c, due := r.Seen(k, now); c.N != 1 || !due {
+	if c, due := r.Add(k, now); c.N != 1 || !due {
 		t.Errorf("other words: %+v, due %t", c, due)
 	}
 }
 
-// An event that was not seen for an hour is news again.
+// An event that did not happen for an hour counts as new.
 func TestRepeatsForgotten(t *testing.T) {
 	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
-	r.Seen(key(1), now)
-	if c, due := r.Seen(key(1), now.Add(59*time.Minute)); c.N != 2 || due {
+	r.Add(key(1), now)
+	if c, due := r.Add(key(1), now.Add(59*time.Minute)); c.N != 2 || due {
 		t.Errorf("within the hour: %+v, due %t", c, due)
 	}
-	if c, due := r.Seen(key(1), now.Add(59*time.Minute+61*time.Minute)); c.N != 1 || !due {
+	if c, due := r.Add(key(1), now.Add(59*time.Minute+61*time.Minute)); c.N != 1 || !due {
 		t.Errorf("after an hour: %+v, due %t", c, due)
 	}
 }
 
-// However many sandboxes are stuck at once, the lines are bounded: beyond those that
-// are counted apart all share one count.
+// However many removals fail at once, the number of lines is bounded: events beyond
+// maxRepeats share one count.
 func TestRepeatsOfMany(t *testing.T) {
 	r, now := events.Repeats{Dir: t.TempDir()}, time.Now()
 	lines := 0
 	for range 2 {
 		for id := range 350 {
-			if c, due := r.Seen(key(id), now); due {
+			if c, due := r.Add(key(id), now); due {
 				lines++
 			} else if id >= 300 && !c.Shared {
 				t.Fatalf("sandbox %d is counted apart", id)
@@ -119,38 +119,38 @@ func TestRepeatsOfMany(t *testing.T) {
 		t.Errorf("%d lines for 700 events of 350 sandboxes", lines)
 	}
 	// When they have gone, there is room again.
-	if c, due := r.Seen(key(5000), now.Add(2*time.Hour)); c.Shared || c.N != 1 || !due {
+	if c, due := r.Add(key(5000), now.Add(2*time.Hour)); c.Shared || c.N != 1 || !due {
 		t.Errorf("later: %+v, due %t", c, due)
 	}
 }
 
-// What cannot be counted is worth a line: nothing is lost to the counting.
+// An event that cannot be counted is written: no event is lost because of the counts.
 func TestRepeatsUncounted(t *testing.T) {
 	now := time.Now()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "repeats.json")
 	must(t, os.WriteFile(path, []byte(`{"torn`), 0o600))
 	r := events.Repeats{Dir: dir}
-	if c, due := r.Seen(key(1), now); c.N != 1 || !due {
+	if c, due := r.Add(key(1), now); c.N != 1 || !due {
 		t.Errorf("torn: %+v, due %t", c, due)
 	}
-	if c, due := r.Seen(key(1), now); c.N != 2 || due {
+	if c, due := r.Add(key(1), now); c.N != 2 || due {
 		t.Errorf("after it: %+v, due %t", c, due)
 	}
 	held, err := os.Open(path)
 	must(t, err)
 	defer held.Close()
 	must(t, unix.Flock(int(held.Fd()), unix.LOCK_EX))
-	if c, due := r.Seen(key(1), now); c.N != 1 || !due {
+	if c, due := r.Add(key(1), now); c.N != 1 || !due {
 		t.Errorf("locked: %+v, due %t", c, due)
 	}
-	if c, due := (events.Repeats{Dir: "/proc/nowhere"}).Seen(key(1), now); c.N != 1 || !due {
+	if c, due := (events.Repeats{Dir: "/proc/nowhere"}).Add(key(1), now); c.N != 1 || !due {
 		t.Errorf("no folder: %+v, due %t", c, due)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "target"), nil, 0o600))
 	must(t, os.Remove(path))
 	must(t, os.Symlink("target", path))
-	if c, due := r.Seen(key(1), now); c.N != 1 || !due {
+	if c, due := r.Add(key(1), now); c.N != 1 || !due {
 		t.Errorf("symlink: %+v, due %t", c, due)
 	}
 }
@@ -162,7 +162,7 @@ func TestRepeatsAtOnce(t *testing.T) {
 	counted := 0
 	for range 50 {
 		wait.Go(func() {
-			if c, due := r.Seen(key(1), now); c.N > 1 || !due {
+			if c, due := r.Add(key(1), now); c.N > 1 || !due {
 				mu.Lock()
 				counted++
 				mu.Unlock()
@@ -175,14 +175,14 @@ func TestRepeatsAtOnce(t *testing.T) {
 	}
 }
 
-// Latest returns the last event of a key the count that the file has by now.
+// Latest gives the last event of a key the present count.
 func TestLatest(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	r := events.Repeats{Dir: dir}
 	for n := range 25 {
-		r.Seen(key(1), now.Add(time.Duration(n)*time.Second))
+		r.Add(key(1), now.Add(time.Duration(n)*time.Second))
 	}
-	r.Seen(key(2), now)
+	r.Add(key(2), now)
 	of := func(id, count int) events.Event {
 		k := key(id)
 		return events.Event{Time: now, Command: k.Command, ContainerID: k.ContainerID, Check: k.Check, State: k.State, Message: k.Message, Count: count}

@@ -7,34 +7,33 @@ import (
 	"io"
 )
 
-// Fprintf is fmt.Fprintf, with String for what each argument is formatted as and Error
-// for errors. Newlines and tabs come from the format alone, or from a Text.
+// Fprintf is like fmt.Fprintf, but applies String to each formatted argument, and Error to
+// errors. Only the format and arguments of type Text can contain newlines and tabs.
 func Fprintf(w io.Writer, format string, args ...any) (int, error) {
 	return fmt.Fprintf(w, format, safe(args)...)
 }
 
-// Fprintln is fmt.Fprintln, likewise.
+// Fprintln is like fmt.Fprintln, with the same escapes.
 func Fprintln(w io.Writer, args ...any) (int, error) {
 	return fmt.Fprintln(w, safe(args)...)
 }
 
-// Sprintf is fmt.Sprintf, likewise.
+// Sprintf is like fmt.Sprintf, with the same escapes.
 func Sprintf(format string, args ...any) string {
 	return fmt.Sprintf(format, safe(args)...)
 }
 
-// Text is text that was composed of lines by this package, or by nobody but the program:
-// as an argument of Fprintf its newlines and tabs stay. Everything else that is not
-// printable is escaped in it, too.
+// Text is text of several lines that the program itself composed. Fprintf keeps its
+// newlines and tabs, and escapes all other characters that are not printable.
 type Text string
 
-// Format writes the text, whatever the verb.
+// Format implements fmt.Formatter. It ignores the verb.
 func (t Text) Format(s fmt.State, _ rune) {
 	_, _ = s.Write(JSON([]byte(t))) // fmt.State never fails
 }
 
-// safe wraps the arguments that may have text in them. Numbers stay as they are: one of
-// them may be a width.
+// safe wraps the arguments that may contain text. It keeps numbers, because one of them may
+// be a width.
 func safe(args []any) []any {
 	wrapped := make([]any, len(args))
 	for i, a := range args {
@@ -48,7 +47,7 @@ func safe(args []any) []any {
 	return wrapped
 }
 
-// An argument is formatted as its value is, and escaped then.
+// An argument formats its value and escapes the result.
 type argument struct{ value any }
 
 // Format implements fmt.Formatter.

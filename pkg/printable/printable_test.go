@@ -57,7 +57,7 @@ func TestError(t *testing.T) {
 	}
 }
 
-// A shell gets back from Word what went in, and a reader sees all of it.
+// A shell parses the result of Word to the original text, and all of it is visible.
 func TestWord(t *testing.T) {
 	for in, want := range map[string]string{
 		"/etc/cni/net.d/10-x.conflist": "/etc/cni/net.d/10-x.conflist",
@@ -83,7 +83,7 @@ func TestWord(t *testing.T) {
 	}
 }
 
-// hostile has one of each kind.
+// hostile contains one character of each kind.
 const hostile = "\x01\x1b\x7f\u0080\u009b\u00ad\u061c\u200b\u200d\u200e\u2028\u202e\u2060\u2066\u3164\ufe0f\ufeff\U000e0041\U0010ffff"
 
 func TestJSON(t *testing.T) {
@@ -125,7 +125,7 @@ func unprintable(s, but string) string {
 	return ""
 }
 
-// However the output is cut into writes, the same comes out.
+// The result does not depend on how the output is divided into writes.
 func TestWriterAtEveryCut(t *testing.T) {
 	text := "tab\t newline\n " + hostile + " grün 🚀 \xff\xe2\x80 end \xf0\x9f"
 	want := string(printable.JSON([]byte(text)))
@@ -150,7 +150,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
-func TestWriterTellsOfErrors(t *testing.T) {
+func TestWriterReturnsErrors(t *testing.T) {
 	if n, err := printable.NewWriter(full{}).Write([]byte("x")); n != 0 || err == nil {
 		t.Errorf("Write = %d, %v", n, err)
 	}

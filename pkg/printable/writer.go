@@ -9,36 +9,36 @@ import (
 	"unicode/utf8"
 )
 
-// JSON returns a document of JSON in which all that is not printable stands as \u…
-// escapes, in surrogate pairs above U+FFFF (RFC 8259, section 7). A decoder gets the
-// same values as before, but that bytes in a string that are no UTF-8 become U+FFFD,
-// which is what decoders make of them. encoding/json leaves DEL, C1 and everything
-// beyond ASCII as it is. The newlines and tabs between values stay.
+// JSON returns a JSON document with everything that is not printable as \u… escapes, in
+// surrogate pairs above U+FFFF (RFC 8259, section 7). A decoder returns the same values as
+// before, except that bytes in a string that are not UTF-8 become U+FFFD, as decoders make
+// of them anyway. encoding/json does not escape DEL, C1 and characters beyond ASCII. JSON
+// keeps the newlines and tabs between values.
 //
-// JSON returns document itself where there is nothing to escape.
+// JSON returns document itself if there is nothing to escape.
 func JSON(document []byte) []byte {
-	if clean(document) {
+	if isClean(document) {
 		return document
 	}
 	return escape(make([]byte, 0, len(document)+64), document)
 }
 
-// A Writer passes on what is written to it, with everything escaped that is not
-// printable but newlines and tabs. The escapes are those of JSON, so that a document
-// of JSON stays the same document.
+// A Writer writes to another writer and escapes everything that is not printable, except
+// newlines and tabs. The escapes are those of JSON, so a JSON document stays the same
+// document.
 //
-// A character may be split between two writes: its beginning waits for the second. Flush
-// passes it on at the end of the output. A Writer may be used by several goroutines.
+// If a character is split between two writes, its beginning waits for the second one, and
+// Flush writes it at the end of the output. A Writer may be used by several goroutines.
 type Writer struct {
 	to   io.Writer
 	mu   sync.Mutex
 	rest []byte // the beginning of a character
 }
 
-// NewWriter returns a Writer to another.
+// NewWriter returns a Writer that writes to another one.
 func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
 
-// Write passes p on, in one write.
+// Write writes p to the underlying writer, in one write.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -47,15 +47,15 @@ func (w *Writer) Write(p []byte) (int, error) {
 		text = append(w.rest, p...)
 		w.rest = nil
 	}
-	if clean(text) {
+	if isClean(text) {
 		return w.pass(text, len(p))
 	}
-	whole := len(text) - begun(text)
+	whole := len(text) - incompleteBytes(text)
 	w.rest = append(w.rest, text[whole:]...)
 	return w.pass(escape(make([]byte, 0, len(text)+64), text[:whole]), len(p))
 }
 
-// pass writes text, which stands for n bytes of the caller's.
+// pass writes text, which represents n bytes of the caller.
 func (w *Writer) pass(text []byte, n int) (int, error) {
 	if len(text) == 0 {
 		return n, nil
@@ -66,7 +66,7 @@ func (w *Writer) pass(text []byte, n int) (int, error) {
 	return n, nil
 }
 
-// Flush passes on what waits for the rest of a character that never came.
+// Flush writes the beginning of a character whose rest did not come.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,8 +76,9 @@ func (w *Writer) Flush() error {
 	return err
 }
 
-// begun returns how many bytes at the end of text are the beginning of a character.
-func begun(text []byte) int {
+// incompleteBytes returns how many bytes at the end of text are the beginning of a
+// character.
+func incompleteBytes(text []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
 		if c := text[len(text)-n]; utf8.RuneStart(c) {
 			if c >= utf8.RuneSelf && !utf8.FullRune(text[len(text)-n:]) {
@@ -89,8 +90,8 @@ func begun(text []byte) int {
 	return 0
 }
 
-// clean reports whether text has nothing but printable ASCII, newlines and tabs.
-func clean(text []byte) bool {
+// isClean reports whether text is printable ASCII, newlines and tabs.
+func isClean(text []byte) bool {
 	for _, c := range text {
 		if (c < ' ' || c > '~') && c != '\n' && c != '\t' {
 			return false
@@ -99,14 +100,14 @@ func clean(text []byte) bool {
 	return true
 }
 
-// escape appends text to b.
+// escape appends the escaped text to b.
 func escape(b, text []byte) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
 		switch {
 		case r == utf8.RuneError && size == 1:
 			b = unit(b, utf8.RuneError)
-		case is(r) || r == '\n' || r == '\t':
+		case isPrintable(r) || r == '\n' || r == '\t':
 			b = append(b, text[:size]...)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// CRIO is a CRI-O that runs or, with the zero Process, one of which only the files
-// are known. Its command line overrides its environment, which overrides its files
-// (CRI-O 1.36, internal/criocli, mergeConfig).
+// CRIO is a running CRI-O or, with the zero Process, one of which only the files are
+// known. Its command line overrides its environment, which overrides its files (CRI-O
+// 1.36, internal/criocli, mergeConfig).
 type CRIO struct {
 	Process
-	Root string // in front of the paths of files; "" for the node that we run on
+	Root string // prepended to the paths of files; "" for this process's own root directory
 }
 
-// A Source says where a setting comes from, for people.
+// A Source says where a setting comes from, for messages.
 type Source string
 
 // The sources that override the files.
@@ -27,9 +27,9 @@ const (
 	Environment Source = "the environment of CRI-O"
 )
 
-// Override returns what the command line or the environment of CRI-O says of a flag.
-// The Source is "" if neither does. The error says that the flag is not set, and
-// that the environment cannot be read.
+// Override returns the values of a flag from the command line or the environment of
+// CRI-O. The Source is "" if neither sets it. Override returns an error if the command
+// line does not set the flag and the environment cannot be read.
 func (c CRIO) Override(flag string) ([]string, Source, error) {
 	if values := c.Flag(flag); values != nil {
 		return values, CommandLine, nil
@@ -41,9 +41,9 @@ func (c CRIO) Override(flag string) ([]string, Source, error) {
 	return []string{value}, Environment, nil
 }
 
-// DefaultNetwork returns the cni_default_network of CRI-O; "" if nothing sets it, in
-// which case CRI-O takes the first network of its directory. It reads the files only
-// where neither flag nor environment sets it, and of those no more than it needs.
+// DefaultNetwork returns the cni_default_network of CRI-O, or "" if nothing sets it; CRI-O
+// then selects the first network of its directory. It reads the files only if neither the
+// command line nor the environment sets it, and no more of them than it needs.
 func (c CRIO) DefaultNetwork() (string, error) {
 	values, source, err := c.Override("cni-default-network")
 	if err != nil || source != "" {
@@ -55,7 +55,7 @@ func (c CRIO) DefaultNetwork() (string, error) {
 	}
 	for i := len(files) - 1; i >= 0; i-- {
 		text, err := os.ReadFile(filepath.Join(c.Root, files[i]))
-		if gone(err) {
+		if isMissing(err) {
 			continue
 		}
 		if err != nil {
@@ -72,9 +72,9 @@ func (c CRIO) DefaultNetwork() (string, error) {
 	return "", nil
 }
 
-// Files returns the paths of the configuration files, without the root, in the
-// order in which a later one overrides: the main file, which need not exist, and
-// then all files below the directory of drop-ins, at whatever depth.
+// Files returns the paths of the configuration files, without Root, each overriding those
+// before it: the main file, which need not exist, and then all files below the drop-in
+// directory, at any depth.
 func (c CRIO) Files() ([]string, error) {
 	main, err := c.path("config", "c", "/etc/crio/crio.conf")
 	if err != nil {
@@ -94,7 +94,7 @@ func (c CRIO) Files() ([]string, error) {
 	root := filepath.Join(c.Root, dropIns)
 	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
-		case err != nil && path == root && gone(err):
+		case err != nil && path == root && isMissing(err):
 			return nil
 		case err != nil:
 			return err
@@ -109,7 +109,7 @@ func (c CRIO) Files() ([]string, error) {
 	return files, nil
 }
 
-// path returns the path that a flag of two names has, or its environment, or the
+// path returns the path that a flag with two names sets, else the environment, else the
 // default.
 func (c CRIO) path(flag, short, standard string) (string, error) {
 	if values := c.Flag(flag, short); values != nil {
@@ -122,7 +122,7 @@ func (c CRIO) path(flag, short, standard string) (string, error) {
 	return c.Path(last(values))
 }
 
-// last returns the value that counts of a flag that takes one; "" for none.
+// last returns the last value of a flag, which overrides the others, or "".
 func last(values []string) string {
 	if len(values) == 0 {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
-// The command line overrides the environment, which overrides the files, of which
-// the last counts: CRI-O 1.36 was seen to do so.
+// The command line overrides the environment, which overrides the files, of which the
+// last one that sets the key counts, as CRI-O 1.36 does.
 func TestDefaultNetwork(t *testing.T) {
 	const (
 		main, dropIn  = "etc/crio/crio.conf", "etc/crio/crio.conf.d/"
@@ -43,7 +43,7 @@ func TestDefaultNetwork(t *testing.T) {
 		"another folder":           {"crio -d /x/d", "", map[string]string{main: a, dropIn + "10-x": b, "x/d/1": c}, "c"},
 		"another folder by env":    {"crio", "CONTAINER_CONFIG_DIR=/x/d", map[string]string{main: a, dropIn + "10-x": b, "x/d/1": c}, "c"},
 		"no folder":                {"crio --config-dir=", "", map[string]string{main: a, dropIn + "10-x": b}, "a"},
-		"a value that is odd":      {"crio", "", map[string]string{main: what}, "error: /etc/crio/crio.conf: cni_default_network stands"},
+		"a value that is odd":      {"crio", "", map[string]string{main: what}, "error: /etc/crio/crio.conf: cni_default_network is in a line"},
 		"odd, and overridden":      {"crio", "", map[string]string{main: what, dropIn + "10-x": b}, "b"},
 		"odd, and a flag":          {"crio --cni-default-network=f", "", map[string]string{main: what}, "f"},
 		"no environment":           {"crio", "-", map[string]string{main: a}, "error: read environment of process 7"},

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package runtimeconf reads how a container runtime was started: its command line, its
+// environment, and the configuration files of CRI-O. The plugin uses it for the CRI-O that
+// called it, and guardctl for the runtime behind a socket, so both follow the same rules.
+//
+// It has no parser for TOML, which would be too large for the plugin that starts for every
+// pod. [ScanNetworkString] finds a single key and returns an error for what it cannot
+// parse.
 package runtimeconf
 
 import (
@@ -12,21 +19,21 @@ import (
 	"strings"
 )
 
-// A Process is how a runtime was started. The zero Process has no arguments and an
-// empty environment.
+// A Process is the command line and the environment of a runtime. The zero Process has no
+// arguments and an empty environment.
 type Process struct {
 	PID  int
 	Args []string // with the name of the program first
 	Env  []string // "NAME=value"
-	// EnvErr says why the environment is not known: only root may read that of
+	// EnvErr is why the environment is unknown: only root can read the environment of
 	// another user's process.
 	EnvErr error
 
-	dir string // the link to the working directory
+	dir string // the symbolic link to the working directory
 }
 
-// ReadProcess reads a process from proc, which is "/proc" but in tests and in
-// containers. The error wraps fs.ErrNotExist if the process has ended.
+// ReadProcess reads a process from the directory proc, which is "/proc" except in tests
+// and in containers. The error wraps fs.ErrNotExist if the process has ended.
 func ReadProcess(proc string, pid int) (Process, error) {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
 	p := Process{PID: pid, dir: filepath.Join(dir, "cwd")}
@@ -43,7 +50,7 @@ func ReadProcess(proc string, pid int) (Process, error) {
 	return p, nil
 }
 
-// words splits what the kernel separates by NUL.
+// words splits a list of strings that the kernel separates by NUL.
 func words(text []byte) []string {
 	s := strings.TrimSuffix(string(text), "\x00")
 	if s == "" {
@@ -52,9 +59,9 @@ func words(text []byte) []string {
 	return strings.Split(s, "\x00")
 }
 
-// Flag returns the values that the command line gives a flag under any of its
-// names, in order; nil if it does not. Names have no dashes. As in Go's package
-// flag, one dash is as good as two.
+// Flag returns the values of a flag on the command line, under any of its names, in order,
+// or nil if the flag is not set. Names have no dashes. As in Go's package flag, one dash
+// is the same as two.
 func (p Process) Flag(names ...string) (values []string) {
 	for i, arg := range p.Args {
 		if i == 0 {
@@ -75,7 +82,7 @@ func (p Process) Flag(names ...string) (values []string) {
 	return values
 }
 
-// contains is slices.Contains, which the plugin would link for this alone.
+// contains is slices.Contains, which the plugin would otherwise link only for this.
 func contains(list []string, s string) bool {
 	for _, item := range list {
 		if item == s {
@@ -85,8 +92,8 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// Getenv returns a variable of the environment. As in Go's package os, the first
-// of several counts, and an empty one is set.
+// Getenv returns a variable of the environment. As in Go's package os, the first of
+// several is returned, and an empty variable is set.
 func (p Process) Getenv(name string) (value string, set bool, err error) {
 	if p.EnvErr != nil {
 		return "", false, p.EnvErr
@@ -99,14 +106,13 @@ func (p Process) Getenv(name string) (value string, set bool, err error) {
 	return "", false, nil
 }
 
-// Path returns a path as the process understands it, which matters for relative
-// ones.
+// Path resolves a path relative to the working directory of the process.
 func (p Process) Path(path string) (string, error) {
 	if path == "" || filepath.IsAbs(path) {
 		return path, nil
 	}
 	if p.dir == "" {
-		return "", errors.New("find " + path + ": the working directory of the runtime is not known")
+		return "", errors.New("find " + path + ": the working directory of the runtime is unknown")
 	}
 	dir, err := os.Readlink(p.dir)
 	if err != nil {
@@ -115,5 +121,5 @@ func (p Process) Path(path string) (string, error) {
 	return filepath.Join(dir, path), nil
 }
 
-// gone reports whether an error means that a file is not there.
-func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// isMissing reports whether an error means that a file does not exist.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -14,8 +14,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
-// plant writes a process to a directory that stands for /proc. Words are separated
-// by blanks. An environment of "-" is one that nobody can read.
+// plant writes a process to a directory that stands for /proc. Words are separated by
+// spaces. An environment of "-" cannot be read.
 func plant(t *testing.T, args, env string) (proc string) {
 	t.Helper()
 	proc = t.TempDir()

@@ -7,28 +7,27 @@ import (
 	"strings"
 )
 
-// ScanNetworkString finds a string of the table crio.network in a file of CRI-O. It
-// knows the part of TOML in which people and packages write such a key: a line of
-// its own below [crio.network], or with the name of the table in front, and a
-// string in quotes without escapes. Where the key stands in any other way, the
-// error says that it is unknown.
+// ScanNetworkString returns a string of the table crio.network in a configuration file of
+// CRI-O. It understands the part of TOML in which people and packages write such a key: a
+// line of its own below [crio.network] or prefixed with the name of the table, and a
+// quoted string without escapes. It returns an error if the key occurs in any other form.
 func ScanNetworkString(text, key string) (value string, set bool, err error) {
 	if !containsFold(text, key) {
 		return "", false, nil
 	}
 	if strings.Contains(text, `"""`) || strings.Contains(text, "'''") {
-		return "", false, fmt.Errorf("%s stands in a file with strings of several lines, which are not understood", key)
+		return "", false, fmt.Errorf("%s is in a file with multi-line strings, which cni-guard does not parse", key)
 	}
-	odd := func(line string) error {
-		return fmt.Errorf("%s stands in a line that is not understood: %.100q", key, line)
+	unparsable := func(line string) error {
+		return fmt.Errorf("%s is in a line that cni-guard cannot parse: %.100q", key, line)
 	}
-	table, known, open := "", true, 0 // open counts the brackets of a value that goes on
+	table, known, open := "", true, 0 // open counts the brackets of a value that continues on the next line
 	for line := range strings.Lines(text) {
 		line = withoutComment(strings.TrimSpace(line))
 		name, rest, _ := strings.Cut(line, "=")
 		switch {
 		case open > 0 && containsFold(line, key):
-			return "", false, odd(line)
+			return "", false, unparsable(line)
 		case open == 0 && strings.HasPrefix(line, "["):
 			table, known = header(line)
 			continue
@@ -36,7 +35,7 @@ func ScanNetworkString(text, key string) (value string, set bool, err error) {
 			text, plain := plainString(strings.TrimSpace(rest))
 			full, bare := dotted(table, name)
 			if !known || !plain || !bare {
-				return "", false, odd(line)
+				return "", false, unparsable(line)
 			}
 			if strings.EqualFold(full, "crio.network."+key) {
 				value, set = text, true
@@ -48,7 +47,7 @@ func ScanNetworkString(text, key string) (value string, set bool, err error) {
 	return value, set, nil
 }
 
-// withoutComment returns a line up to the # that is in no string.
+// withoutComment returns a line up to the first # outside of strings.
 func withoutComment(line string) string {
 	quote := rune(0)
 	for i, r := range line {
@@ -64,8 +63,7 @@ func withoutComment(line string) string {
 	return line
 }
 
-// brackets returns how many brackets more a line opens than it closes, outside of
-// strings.
+// brackets returns how many more brackets a line opens than it closes, outside of strings.
 func brackets(line string) (n int) {
 	quote := rune(0)
 	for i, r := range line {
@@ -84,8 +82,8 @@ func brackets(line string) (n int) {
 	return n
 }
 
-// containsFold reports whether a text contains an ASCII word in any case: CRI-O's
-// parser takes keys in any case.
+// containsFold reports whether a text contains an ASCII word in any letter case, because
+// CRI-O's parser ignores the case of keys.
 func containsFold(text, word string) bool {
 	for i := 0; i+len(word) <= len(text); i++ {
 		if strings.EqualFold(text[i:i+len(word)], word) {
@@ -95,16 +93,16 @@ func containsFold(text, word string) bool {
 	return false
 }
 
-// header returns the name of the table that a line opens, without blanks and
-// quotes. It reports false for what is no plain header, such as that of an array.
+// header returns the name of the table that a line opens, without spaces and quotes. It
+// reports false for anything but a plain header, such as the header of an array.
 func header(line string) (name string, known bool) {
 	name, rest, closed := strings.Cut(line[1:], "]")
 	full, bare := dotted("", name)
 	return full, closed && bare && rest == ""
 }
 
-// dotted joins the name of a table and a key, which may be dotted itself. It
-// reports false for a key that is no plain one.
+// dotted joins the name of a table and a key, which may be dotted itself. It reports false
+// if the key contains anything but letters, digits, underscores and dashes.
 func dotted(table, key string) (string, bool) {
 	full := table
 	for part := range strings.SplitSeq(key, ".") {
@@ -128,7 +126,7 @@ func dotted(table, key string) (string, bool) {
 	return full, true
 }
 
-// plainString reads a string in quotes, without escapes, and nothing behind it.
+// plainString parses a quoted string without escapes that nothing follows.
 func plainString(text string) (value string, ok bool) {
 	if text == "" || text[0] != '"' && text[0] != '\'' {
 		return "", false

@@ -55,7 +55,7 @@ func TestScanNetworkString(t *testing.T) {
 	}
 }
 
-// What is found is what a parser of TOML finds.
+// ScanNetworkString finds what a parser of TOML finds, or returns an error.
 func FuzzScanNetworkString(f *testing.F) {
 	f.Add("[crio.network]\ncni_default_network = \"a\"\n")
 	f.Add("[crio]\nnetwork = { cni_default_network = 'a' } # b\n")
@@ -73,7 +73,7 @@ func FuzzScanNetworkString(f *testing.F) {
 	})
 }
 
-// lookUp finds a string by keys in any case, the last of several.
+// lookUp returns a string by its keys in any letter case; of several, the last.
 func lookUp(tree map[string]any, keys ...string) (string, bool) {
 	for key, value := range tree {
 		if !strings.EqualFold(key, keys[0]) {

@@ -52,7 +52,7 @@ func (j journal) write(level slog.Level, is subject, message string, cause slog.
 	if cause.Key != "" {
 		why = cause.Value.String()
 	}
-	count, due := events.Repeats{Dir: j.config.StateDir}.Seen(events.Key{
+	count, due := events.Repeats{Dir: j.config.StateDir}.Add(events.Key{
 		Command: j.command, Network: j.config.Network, ContainerID: j.args.ContainerID, IfName: j.args.IfName,
 		Check: is.check, State: is.state, Policy: is.policy, Message: message, Cause: why,
 	}, time.Now())
