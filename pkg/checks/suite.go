@@ -24,6 +24,7 @@ func CallSuite() []*Check {
 		PodAddress,
 		PodCIDR,
 		TunnelWarmup,
+		RoutingRules,
 	}
 }
 
