@@ -22,7 +22,7 @@ import (
 //	flow PROTOCOL src ADDR dst ADDR [replied]
 //	bridge NAME [SETTING...]
 //	chain nft|legacy ip|ip6 TABLE NAME
-//	rule PRIORITY [from PREFIX] [to PREFIX] [lookup TABLE] [ACTION] [selective]
+//	rule PRIORITY [from PREFIX] [to PREFIX] [lookup TABLE] [proto N] [ACTION] [selective]
 //	rule6 likewise, for IPv6; "rule none" for a family that has no rule; the
 //	                        kernel's own where a family has no line
 //	counter NAME = VALUE... (at the first reading, at the second, and so on)

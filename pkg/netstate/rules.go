@@ -34,10 +34,26 @@ type Rule struct {
 	// Selective: the rule has other conditions than addresses, such as a mark, an
 	// interface or a port, or leaves some routes of its table out.
 	Selective bool
+	// Protocol is who added the rule, as that of a route (FRA_PROTOCOL, Linux 4.17): 2
+	// for the kernel; 0 where nobody said.
+	Protocol int
 }
 
 // ForAll reports whether the rule holds for every packet.
 func (r Rule) ForAll() bool { return !r.Src.IsValid() && !r.Dst.IsValid() && !r.Selective }
+
+// settled returns the rule with the protocol that rules of a new namespace have.
+func (r Rule) settled() Rule {
+	if r.isInitial() {
+		r.Protocol = unix.RTPROT_KERNEL
+	}
+	return r
+}
+
+// isInitial reports whether the rule is one that a new namespace has.
+func (r Rule) isInitial() bool {
+	return r.ForAll() && (r.Priority == 0 && r.Table == TableLocal || r.Priority == 32766 && r.Table == TableMain || r.Priority == 32767 && r.Table == TableDefault)
+}
 
 // String returns the rule in the form of Parse: "rule 512 to 10.0.1.7/32 lookup 254".
 func (r Rule) String() string {
@@ -57,6 +73,9 @@ func (r Rule) String() string {
 		fmt.Fprintf(&b, " lookup %d", r.Table)
 	} else if r.Action != "" {
 		b.WriteString(" " + r.Action)
+	}
+	if r.Protocol != 0 && !r.isInitial() {
+		fmt.Fprintf(&b, " proto %d", r.Protocol)
 	}
 	if r.Selective {
 		b.WriteString(" selective")
@@ -104,7 +123,11 @@ func parseRule(b []byte) []Rule {
 			r.Table = int(number32(value))
 		case unix.FRA_SUPPRESS_PREFIXLEN, unix.FRA_SUPPRESS_IFGROUP:
 			r.Selective = r.Selective || number32(value) != 1<<32-1 // -1: nothing is left out
-		case unix.FRA_PROTOCOL, unix.FRA_PAD, unix.FRA_GOTO:
+		case unix.FRA_PROTOCOL:
+			if len(value) == 1 {
+				r.Protocol = int(value[0])
+			}
+		case unix.FRA_PAD, unix.FRA_GOTO:
 		case unix.FRA_L3MDEV:
 			r.Selective, r.Table = true, 0
 		default: // FRA_IIFNAME, FRA_FWMARK, FRA_UID_RANGE, and what later kernels add
@@ -114,7 +137,7 @@ func parseRule(b []byte) []Rule {
 	if r.Action != "lookup" {
 		r.Table = 0
 	}
-	return []Rule{r}
+	return []Rule{r.settled()}
 }
 
 func rulePrefix(b []byte, bits uint8) netip.Prefix {
@@ -129,11 +152,11 @@ func rulePrefix(b []byte, bits uint8) netip.Prefix {
 // and fib6_rules_net_init of Linux).
 func kernelRules(six bool) []Rule {
 	rules := []Rule{
-		{IPv6: six, Priority: 0, Action: "lookup", Table: TableLocal},
-		{IPv6: six, Priority: 32766, Action: "lookup", Table: TableMain},
+		{IPv6: six, Priority: 0, Action: "lookup", Table: TableLocal, Protocol: unix.RTPROT_KERNEL},
+		{IPv6: six, Priority: 32766, Action: "lookup", Table: TableMain, Protocol: unix.RTPROT_KERNEL},
 	}
 	if !six {
-		rules = append(rules, Rule{Priority: 32767, Action: "lookup", Table: TableDefault})
+		rules = append(rules, Rule{Priority: 32767, Action: "lookup", Table: TableDefault, Protocol: unix.RTPROT_KERNEL})
 	}
 	return rules
 }
@@ -205,10 +228,12 @@ func (f *Fake) parseRule(six bool, words []string) (err error) {
 		case "lookup":
 			r.Action = key
 			r.Table, err = strconv.Atoi(value)
+		case "proto":
+			r.Protocol, err = strconv.Atoi(value)
 		default:
 			err = fmt.Errorf("%s is no attribute of a rule", key)
 		}
 	}
-	f.givenRules[six] = append(f.givenRules[six], r)
+	f.givenRules[six] = append(f.givenRules[six], r.settled())
 	return err
 }

@@ -25,7 +25,9 @@ func TestRulesOfTheKernel(t *testing.T) {
 			"rule 0 lookup 255\nrule 100 lookup 254 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\nrule6 0 lookup 255\nrule6 101 lookup 51820 selective\nrule6 32766 lookup 254\n"},
 		"conditions": {"ip rule add pref 10 iif lo lookup 7\nip rule add pref 11 ipproto udp dport 53 lookup 7\nip rule add pref 12 from 10.1.0.0/16 blackhole\nip rule add pref 13 dsfield 0x10 lookup 7\n",
 			"rule 0 lookup 255\nrule 10 lookup 7 selective\nrule 11 lookup 7 selective\nrule 12 from 10.1.0.0/16 blackhole\nrule 13 lookup 7 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\n"},
-		"VRFs":       {"ip rule add pref 1000 l3mdev\nip -6 rule add pref 1000 l3mdev\n", "rule 0 lookup 255\nrule 1000 lookup 0 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\nrule6 0 lookup 255\nrule6 1000 lookup 0 selective\nrule6 32766 lookup 254\n"},
+		"VRFs": {"ip rule add pref 1000 l3mdev\nip -6 rule add pref 1000 l3mdev\n", "rule 0 lookup 255\nrule 1000 lookup 0 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\nrule6 0 lookup 255\nrule6 1000 lookup 0 selective\nrule6 32766 lookup 254\n"},
+		"Cilium": {"ip rule del pref 0\nip rule add pref 100 lookup local proto kernel\nip rule add pref 9 fwmark 0x200/0xf00 lookup 2004 proto 99\n",
+			"rule 9 lookup 2004 proto 99 selective\nrule 100 lookup 255 proto 2\nrule 32766 lookup 254\nrule 32767 lookup 253\n"},
 		"local lost": {"ip rule del pref 0\nip rule del pref 32766\n", "rule 32767 lookup 253\n"},
 		"none":       {"ip -6 rule del pref 0\nip -6 rule del pref 32766\n", "rule6 none\n"},
 	} {
