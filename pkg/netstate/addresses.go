@@ -5,9 +5,6 @@ package netstate
 import (
 	"fmt"
 	"net/netip"
-
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 )
 
 // A LinkAddr is an address of a link, with the length of its prefix.
@@ -18,24 +15,20 @@ type LinkAddr struct {
 
 // AllAddrs implements View.
 func (l *Live) AllAddrs() ([]LinkAddr, error) {
-	links, err := gather(l, linkQuestion(""), func(b []byte) []TunnelLink { return []TunnelLink{parseTunnelLink(b)} })
+	links, err := l.Links()
 	if err != nil {
-		return nil, fmt.Errorf("list links: %w", err)
+		return nil, fmt.Errorf("list addresses: %w", err)
 	}
 	names := make(map[int]string, len(links))
 	for _, link := range links {
 		names[link.Index] = link.Name
 	}
-	q := question{unix.RTM_GETADDR, unix.RTM_NEWADDR, []nl.NetlinkRequestData{nl.NewIfAddrmsg(unix.AF_UNSPEC)}}
-	addrs, err := gather(l, q, func(b []byte) []LinkAddr {
-		if len(b) < unix.SizeofIfAddrmsg {
-			return nil
-		}
-		addr, err := parseAddr(b)
+	addrs, err := gather(l, addrQuestion(0), func(b []byte) []LinkAddr {
+		index, addr, err := parseAddr(b)
 		if err != nil {
 			return nil // an address of a family that is not IP
 		}
-		return []LinkAddr{{names[int(nl.DeserializeIfAddrmsg(b).Index)], addr}}
+		return []LinkAddr{{names[index], addr}}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)

@@ -4,6 +4,7 @@ package netstate
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func Settled[R any](dump func() (R, error)) (R, error) { return settled(dump) }
 // ForgetStrict makes the kernel answer as it does before Linux 4.20.
 func (l *Live) ForgetStrict() error {
 	l.strict = false
-	return unix.SetsockoptInt(l.socket.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 0)
+	return l.setStrict(false)
 }
 
 // Strict reports whether the kernel filters address dumps.
@@ -48,6 +49,10 @@ func ParseMessages(b []byte) {
 	}
 	parseND(b)
 	parseFlowMessage(b)
+	parseLinkMessage(b)
+	_, _, _ = parseAddr(b)
+	_, _ = parseHop(b)
+	_, _, _ = Answers(b, unix.RTM_NEWLINK, 0, func([]byte) {})
 }
 
 // TunnelRoutes gives the IPv4 routes of devices, as TunnelDump asks for them.
@@ -86,6 +91,32 @@ func OwnIDs() (byPath, bySocket any, err error) {
 
 // Patience is how long the next answer is waited for.
 func (l *Live) Patience() time.Duration { return l.patience() }
+
+// ErrCutShort is the error for a message that the kernel did not send whole.
+var ErrCutShort = errCutShort
+
+// AskNothing sends a request that the kernel does not answer.
+func (l *Live) AskNothing(timeout time.Duration) error {
+	return l.socket.request(question{kind: unix.NLMSG_NOOP}, 0, timeout, func([]byte) {})
+}
+
+// Answers reads the messages of one read of a socket that waits for the answers to the
+// request of that sequence number.
+func Answers(b []byte, kind int, sequence uint32, answer func([]byte)) (done, interrupted bool, err error) {
+	s := &socket{sequence: sequence}
+	done, err = s.answers(b, kind, &interrupted, answer)
+	return done, interrupted, err
+}
+
+// Message returns a netlink message, padded to the alignment.
+func Message(kind int, flags uint16, sequence uint32, payload string) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(payload)))
+	b = binary.NativeEndian.AppendUint16(b, uint16(kind))
+	b = binary.NativeEndian.AppendUint16(b, flags)
+	b = binary.NativeEndian.AppendUint32(b, sequence)
+	b = append(append(b, 0, 0, 0, 0), payload...)
+	return append(b, make([]byte, aligned(len(b))-len(b))...)
+}
 
 // HasLegacyChain is hasLegacyChain.
 func HasLegacyChain(entries []byte, six bool, name string) bool {

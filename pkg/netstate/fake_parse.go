@@ -204,3 +204,31 @@ func pairs(words []string, err *error) func(func(key, value string) bool) {
 		}
 	}
 }
+
+// parseFlow reads "PROTOCOL src ADDR dst ADDR [replied]".
+func (f *Fake) parseFlow(words []string) (err error) {
+	if len(words) == 0 {
+		return fmt.Errorf("want a protocol")
+	}
+	protocol, err := strconv.ParseUint(words[0], 10, 8)
+	if err != nil {
+		return err
+	}
+	flow := Flow{Protocol: uint8(protocol)}
+	rest := slices.DeleteFunc(slices.Clone(words[1:]), func(word string) bool {
+		flow.Replied = flow.Replied || word == "replied"
+		return word == "replied"
+	})
+	for key, value := range pairs(rest, &err) {
+		switch key {
+		case "src":
+			flow.Src, err = netip.ParseAddr(value)
+		case "dst":
+			flow.Dst, err = netip.ParseAddr(value)
+		default:
+			err = fmt.Errorf("%s is no attribute of a flow", key)
+		}
+	}
+	f.flows = append(f.flows, flow)
+	return err
+}

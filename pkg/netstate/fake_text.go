@@ -80,3 +80,24 @@ func routeText(r Route, p path) string {
 	}
 	return b.String() + p.text() + "\n"
 }
+
+// writeTables prints neighbours, forwarding entries and flows.
+func (f *Fake) writeTables(b *strings.Builder) {
+	names := make(map[int]string, len(f.links))
+	for _, l := range f.links {
+		names[l.Index] = l.Name
+	}
+	for _, n := range f.neighbours {
+		fmt.Fprintf(b, "neigh %s dev %s mac %s\n", n.Addr, names[n.Link], n.MAC)
+	}
+	for _, e := range f.fdb {
+		fmt.Fprintf(b, "fdb %s dev %s dst %s\n", e.MAC, names[e.Link], e.Dst)
+	}
+	for _, flow := range f.flows {
+		fmt.Fprintf(b, "flow %d src %s dst %s", flow.Protocol, flow.Src, flow.Dst)
+		if flow.Replied {
+			b.WriteString(" replied")
+		}
+		b.WriteString("\n")
+	}
+}

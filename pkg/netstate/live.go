@@ -3,16 +3,13 @@
 package netstate
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime"
-	"sync"
+	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,16 +17,13 @@ import (
 const patience = time.Second
 
 // Live is a namespace of the running kernel. Its sockets were opened inside the
-// namespace, so that the calling thread never needs to go there.
+// namespace, so the calling thread never has to go there for them.
 type Live struct {
 	enter  func(func() error) error
-	socket *nl.SocketHandle // for what is asked on every call of a plugin
-	strict bool             // the kernel filters address dumps by link
+	socket *socket
+	strict bool // the kernel filters dumps by link
 
 	deadline time.Time // zero: none
-
-	mu      sync.Mutex
-	library *netlink.Handle // for everything else; nil until it is needed
 }
 
 var _ View = (*Live)(nil)
@@ -52,42 +46,41 @@ func (n *Netns) View() (*Live, error) {
 	return l, l.enter(l.open)
 }
 
-// open makes the socket; it runs in the namespace.
-func (l *Live) open() error {
-	socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("open netlink socket: %w", err)
+// open opens the socket. It runs in the namespace.
+func (l *Live) open() (err error) {
+	if l.socket, err = openSocket(unix.NETLINK_ROUTE); err != nil {
+		return err
 	}
-	timeout := unix.NsecToTimeval(patience.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
-	// NETLINK_GET_STRICT_CHK: Linux 4.20.
-	l.strict = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) == nil
-	l.socket = &nl.SocketHandle{Socket: socket}
+	l.strict = l.setStrict(true) == nil
 	return nil
 }
 
-// handle opens the library's handle, which has a socket of its own, in a visit to
-// the namespace. Most calls of a plugin change nothing and never need it.
-func (l *Live) handle() (*netlink.Handle, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.library != nil {
-		return l.library, nil
-	}
-	err := l.enter(func() (err error) {
-		if l.library, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-			return fmt.Errorf("open netlink socket: %w", err)
-		}
-		return l.library.SetSocketTimeout(l.patience())
+// openNetfilter opens a socket for connection tracking and rules, in a visit to the
+// namespace.
+func (l *Live) openNetfilter() (s *socket, err error) {
+	err = l.enter(func() (err error) {
+		s, err = openSocket(unix.NETLINK_NETFILTER)
+		return err
 	})
-	return l.library, err
+	return s, err
 }
 
-// SetDeadline sets when all answers must be there: none is waited for longer. It is
-// called before the View is used. Without a deadline each answer has a second.
+// setStrict sets NETLINK_GET_STRICT_CHK (Linux 4.20).
+func (l *Live) setStrict(on bool) error {
+	value := 0
+	if on {
+		value = 1
+	}
+	return l.socket.control(func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, value)
+	})
+}
+
+// SetDeadline sets the time at which the view stops waiting for answers. Call it
+// before the View is used. Without a deadline each answer has a second.
 func (l *Live) SetDeadline(deadline time.Time) { l.deadline = deadline }
 
-// patience is how long to wait for the next answer.
+// patience returns how long to wait for the next answer.
 func (l *Live) patience() time.Duration {
 	if l.deadline.IsZero() {
 		return patience
@@ -95,55 +88,79 @@ func (l *Live) patience() time.Duration {
 	return min(patience, max(time.Until(l.deadline), time.Millisecond))
 }
 
-// request makes a request that goes through the socket.
-func (l *Live) request(kind, flags int) *nl.NetlinkRequest {
-	if p := l.patience(); p < patience {
-		timeout := unix.NsecToTimeval(p.Nanoseconds())
-		_ = l.socket.Socket.SetReceiveTimeout(&timeout)
-	}
-	r := nl.NewNetlinkRequest(kind, flags)
-	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.socket}
-	return r
-}
-
-// Cookie gives the cookie of the namespace, as Netns.Cookie does, from a socket
+// Cookie returns the cookie of the namespace, as Netns.Cookie does, from the socket
 // that is already open there.
-func (l *Live) Cookie() (uint64, error) {
-	defer runtime.KeepAlive(l)
-	cookie, err := unix.GetsockoptUint64(l.socket.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil {
-		return 0, fmt.Errorf("get SO_NETNS_COOKIE: %w", err)
-	}
-	return cookie, nil
+func (l *Live) Cookie() (cookie uint64, err error) {
+	err = l.socket.control(func(fd int) (err error) {
+		cookie, err = socketCookie(fd)
+		return err
+	})
+	return cookie, err
 }
 
-// Close closes the sockets.
-func (l *Live) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.socket.Close()
-	if l.library != nil {
-		l.library.Close()
-	}
+// Close closes the socket. It does not wait for a request that hangs.
+func (l *Live) Close() { l.socket.close() }
+
+// Sysctl implements View. /proc/sys/net shows the namespace of the thread that
+// opens the file.
+func (l *Live) Sysctl(name string) (value string, err error) {
+	err = l.enter(func() (err error) {
+		value, err = readSysctl(name)
+		return err
+	})
+	return value, err
 }
 
-// settled repeats a dump that a change in the kernel interrupted: what came of
-// it may lack entries or have them twice.
-func settled[R any](dump func() (R, error)) (R, error) {
-	const attempts = 5
-	for i := 1; ; i++ {
-		r, err := dump()
-		if !errors.Is(err, netlink.ErrDumpInterrupted) || i == attempts {
-			return r, err
+// SetSysctl implements View.
+func (l *Live) SetSysctl(name, value string) error {
+	return l.enter(func() error {
+		fd, err := openSysctl(name, unix.O_WRONLY)
+		if err != nil {
+			return fmt.Errorf("write sysctl %s: %w", name, err)
 		}
+		defer unix.Close(fd)
+		if err := retry(func() error { _, err := unix.Write(fd, []byte(value)); return err }); err != nil {
+			return fmt.Errorf("write sysctl %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// readSysctl reads a sysctl of the namespace of the calling thread, without the
+// final newline. It does without os.File, which would put some files of /proc/sys
+// into the poller of the Go runtime.
+func readSysctl(name string) (string, error) {
+	fd, err := openSysctl(name, unix.O_RDONLY)
+	if err != nil {
+		return "", fmt.Errorf("read sysctl %s: %w", name, err)
+	}
+	defer unix.Close(fd)
+	var value []byte
+	for {
+		var buffer [512]byte
+		n := 0
+		if err := retry(func() (err error) { n, err = unix.Read(fd, buffer[:]); return err }); err != nil {
+			return "", fmt.Errorf("read sysctl %s: %w", name, err)
+		}
+		if n == 0 {
+			return strings.TrimSuffix(string(value), "\n"), nil
+		}
+		value = append(value, buffer[:n]...)
 	}
 }
 
-// errnoMeaning makes the errors of netlink comparable with those of package fs.
-func errnoMeaning(err error) error {
-	var gone netlink.LinkNotFoundError
-	if errors.As(err, &gone) || errors.Is(err, unix.ENODEV) {
-		return fs.ErrNotExist
+// openSysctl opens a file below /proc/sys. A name may hold an interface name, which
+// a pod chooses, and must not lead elsewhere; there are no symbolic links in
+// /proc/sys.
+func openSysctl(name string, flags int) (int, error) {
+	if !filepath.IsLocal(name) {
+		return -1, fs.ErrInvalid
 	}
-	return err
+	return open("/proc/sys/"+name, flags|unix.O_CLOEXEC)
+}
+
+// open is open(2), again where a signal interrupted it.
+func open(path string, flags int) (fd int, err error) {
+	err = retry(func() (err error) { fd, err = unix.Open(path, flags, 0); return err })
+	return fd, err
 }

@@ -19,16 +19,10 @@ import (
 
 // NFTChain implements View.
 func (l *Live) NFTChain(c Chain) (bool, error) {
-	var socket *nl.NetlinkSocket
-	err := l.enter(func() (err error) {
-		socket, err = nl.Subscribe(unix.NETLINK_NETFILTER)
-		return err
-	})
+	netfilter, err := l.openNetfilter()
 	if err == nil {
-		defer socket.Close()
-		timeout := unix.NsecToTimeval(l.patience().Nanoseconds())
-		_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
-		err = askChain(socket, c)
+		defer netfilter.close()
+		err = netfilter.request(chainQuestion(c), 0, l.patience(), func([]byte) {})
 	}
 	// ENOENT: no such table or chain. nfnetlink answers EINVAL for a subsystem that
 	// the kernel does not have.
@@ -43,18 +37,17 @@ func (l *Live) NFTChain(c Chain) (bool, error) {
 	return true, nil
 }
 
-func askChain(socket *nl.NetlinkSocket, c Chain) error {
+// chainQuestion asks for one chain.
+func chainQuestion(c Chain) question {
 	family := uint8(unix.NFPROTO_IPV4)
 	if c.Six {
 		family = unix.NFPROTO_IPV6
 	}
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN, unix.NLM_F_ACK)
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
-	req.AddData(nl.NewRtAttr(unix.NFTA_CHAIN_TABLE, nl.ZeroTerminated(c.Table)))
-	req.AddData(nl.NewRtAttr(unix.NFTA_CHAIN_NAME, nl.ZeroTerminated(c.Name)))
-	_, err := req.Execute(unix.NETLINK_NETFILTER, 0)
-	return err
+	return question{kind: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETCHAIN, parts: []nl.NetlinkRequestData{
+		&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0},
+		nl.NewRtAttr(unix.NFTA_CHAIN_TABLE, nl.ZeroTerminated(c.Table)),
+		nl.NewRtAttr(unix.NFTA_CHAIN_NAME, nl.ZeroTerminated(c.Name)),
+	}}
 }
 
 // What linux/netfilter_ipv4/ip_tables.h and ip6_tables.h have: the socket options,

@@ -11,6 +11,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A Kind is what a path given as CNI_NETNS turned out to be. The zero Kind is
+// Unknown, which is neither good nor bad.
+type Kind uint8
+
+const (
+	Unknown  Kind = iota // it could not be told; Netns.Err says why
+	Missing              // the path is empty, or nothing is there
+	NotNetns             // something is there, but no network namespace
+	Node                 // the namespace that the runtime and this process run in
+	Sandbox              // a network namespace other than the node's
+)
+
+// String gives the kind in one or two words.
+func (k Kind) String() string {
+	switch k {
+	case Missing:
+		return "missing"
+	case NotNetns:
+		return "no namespace"
+	case Node:
+		return "node"
+	case Sandbox:
+		return "sandbox"
+	default:
+		return "unknown"
+	}
+}
+
 // A Netns is what a path turned out to be when it was opened, once. Everything
 // later goes through the one descriptor: the path may name something else by
 // then. The zero Netns is Unknown.
@@ -33,7 +61,7 @@ func OpenNetns(path string) *Netns {
 		return n
 	}
 	// O_NONBLOCK: opening a FIFO would otherwise wait for a writer.
-	fd, err := openRetrying(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY)
+	fd, err := open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		n.Kind, n.What, n.Err = unopened(err)
 		return n
@@ -52,16 +80,6 @@ func (n *Netns) Close() error {
 	return n.file.Close()
 }
 
-// openRetrying is open(2), again where a signal interrupted it.
-func openRetrying(path string, flags int) (int, error) {
-	for {
-		fd, err := unix.Open(path, flags, 0)
-		if !errors.Is(err, unix.EINTR) {
-			return fd, err
-		}
-	}
-}
-
 // unopened tells what a path is that open(2) refused.
 func unopened(err error) (Kind, string, error) {
 	switch {
@@ -76,4 +94,148 @@ func unopened(err error) (Kind, string, error) {
 		return NotNetns, "is longer than a path can be", nil
 	}
 	return Unknown, "", fmt.Errorf("open namespace: %w", err)
+}
+
+// judge tells what an open descriptor is.
+func judge(fd int) (Kind, string, error) {
+	var sfs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &sfs); err != nil {
+		return Unknown, "", fmt.Errorf("judge file system: %w", err)
+	}
+	if sfs.Type != unix.NSFS_MAGIC {
+		return NotNetns, describe(fd, int64(sfs.Type)), nil
+	}
+	switch network, err := isNetwork(fd); {
+	case err != nil:
+		return Unknown, "", fmt.Errorf("judge type of namespace: %w", err)
+	case !network:
+		return NotNetns, "is a namespace of another type", nil
+	}
+	return nodeOrSandbox(fd)
+}
+
+// isNetwork reports whether a file of nsfs is a network namespace. Before Linux 4.11
+// there is no NS_GET_NSTYPE, which fails with ENOTTY (ioctl_ns(2)), and a filter of
+// system calls may refuse it. Then setns(2) tells: it takes no namespace but one of the
+// type that it is given, and fails with EINVAL for another. A link below /proc/self/fd
+// tells nothing, as it is the path of the mount where the namespace is pinned.
+func isNetwork(fd int) (bool, error) {
+	nstype, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	if err == nil {
+		return nstype == unix.CLONE_NEWNET, nil
+	}
+	network, entered := canEnter(fd)
+	if entered != nil {
+		return false, errors.Join(err, entered)
+	}
+	return network, nil
+}
+
+// canEnter reports whether a namespace can be entered as a network namespace. The error
+// says why that cannot be told, such as without CAP_SYS_ADMIN.
+func canEnter(fd int) (bool, error) {
+	err := enter(fd, func() error { return nil })
+	if errors.Is(err, unix.EINVAL) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// describe says what stands in the place of a namespace. Only the file system
+// tells an unmounted pin from a mounted one: both are empty regular files.
+func describe(fd int, fsType int64) string {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "is no network namespace"
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return "is a directory"
+	case unix.S_IFIFO:
+		return "is a FIFO"
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return "is a device"
+	}
+	switch {
+	case fsType == unix.PROC_SUPER_MAGIC:
+		return "is another file of procfs"
+	case st.Size == 0:
+		return "is an empty file: the mount that pinned the namespace there is gone"
+	}
+	return "is an ordinary file"
+}
+
+// nodeOrSandbox compares the namespace with the one that this thread is in, and
+// with that of pid 1 where it may be read: on a node that is itself a container
+// the two are the same, elsewhere neither is ever a pod's. Inode numbers are
+// reused at once, so they identify a namespace only while it is held open.
+func nodeOrSandbox(fd int) (Kind, string, error) {
+	var target unix.Stat_t
+	if err := unix.Fstat(fd, &target); err != nil {
+		return Unknown, "", fmt.Errorf("identify namespace: %w", err)
+	}
+	own, err := namespaceID("/proc/thread-self/ns/net")
+	if err != nil {
+		return judgeByCookie(fd, &target, err)
+	}
+	if own == idOf(&target) {
+		return Node, "", nil
+	}
+	if init, err := namespaceID("/proc/1/ns/net"); err == nil && init == idOf(&target) {
+		return Node, "", nil
+	}
+	return Sandbox, "", nil
+}
+
+// judgeByCookie compares cookies instead, for a chroot without procfs; and where there
+// are none (before Linux 5.14), the namespace with that of a socket of ours.
+func judgeByCookie(fd int, st *unix.Stat_t, cause error) (Kind, string, error) {
+	own, ownErr := cookieHere()
+	target, targetErr := cookieOf(fd)
+	err := errors.Join(ownErr, targetErr)
+	same := own == target
+	if err != nil {
+		var here id
+		if here, err = socketID(); err != nil {
+			return Unknown, "", fmt.Errorf("identify own namespace: %w", errors.Join(cause, ownErr, targetErr, err))
+		}
+		same = here == idOf(st)
+	}
+	if same {
+		return Node, "", nil
+	}
+	return Sandbox, "", nil
+}
+
+// socketID identifies the namespace of a new socket (SIOCGSKNS: Linux 4.10; it takes
+// CAP_NET_ADMIN), which is the one that this thread is in.
+func socketID() (id, error) {
+	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return id{}, fmt.Errorf("open socket: %w", err)
+	}
+	defer unix.Close(socket)
+	fd, err := unix.IoctlRetInt(socket, unix.SIOCGSKNS)
+	if err != nil {
+		return id{}, fmt.Errorf("get namespace of a socket: %w", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return id{}, fmt.Errorf("identify namespace of a socket: %w", err)
+	}
+	return idOf(&st), nil
+}
+
+// An id identifies a namespace among those that exist now.
+type id struct{ dev, ino uint64 }
+
+func idOf(st *unix.Stat_t) id { return id{dev: st.Dev, ino: st.Ino} }
+
+func namespaceID(path string) (id, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return id{}, fmt.Errorf("stat %s: %w", path, err)
+	}
+	return idOf(&st), nil
 }

@@ -7,15 +7,10 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 )
 
-// skipStats asks the kernel for links without their counters, which are most of
-// what it says of one (RTEXT_FILTER_SKIP_STATS, Linux 4.4).
-const skipStats = 1 << 3
-
-// dumpTunnelLinks asks kind by kind where only some are wanted: a node has a link
-// for each pod, which the kernel is quick to leave out.
+// dumpTunnelLinks asks for one kind at a time if only some are wanted: a node has a
+// link for each pod, which the kernel filters out quickly.
 func (l *Live) dumpTunnelLinks(d *TunnelDump, kinds []string) error {
 	if len(kinds) == 0 {
 		return l.dumpLinksOf(d, "", carriesTunnels, new(bool))
@@ -38,8 +33,8 @@ func (l *Live) dumpTunnelLinks(d *TunnelDump, kinds []string) error {
 	return nil
 }
 
-// dumpLinksOf adds the links that are wanted, and tells whether there were others
-// than those of the kind that was asked for.
+// dumpLinksOf adds the links that are wanted. It sets others if the kernel returned
+// links of another kind than the one asked for.
 func (l *Live) dumpLinksOf(d *TunnelDump, kind string, wanted func(kind string) bool, others *bool) error {
 	links, err := gather(l, linkQuestion(kind), func(b []byte) []TunnelLink {
 		link := parseTunnelLink(b)
@@ -53,54 +48,15 @@ func (l *Live) dumpLinksOf(d *TunnelDump, kind string, wanted func(kind string) 
 	return err
 }
 
-// linkQuestion asks for the links of a kind, or for all. The kernel filters since
-// Linux 4.6, as long as the module of the kind is loaded; otherwise it gives all.
-func linkQuestion(kind string) question {
-	q := question{unix.RTM_GETLINK, unix.RTM_NEWLINK, []nl.NetlinkRequestData{
-		nl.NewIfInfomsg(unix.AF_UNSPEC),
-		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)),
-	}}
-	if kind != "" {
-		info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-		info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
-		q.parts = append(q.parts, info)
+// parseTunnelLink reads any link. One that is no tunnel has only a name, a kind and a
+// master.
+func parseTunnelLink(b []byte) TunnelLink {
+	m := parseLinkMessage(b)
+	t := TunnelLink{Name: m.Name, Index: m.Index, Kind: m.Kind, Up: m.Up, Master: m.Master}
+	for kind, value := range attributes(m.data) {
+		t.parseData(int(kind), value)
 	}
-	return q
-}
-
-// parseTunnelLink reads any link. One that is no tunnel has no more than a name and
-// a kind; what is cut short has none.
-func parseTunnelLink(b []byte) (link TunnelLink) {
-	if len(b) < unix.SizeofIfInfomsg {
-		return link
-	}
-	msg := nl.DeserializeIfInfomsg(b)
-	link.Index, link.Up = int(msg.Index), msg.Flags&unix.IFF_UP != 0
-	for kind, value := range attributes(b[unix.SizeofIfInfomsg:]) {
-		switch kind {
-		case unix.IFLA_IFNAME:
-			link.Name = unix.ByteSliceToString(value)
-		case unix.IFLA_MASTER:
-			link.Master = int(number32(value))
-		case unix.IFLA_LINKINFO:
-			link.parseInfo(value)
-		}
-	}
-	return link
-}
-
-// parseInfo reads IFLA_LINKINFO, in which the kind comes before its data.
-func (t *TunnelLink) parseInfo(b []byte) {
-	for kind, value := range attributes(b) {
-		switch kind {
-		case unix.IFLA_INFO_KIND:
-			t.Kind = unix.ByteSliceToString(value)
-		case unix.IFLA_INFO_DATA:
-			for kind, value := range attributes(value) {
-				t.parseData(int(kind), value)
-			}
-		}
-	}
+	return t
 }
 
 // parseData reads one attribute; each kind has numbers of its own.
@@ -153,7 +109,7 @@ func (t *TunnelLink) parseVXLAN(kind int, value []byte) {
 		t.Remote = unicast(attrAddr(value))
 	case nl.IFLA_VXLAN_PORT:
 		t.Port = port(value)
-	case nl.IFLA_VXLAN_FLOWBASED: // there, and 0, on one that is not
+	case nl.IFLA_VXLAN_FLOWBASED: // 0 on a vxlan without it
 		t.External = len(value) > 0 && value[0] != 0
 	}
 }

@@ -6,10 +6,27 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
+
+// A Flow is an entry of connection tracking for a protocol without ports: the
+// generic tracker keys it by addresses and protocol alone, and forgets it after
+// net.netfilter.nf_conntrack_generic_timeout (600 s) without a packet.
+type Flow struct {
+	Protocol uint8
+	Src, Dst netip.Addr // of the first packet
+	// Replied: a packet came the other way (IPS_SEEN_REPLY); conntrack -L prints
+	// [UNREPLIED] where none did.
+	Replied bool
+}
+
+// ErrNoConntrack says that the kernel has no connection tracking to ask
+// (ctnetlink), so that nothing is known of flows.
+var ErrNoConntrack = errors.New("the kernel has no ctnetlink")
 
 // What linux/netfilter/nfnetlink_conntrack.h and nf_internals.h have and the
 // library has not.
@@ -23,21 +40,14 @@ const (
 
 // Flows implements View. The library's list of flows has no status, and reads
 // every connection of the node into memory.
-func (l *Live) Flows(protocol uint8) ([]Flow, error) {
-	var socket *nl.NetlinkSocket
-	err := l.enter(func() (err error) {
-		socket, err = nl.Subscribe(unix.NETLINK_NETFILTER)
-		return err
-	})
+func (l *Live) Flows(protocol uint8) (flows []Flow, err error) {
+	netfilter, err := l.openNetfilter()
 	if err != nil {
 		return nil, flowError(err)
 	}
-	defer socket.Close()
-	timeout := unix.NsecToTimeval(l.patience().Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // the engine has a deadline of its own
-	var flows []Flow
+	defer netfilter.close()
 	for _, family := range families() {
-		some, err := settled(func() ([]Flow, error) { return dumpFlows(socket, family, protocol) })
+		some, err := settled(func() ([]Flow, error) { return dumpFlows(netfilter, family, protocol, l.patience()) })
 		if err != nil {
 			return nil, flowError(err)
 		}
@@ -57,20 +67,16 @@ func flowError(err error) error {
 	return fmt.Errorf("list flows: %w", err)
 }
 
-func dumpFlows(socket *nl.NetlinkSocket, family, protocol uint8) ([]Flow, error) {
-	req := nl.NewNetlinkRequest(subsysCTNetlink<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP)
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
-	req.AddData(tupleOf(protocol))
+func dumpFlows(netfilter *socket, family, protocol uint8, timeout time.Duration) (flows []Flow, err error) {
 	filter := nl.NewRtAttr(unix.NLA_F_NESTED|ctaFilter, nil)
 	filter.AddRtAttr(ctaFilterOrigFlags, nl.Uint32Attr(filterProtoNum))
-	req.AddData(filter)
-	var flows []Flow
-	err := req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(b []byte) bool {
+	q := question{kind: subsysCTNetlink<<8 | nl.IPCTNL_MSG_CT_GET, parts: []nl.NetlinkRequestData{
+		&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0}, tupleOf(protocol), filter,
+	}}
+	err = netfilter.request(q, unix.NLM_F_DUMP, timeout, func(b []byte) {
 		if flow, ok := parseFlowMessage(b); ok && flow.Protocol == protocol {
 			flows = append(flows, flow)
 		}
-		return true
 	})
 	return flows, err
 }

@@ -5,6 +5,7 @@ package netstate
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -16,19 +17,12 @@ func (l *Live) dumpTunnelAddrs(d *TunnelDump) error {
 		link int
 		addr netip.Prefix
 	}
-	all, err := gatherOf(l, links, func(index int) question {
-		msg := nl.NewIfAddrmsg(unix.AF_UNSPEC)
-		msg.Index = uint32(index)
-		return question{unix.RTM_GETADDR, unix.RTM_NEWADDR, []nl.NetlinkRequestData{msg}}
-	}, func(b []byte, of func(int) bool) []owned {
-		if len(b) < unix.SizeofIfAddrmsg || !of(int(nl.DeserializeIfAddrmsg(b).Index)) {
+	all, err := gatherOf(l, links, addrQuestion, func(b []byte, of func(int) bool) []owned {
+		index, addr, err := parseAddr(b)
+		if err != nil || !of(index) || addr.Addr().IsLinkLocalUnicast() {
 			return nil
 		}
-		addr, err := parseAddr(b)
-		if err != nil || addr.Addr().IsLinkLocalUnicast() {
-			return nil
-		}
-		return []owned{{int(nl.DeserializeIfAddrmsg(b).Index), addr}}
+		return []owned{{index, addr}}
 	})
 	at := make(map[int]int, len(d.Links))
 	for i, link := range d.Links {
@@ -89,7 +83,7 @@ func (m *ndmsg) Serialize() []byte {
 }
 
 // unanswered are the states in which the kernel has no link-layer address, or no
-// longer believes it.
+// longer trusts it.
 const unanswered = unix.NUD_INCOMPLETE | unix.NUD_FAILED
 
 func parseNeighbour(b []byte, family uint8, of func(int) bool) []Neighbour {
@@ -116,4 +110,51 @@ func parseND(b []byte) (n Neighbour, ok bool) {
 		}
 	}
 	return n, true
+}
+
+// dumpTunnelRoutes asks for the routes of the devices that are in use, and for the
+// destinations that the node drops itself.
+func (l *Live) dumpTunnelRoutes(d *TunnelDump) error {
+	used := d.indexes(func(t TunnelLink) bool {
+		return t.Up || len(t.Addrs) > 0 || slices.ContainsFunc(d.FDB, func(e FDBEntry) bool { return e.Link == t.Index })
+	})
+	if len(used) == 0 {
+		return nil
+	}
+	for _, family := range families() {
+		routes, err := gatherOf(l, used, func(index int) question {
+			return l.routeQuestion(family, unix.RTN_UNICAST, index)
+		}, func(b []byte, of func(int) bool) []TunnelRoute { return parseTunnelRoute(b, family, of) })
+		if err != nil {
+			return err
+		}
+		d.Routes = append(d.Routes, routes...)
+		for _, kind := range []uint8{unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT} {
+			own, err := gather(l, l.routeQuestion(family, kind, 0), func(b []byte) []netip.Prefix { return parseOwn(b, family, kind) })
+			if err != nil {
+				return err
+			}
+			d.Own = append(d.Own, own...)
+		}
+	}
+	return nil
+}
+
+// parseTunnelRoute returns the next hops of a unicast route over the devices of the dump.
+func parseTunnelRoute(b []byte, family uint8, of func(int) bool) []TunnelRoute {
+	m, ok := parseRouteMessage(b, family)
+	if !ok || m.kind != unix.RTN_UNICAST || m.route.Table == unix.RT_TABLE_LOCAL {
+		return nil
+	}
+	return slices.DeleteFunc(m.nextHops(), func(r TunnelRoute) bool { return !of(r.Link) })
+}
+
+// parseOwn returns the destination of a route of that type. It leaves out default
+// routes: IPv6 had an unreachable one before 4.11.
+func parseOwn(b []byte, family, kind uint8) []netip.Prefix {
+	m, ok := parseRouteMessage(b, family)
+	if !ok || m.kind != kind || m.route.Dst.Bits() == 0 {
+		return nil
+	}
+	return []netip.Prefix{m.route.Dst}
 }
