@@ -34,7 +34,7 @@ func eventsCommand() *cobra.Command {
 		Example: "  guardctl events --since 1h --check host-netns",
 		Args:    cli.NoArgs,
 	}
-	cmd.Flags().StringVar(&dir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
+	cmd.Flags().StringVar(&dir, "state-dir", checks.DefaultStateDir, "the stateDir of the plugin's configuration")
 	cmd.Flags().StringVar(&check, "check", "", "only this check")
 	cmd.Flags().DurationVar(&since, "since", 0, "only events of this last period, such as 90m (default: all)")
 	output := cli.OutputFlag(cmd, "text", "json")

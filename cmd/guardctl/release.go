@@ -14,6 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
@@ -54,7 +55,7 @@ func releaseCommand() *cobra.Command {
 	flags.StringVar(&r.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
 	flags.StringSliceVar(&r.ConfDirs, "conf-dir", conflist.ConfDirs(), "where to look for the conflist when the cache has no entry")
 	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
-	flags.StringVar(&r.stateDir, "state-dir", release.DefaultStateDir, "the stateDir of the plugin's configuration")
+	flags.StringVar(&r.stateDir, "state-dir", checks.DefaultStateDir, "the stateDir of the plugin's configuration")
 	flags.BoolVar(&r.force, "force", false, "release the attachment though its pod may live, or nobody knows it")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")
 	flags.BoolVar(&r.forRuntime, "for-runtime", false, "the runtime has sent the DEL of this attachment; used by the plugin")

@@ -28,12 +28,9 @@ func readGuardEntry(dir, name string) (guardEntry, error) {
 	if err != nil {
 		return e, fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
 	}
-	var problems []checks.EntryProblem
-	for _, p := range list.Plugins {
-		if p.Type == conflist.GuardType {
-			e.From = filepath.Join(dir, name)
-			e.Entry, problems = checks.ParseEntry(p.Raw)
-		}
+	entry, problems, isGuarded := checks.EntryIn(list)
+	if e.Entry = entry; isGuarded {
+		e.From = filepath.Join(dir, name)
 	}
 	if text := checks.EntryErrors(problems); text != "" {
 		return e, fmt.Errorf("read the entry of cni-guard in %s: %s", e.From, text)

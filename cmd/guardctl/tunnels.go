@@ -28,7 +28,7 @@ type tunnelFlags struct {
 }
 
 func (f *tunnelFlags) add(cmd *cobra.Command, kinds []string, kindsMean string) {
-	cmd.Flags().StringVar(&f.stateDir, "state-dir", "/run/cni-guard", "the stateDir of the plugin's configuration")
+	cmd.Flags().StringVar(&f.stateDir, "state-dir", checks.DefaultStateDir, "the stateDir of the plugin's configuration")
 	cmd.Flags().StringSliceVar(&f.kinds, "kinds", kinds, kindsMean)
 	cmd.Flags().StringSliceVar(&f.peers, "peers", nil, "further addresses, such as tunnel addresses of other nodes")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -24,9 +25,12 @@ type Entry struct {
 	HoldDown time.Duration // how long a finding stands before STATUS reports it
 }
 
+// DefaultStateDir is the state directory of an entry that names none.
+const DefaultStateDir = "/run/cni-guard"
+
 // DefaultEntry returns what an entry without any key of ours means.
 func DefaultEntry() Entry {
-	return Entry{StateDir: "/run/cni-guard", HoldDown: 30 * time.Second}
+	return Entry{StateDir: DefaultStateDir, HoldDown: 30 * time.Second}
 }
 
 // An EntryProblem is a key of an entry that cni-guard cannot use.
@@ -74,6 +78,17 @@ func standardKeys() []string {
 		"cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins",
 		"deviceID", "pciBusID",
 	}
+}
+
+// EntryIn reads the entry of cni-guard in a list, the last where there are two. A list
+// without one has the default entry, and isGuarded is false.
+func EntryIn(l conflist.List) (e Entry, problems []EntryProblem, isGuarded bool) {
+	raw := l.GuardEntry()
+	if raw == nil {
+		return DefaultEntry(), nil, false
+	}
+	e, problems = ParseEntry(raw)
+	return e, problems, true
 }
 
 // ParseEntry reads an entry. What cannot be read keeps its default, and is among

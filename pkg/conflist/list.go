@@ -52,6 +52,17 @@ func (l List) Guarded() bool {
 	return slices.ContainsFunc(l.Plugins, func(p Plugin) bool { return p.Type == GuardType })
 }
 
+// GuardEntry returns the entry of cni-guard, the last where there are two; nil where
+// there is none.
+func (l List) GuardEntry() json.RawMessage {
+	for _, p := range slices.Backward(l.Plugins) {
+		if p.Type == GuardType {
+			return p.Raw
+		}
+	}
+	return nil
+}
+
 // OnlyLoopback reports whether a list calls no plugin but loopback; see
 // [File.OnlyLoopback].
 func (l List) OnlyLoopback() bool { return onlyLoopback(l.Types()) }

@@ -33,9 +33,6 @@ const Variable = "CNI_GUARD_RELEASING"
 // Deadline bounds a release. kubelet waits two minutes for a DEL.
 const Deadline = 60 * time.Second
 
-// DefaultStateDir is the plugin's stateDir if its configuration names none.
-const DefaultStateDir = "/run/cni-guard"
-
 // A Request names the attachment to release and where to find its chain.
 type Request struct {
 	ContainerID, IfName, Network string
@@ -90,8 +87,7 @@ func parseOutcome(stdout []byte, runErr error) (Outcome, error) {
 func (r Request) Command() string {
 	words := append([]string{"guardctl"}, r.args()...)
 	words = slices.DeleteFunc(words, func(word string) bool {
-		return word == "-o" || word == "json" || word == "--for-runtime" ||
-			word == "--state-dir="+DefaultStateDir || strings.HasPrefix(word, "--netns=")
+		return word == "-o" || word == "json" || word == "--for-runtime" || strings.HasPrefix(word, "--netns=")
 	})
 	for i, word := range words {
 		words[i] = printable.Word(word)

@@ -103,7 +103,7 @@ func TestAnswerKept(t *testing.T) {
 
 // The command is one for a person: without what the plugin adds for itself.
 func TestCommand(t *testing.T) {
-	r := release.Request{ContainerID: "c1", IfName: "eth0", Network: "net", CacheDir: "/c", BinDirs: "/b", Netns: "/run/netns/a", StateDir: release.DefaultStateDir}
+	r := release.Request{ContainerID: "c1", IfName: "eth0", Network: "net", CacheDir: "/c", BinDirs: "/b", Netns: "/run/netns/a"}
 	const want = "guardctl release --container-id=c1 --ifname=eth0 --network=net --cache-dir=/c --bin-dir=/b"
 	if got := r.Command(); got != want+" --dry-run" {
 		t.Errorf("the command is %q", got)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -142,14 +143,17 @@ func samePod(there, want []netip.Prefix) bool {
 
 // request names the sandbox to guardctl.
 func (k *call) request(args *cmdArgs) release.Request {
-	return release.Request{
+	r := release.Request{
 		ContainerID: args.ContainerID,
 		IfName:      args.IfName,
 		Network:     k.Network,
 		CacheDir:    k.CacheDir,
 		ConfDir:     k.ConfDir,
 		BinDirs:     args.Path,
-		StateDir:    k.StateDir,
 		Netns:       args.Netns,
 	}
+	if k.StateDir != checks.DefaultStateDir { // guardctl has the same default
+		r.StateDir = k.StateDir
+	}
+	return r
 }

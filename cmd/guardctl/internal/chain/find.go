@@ -17,6 +17,8 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/utils"
+
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // An Attachment names what to release and where to look for its chain.
@@ -131,12 +133,13 @@ func (c *Chain) fromCache() error {
 // fromConfDir reads the first file that configures the network. It skips files that do
 // not parse.
 func (c *Chain) fromConfDir(dir string) error {
-	files, err := libcni.ConfFiles(dir, []string{".conf", ".conflist", ".json"})
+	names, err := conflist.Names(dir)
 	if err != nil {
 		return nil
 	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}
@@ -148,7 +151,7 @@ func (c *Chain) fromConfDir(dir string) error {
 			return err
 		}
 		if len(list.Plugins) > 0 {
-			c.list, c.Source = list, file
+			c.list, c.Source = list, path
 			return nil
 		}
 	}

@@ -51,5 +51,5 @@ func entryIn(doc []byte) json.RawMessage {
 	if err != nil {
 		return nil
 	}
-	return guardIn(l)
+	return l.GuardEntry()
 }

@@ -4,7 +4,6 @@ package installer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -81,7 +80,7 @@ func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error
 	if err != nil {
 		return nil, false, err
 	}
-	entry, problems := checks.ParseEntry(guardIn(l))
+	entry, problems, _ := checks.EntryIn(l)
 	if text := checks.EntryErrors(problems); text != "" {
 		return nil, false, fmt.Errorf("%w: %s", errEntry, text)
 	}
@@ -89,15 +88,4 @@ func (v view) judged(r conflist.Runtime, f target) ([]guard.Finding, bool, error
 	policy := entry.Settings.Checks[checks.Conflist.Name].Policy
 	found, err := checks.Conflist.Probe(context.Background(), t)
 	return found, !entry.Settings.Audit && (policy == 0 || policy == guard.Enforce), err
-}
-
-// guardIn gives the guard's entry of a list, the last where there are two; nil
-// where there is none.
-func guardIn(l conflist.List) (raw json.RawMessage) {
-	for _, p := range l.Plugins {
-		if p.Type == conflist.GuardType {
-			raw = p.Raw
-		}
-	}
-	return raw
 }

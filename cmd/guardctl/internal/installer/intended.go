@@ -3,15 +3,16 @@
 package installer
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -100,26 +101,11 @@ func (r Request) intent(s conflist.Selection, record *Record) assess.Intent {
 	in := assess.Intent{Allow: r.Allow, Record: record.Intent(r.Site.ConfDir)}
 	for _, f := range s.Files {
 		if l, err := s.Read(f.Name); f.Verdict != conflist.NotLoadable && err == nil {
-			in.Allow = append(in.Allow, allowedBy(guardIn(l))...)
+			e, _, _ := checks.EntryIn(l)
+			in.Allow = append(in.Allow, guard.OptionsOf[*checks.ConflistOptions](e.Settings.Options).Allow...)
 		}
 	}
 	return in
-}
-
-// allowedBy returns the patterns that an entry of the guard allows, none where they
-// cannot be read.
-func allowedBy(entry json.RawMessage) []string {
-	var keys struct {
-		Checks struct {
-			Conflist struct {
-				Allow []string `json:"allow"`
-			} `json:"conflist"`
-		} `json:"checks"`
-	}
-	if json.Unmarshal(entry, &keys) != nil {
-		return nil
-	}
-	return keys.Checks.Conflist.Allow
 }
 
 // agree makes sure that pods get the intended file, that it serves a cluster, and that

@@ -31,7 +31,7 @@ func FuzzNamesGuard(f *testing.F) {
 	f.Add([]byte("{\"name\":\"x\",\"plugins\":[{\"type\":\"cni-guard\"}],\"x\":\"\xff\"}"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		l, err := conflist.Parse("x.conflist", doc)
-		if err == nil && guardIn(l) != nil && !namesGuard(doc) {
+		if err == nil && l.Guarded() && !namesGuard(doc) {
 			t.Errorf("not found in %q", doc)
 		}
 	})

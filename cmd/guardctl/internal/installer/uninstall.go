@@ -106,5 +106,5 @@ func guarded(path string) bool {
 	if err != nil {
 		return namesGuard(doc)
 	}
-	return guardIn(l) != nil
+	return l.Guarded()
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // A Chain is a network configuration list of the node, including the plugins that libcni
@@ -34,16 +36,17 @@ type Chain struct {
 // FindChain reads a configuration list, given as a file or as the name of a network. Of
 // several files for the network it reads the first.
 func FindChain(fileOrNetwork string, confDirs []string) (*Chain, error) {
-	if strings.ContainsRune(fileOrNetwork, '/') || slices.Contains(extensions(), filepath.Ext(fileOrNetwork)) {
+	if strings.ContainsRune(fileOrNetwork, '/') || conflist.Loadable(fileOrNetwork) {
 		return readChain(fileOrNetwork)
 	}
 	var known []string
 	for _, dir := range confDirs {
-		files, err := libcni.ConfFiles(dir, extensions())
-		if err != nil {
+		files, err := conflist.Names(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("list %s: %w", dir, err)
 		}
 		for _, file := range files {
+			file = filepath.Join(dir, file)
 			name := networkOf(file)
 			if name == fileOrNetwork {
 				return readChain(file)
@@ -56,8 +59,6 @@ func FindChain(fileOrNetwork string, confDirs []string) (*Chain, error) {
 	}
 	return nil, fmt.Errorf("find network %q: no file configures it; there are %s", fileOrNetwork, strings.Join(known, ", "))
 }
-
-func extensions() []string { return []string{".conflist", ".conf", ".json"} }
 
 // networkOf returns the name of the network that a file configures, or "unreadable".
 func networkOf(file string) string {
