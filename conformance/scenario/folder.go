@@ -37,7 +37,7 @@ func seeRefused(ctx context.Context, s *rig.Rig, rogue string, deeds ...string) 
 
 // isTold looks for everything that somebody must know at 3 a.m.
 func isTold(said string, s *rig.Rig, rogue string, deeds ...string) bool {
-	words := []string{"is the intended file", "is there since", "guardctl conf quarantine " + s.Of(rogue), "and keep " + s.OwnFile()}
+	words := []string{"is the intended file", "was last modified", "guardctl conf quarantine " + s.Of(rogue), "and keep " + s.OwnFile()}
 	for _, word := range append(words, deeds...) {
 		if !strings.Contains(said, word) {
 			return false

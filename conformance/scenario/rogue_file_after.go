@@ -75,7 +75,7 @@ var rogueFileAny = Scenario{
 			_, err := seeNext(ctx, s, "next")
 			return err
 		}
-		seeRefused(ctx, s, rogue, "lies ready to take the place of", `has network "leftover" of bridge`)
+		seeRefused(ctx, s, rogue, "is not in use, and could take the place of", `has network "leftover" of bridge`)
 		return mend(ctx, s, rogue, before)
 	},
 }

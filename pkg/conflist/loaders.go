@@ -107,7 +107,7 @@ func setFirstValidVerdicts(dir string, found []candidate, r Runtime) error {
 			c.refuse("; " + r.Kind.DisplayName() + " hangs on it when it next loads the directory")
 		case c.refused != nil:
 			c.refuse("; " + r.Kind.DisplayName() + " skips it")
-		case i == chosen && r.hasDefaultNetwork():
+		case i == chosen && r.HasDefaultNetwork():
 			c.load(Selected, "is the network of every pod: it has the name of cni_default_network")
 		case i == chosen:
 			c.load(Selected, "is the network of every pod: of the valid files it sorts first")
@@ -117,7 +117,7 @@ func setFirstValidVerdicts(dir string, found []candidate, r Runtime) error {
 			c.set(Shadowed, "is not used: "+r.Kind.DisplayName()+" hangs before it comes to it")
 		case chosen < 0:
 			c.set(Shadowed, fmt.Sprintf("is not used: cni_default_network is %q, and its network is %q", r.DefaultNetwork, c.Network))
-		case r.hasDefaultNetwork():
+		case r.HasDefaultNetwork():
 			c.set(Shadowed, fmt.Sprintf("is shadowed by %s, whose network %q is the cni_default_network; its own is %q", found[chosen].Name, r.DefaultNetwork, c.Network))
 		default:
 			c.set(Shadowed, shadowedBy(found[chosen]))
@@ -146,17 +146,18 @@ func (r Runtime) selects(dir string, c candidate) (bool, error) {
 	if errors.Is(c.refused, errPipe) {
 		return false, fmt.Errorf("%w: %s hangs on %s: %w", ErrNoNetwork, r.Kind.DisplayName(), filepath.Join(dir, c.Name), c.refused)
 	}
-	return c.refused == nil && (!r.hasDefaultNetwork() || c.Network == r.DefaultNetwork), nil
+	return c.refused == nil && (!r.HasDefaultNetwork() || c.Network == r.DefaultNetwork), nil
 }
 
-func (r Runtime) hasDefaultNetwork() bool { return r.Kind == CRIO && r.DefaultNetwork != "" }
+// HasDefaultNetwork reports whether the runtime is CRI-O with a cni_default_network.
+func (r Runtime) HasDefaultNetwork() bool { return r.Kind == CRIO && r.DefaultNetwork != "" }
 
 // errNoneValid returns why none of n files is selected.
 func (r Runtime) errNoneValid(dir string, n int) error {
 	switch {
 	case n == 0:
 		return errNothingIn(dir, r)
-	case r.hasDefaultNetwork():
+	case r.HasDefaultNetwork():
 		return fmt.Errorf("%w: cni_default_network is %q, and no valid file in %s has that network; CRI-O selects no other", ErrNoNetwork, r.DefaultNetwork, dir)
 	case r.Kind == CRIDockerd:
 		return fmt.Errorf("%w: cri-dockerd refuses all files in %s, and keeps its present network until it is restarted", ErrNoNetwork, dir)

@@ -1,5 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package assess judges a CNI config directory: which file the operator intends, what
+// role every other file has, what is wrong, and what to do about it.
+//
+// It is the only place that decides this. The check conflist and the guardctl commands
+// conf, doctor and install call [Assess]. Package conflist determines what a runtime
+// selects; an [Intent] says what the operator wants.
+//
+// Two rules hold everywhere. If the evidence does not decide, the answer is unknown,
+// with the candidates and without a command. And no command leaves a directory in which
+// the runtime selects nothing, or another network than the intended one.
+//
+// Plugins that run for every pod import this package. It reads no file that the answer
+// does not need, and links nothing that pkg/conflist does not link.
 package assess
 
 import (
@@ -9,43 +22,41 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// An Assessment is what Assess found.
+// An Assessment is the result of Assess.
 type Assessment struct {
-	// Selection is what was judged.
-	Selection conflist.Selection
-	// Intended is the name of the file that the operator intends, "" where that is
-	// unknown; Basis says what decided it.
+	Selection conflist.Selection // what was judged
+	// Intended is the name of the file that the operator intends, "" if that is unknown.
 	Intended string
-	Basis    Basis
-	// Candidates are the files that may be the intended one, where it is unknown.
+	Basis    Basis // what decided it
+	// Candidates are the files that may be the intended one, if that is unknown.
 	Candidates []string
 	// Files are the loadable files in the order of the loader, each with a role.
 	Files []File
-	// Problems are what is wrong, the worst first.
+	// Problems are sorted by severity, the worst first.
 	Problems []Problem
 
-	judged *judge
+	judge *judge
 }
 
-// A File is a file of the folder as it was judged.
+// A File is a loadable file with its role.
 type File struct {
 	conflist.File
 	Role Role
 	// Why completes a sentence that begins with the name: "is the intended file: …".
 	Why string
-	// Author is who probably wrote it, "" where nothing tells.
+	// Author is the product that probably wrote the file; "" if that is unknown, and
+	// during ADD.
 	Author string
 }
 
-// Role returns the role of a file by its name; the zero Role for a file that no
-// runtime loads.
-func (a Assessment) Role(name string) Role {
-	for _, f := range a.Files {
-		if f.Name == name {
-			return f.Role
-		}
+// Role returns the role of a file; the zero Role for a file that no runtime loads.
+func (a Assessment) Role(name string) Role { return a.file(name).Role }
+
+func (a Assessment) file(name string) File {
+	if i := slices.IndexFunc(a.Files, func(f File) bool { return f.Name == name }); i >= 0 {
+		return a.Files[i]
 	}
-	return 0
+	return File{}
 }
 
 // Inconclusive reports whether the evidence did not decide, or could not be read: some
@@ -54,23 +65,23 @@ func (a Assessment) Inconclusive() bool {
 	return slices.ContainsFunc(a.Problems, func(p Problem) bool { return p.Unknown })
 }
 
-// Assess judges a folder. The selection may be one of [conflist.SelectLazy]; then a file
-// is read only where the answer needs it.
+// Assess judges a config directory. With a selection of [conflist.SelectLazy] it reads
+// further files only if the answer needs them.
 func Assess(s conflist.Selection, in Intent) Assessment {
-	j := &judge{sel: s, in: in, budget: described}
+	j := &judge{sel: s, in: in, budget: maxDescribed}
 	for i, f := range s.Files {
 		if f.Verdict == conflist.NotLoadable {
 			continue
 		}
 		entry := &file{name: f.Name, at: i, verdict: f.Verdict, allowed: in.allows(f.Name)}
 		if !f.Unread {
-			j.look(entry)
+			j.read(entry)
 		}
 		j.files = append(j.files, entry)
 	}
-	j.readable = !slices.ContainsFunc(j.files, (*file).unreadable)
+	j.readable = !slices.ContainsFunc(j.files, (*file).isUnreadable)
 	if j.readable {
-		j.intend()
+		j.findIntended()
 	}
 	j.assignRoles()
 	j.findProblems()
@@ -78,8 +89,8 @@ func Assess(s conflist.Selection, in Intent) Assessment {
 }
 
 // CallingFile returns the file that a call of in.Network came from, without judging the
-// others; ok is false if there is none in the folder. With the network "" it is the
-// first file with the guard.
+// others. If in.Network is "" it is the first file with the guard. It reports false if
+// the directory has no such file.
 func CallingFile(s conflist.Selection, in Intent) (name string, ok bool) {
 	for _, allowed := range []bool{false, true} {
 		for _, f := range s.Files {
@@ -87,7 +98,7 @@ func CallingFile(s conflist.Selection, in Intent) (name string, ok bool) {
 				continue
 			}
 			l, _ := s.Read(f.Name)
-			if slices.Contains(l.Types(), conflist.GuardType) && (in.Network == "" || l.Name == in.Network) {
+			if l.Guarded() && (in.Network == "" || l.Name == in.Network) {
 				return f.Name, true
 			}
 		}
@@ -95,9 +106,9 @@ func CallingFile(s conflist.Selection, in Intent) (name string, ok bool) {
 	return "", false
 }
 
-// described is how many files that only wait are read to be described, while a pod
-// waits for the answer.
-const described = 3
+// maxDescribed is how many files that are not in use are read during ADD, only to
+// describe them.
+const maxDescribed = 3
 
 // A judge is the state of one Assess.
 type judge struct {
@@ -106,21 +117,23 @@ type judge struct {
 	files []*file
 
 	readable bool // this user may read all files
-	budget   int  // how many more files are read for a description, while a pod waits
-	limited  bool // the budget holds
+	budget   int  // how many more files may be read to describe them
+	budgeted bool // the budget applies
 
 	intended *file
 	basis    Basis
-	conflict string // why nothing decides, though there is evidence
+	conflict string // why the evidence does not decide, if there is some
 	problems []Problem
+
+	intendedSentence, intendedDescription string // see describeIntended and evidence
 }
 
-// look reads a file once, where the budget allows it.
-func (j *judge) look(f *file) *file {
-	if f.read || j.limited && j.budget <= 0 {
+// read reads a file once, if the budget allows it.
+func (j *judge) read(f *file) *file {
+	if f.read || j.budgeted && j.budget <= 0 {
 		return f
 	}
-	if j.limited {
+	if j.budgeted {
 		j.budget--
 	}
 	f.list, f.refused = j.sel.Read(f.name)
@@ -144,16 +157,11 @@ func (j *judge) filter(is func(*file) bool) (some []*file) {
 	return some
 }
 
-func without(files []*file, is func(*file) bool) (rest []*file) {
-	for _, f := range files {
-		if !is(f) {
-			rest = append(rest, f)
-		}
-	}
-	return rest
+func without(files []*file, is func(*file) bool) []*file {
+	return slices.DeleteFunc(slices.Clone(files), is)
 }
 
-// effective returns the file that the runtime takes, nil if none.
+// effective returns the file that the runtime selects, nil if there is none.
 func (j *judge) effective() *file {
 	if i := slices.IndexFunc(j.files, func(f *file) bool { return f.verdict == conflist.Selected }); i >= 0 {
 		return j.files[i]
@@ -161,75 +169,38 @@ func (j *judge) effective() *file {
 	return nil
 }
 
-// right reports whether pods get what the operator wants where the runtime takes a file.
-func (j *judge) right(f *file) bool { return f.allowed || j.serves(f) }
+// isAcceptable reports whether pods get what the operator wants if the runtime selects
+// a file.
+func (j *judge) isAcceptable(f *file) bool { return f.allowed || j.servesIntended(f) }
 
-// serves reports whether pods get the intended network where the runtime takes a file.
-func (j *judge) serves(f *file) bool {
+// servesIntended reports whether pods get the intended network if the runtime selects a
+// file: it is the intended one, or Multus's and delegates pods to it.
+func (j *judge) servesIntended(f *file) bool {
 	in := j.intended
-	return f == in || in != nil && in.parsed() && f.refused == nil && f.list.Multus() &&
+	return f == in || in != nil && in.isParsed() && f.refused == nil && f.list.Multus() &&
 		(f.list.DelegatesTo(in.name, in.list.Name) || in.list.Multus())
 }
 
-// plan returns the files to put in quarantine together, so that the runtime takes the
-// right file and attaches no other, those in use last; nil where no choice does that.
-func (j *judge) plan() []string {
-	if j.intended == nil {
-		return nil
-	}
-	var away []string
-	for range j.files {
-		s := j.sel.Without(away...)
-		next := j.inTheWay(s)
-		if next == nil {
-			e := s.Effective()
-			if e == nil || !j.serves(j.find(e.Name)) {
-				return nil
-			}
-			slices.Reverse(away)
-			return away
-		}
-		if next.role != Rogue && !(next.role == Benign && next.sample()) {
-			return nil
-		}
-		away = append(away, next.name)
-	}
-	return nil
-}
-
-// inTheWay returns the first file that keeps the runtime from taking the right one,
-// or is attached beside it.
-func (j *judge) inTheWay(s conflist.Selection) *file {
-	for _, f := range s.Files {
-		of := j.find(f.Name)
-		switch {
-		case of == nil:
-		case f.Verdict == conflist.Selected && !j.right(of), f.Verdict == conflist.Attached && of.role != Keep && !of.allowed:
-			return of
-		case f.Verdict == conflist.Invalid && s.Err != nil && s.Runtime.Kind == conflist.Containerd:
-			return of
-		}
-	}
-	return nil
-}
-
 func (j *judge) assessment() Assessment {
-	a := Assessment{Selection: j.sel, Basis: j.basis, Problems: j.problems, judged: j}
+	a := Assessment{Selection: j.sel, Basis: j.basis, Problems: j.problems, Files: make([]File, 0, len(j.files)), judge: j}
 	if j.intended != nil {
 		a.Intended = j.intended.name
 	}
 	for _, f := range j.files {
-		was := j.sel.Files[f.at]
-		if was.Unread && f.read {
-			was.Network, was.CNIVersion, was.Plugins, was.ModTime, was.Unread = f.list.Name, f.list.CNIVersion, f.list.Types(), f.list.ModTime, false
+		of := File{File: j.sel.Files[f.at], Role: f.role, Why: f.reason}
+		if of.Unread && f.read {
+			of.Network, of.CNIVersion, of.Plugins, of.ModTime, of.Unread = f.list.Name, f.list.CNIVersion, f.list.Types(), f.list.ModTime, false
 		}
 		if !j.readable {
-			was.Verdict, was.Reason = 0, "could not be read by this user"
-			if !f.unreadable() {
-				was.Reason = "could be read"
+			of.Verdict, of.Reason = 0, "could not be read by this user"
+			if !f.isUnreadable() {
+				of.Reason = "could be read"
 			}
 		}
-		a.Files = append(a.Files, File{File: was, Role: f.role, Why: f.reason, Author: author(f)})
+		if !j.in.DuringAdd {
+			of.Author = author(f)
+		}
+		a.Files = append(a.Files, of)
 		if j.intended == nil && f.role == Unknown {
 			a.Candidates = append(a.Candidates, f.name)
 		}
@@ -237,6 +208,7 @@ func (j *judge) assessment() Assessment {
 	return a
 }
 
-// settled is how old a file must be before a pod is refused for it. Whoever replaces
-// a file may write another beside it for an instant, or the file itself in pieces.
-const settled = 2 * time.Second
+// settleTime is how old a file must be before a pod is refused because of it. A program
+// that replaces a file may write another beside it for an instant, or the file itself
+// in pieces.
+const settleTime = 2 * time.Second

@@ -135,9 +135,9 @@ func TestAdviceWhereTheGuardedFileIsGone(t *testing.T) {
 	record := &assess.Record{File: "10-calico.conflist", Network: "k8s-pod-network"}
 	for name, want := range map[string]struct{ content, command, remedy string }{
 		"100-crio-bridge.conflist": {`{"cniVersion":"1.0.0","name":"crio","plugins":[{"type":"bridge"}]}`, "",
-			"see why 10-calico.conflist is gone: the network plugin writes it when its pod starts on this node; to guard the sample, run guardctl install --file 100-crio-bridge.conflist"},
+			"find out why 10-calico.conflist is gone: the network plugin writes it when its pod starts on this node; to guard the sample, run guardctl install --file 100-crio-bridge.conflist"},
 		"10-flannel.conflist": {`{"cniVersion":"1.0.0","name":"cbr0","plugins":[{"type":"flannel"}]}`, "",
-			"if it is the file of the network plugin that this node has now, run guardctl install --file 10-flannel.conflist; if it is not, put 10-calico.conflist back"},
+			"if it belongs to the network plugin that this node has now, run guardctl install --file 10-flannel.conflist; otherwise put 10-calico.conflist back"},
 		"20-calico.conflist": {`{"cniVersion":"1.0.0","name":"k8s-pod-network","plugins":[{"type":"calico"}]}`, "guardctl install", ""},
 	} {
 		dir := t.TempDir()

@@ -9,8 +9,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// intend finds the intended file: the first rule that answers decides.
-func (j *judge) intend() {
+// findIntended finds the intended file: the first rule with an answer decides.
+func (j *judge) findIntended() {
 	for _, rule := range []struct {
 		basis Basis
 		find  func() *file
@@ -27,22 +27,22 @@ func (j *judge) intend() {
 			return
 		}
 		if f != nil {
-			j.intended, j.basis = j.today(j.look(f)), rule.basis
-			j.outlived()
+			j.intended, j.basis = j.replacementOf(j.read(f)), rule.basis
+			j.withdrawOrphanedCopy()
 			return
 		}
 	}
 }
 
 // byDefaultNetwork finds the file of the network that CRI-O is configured to take.
-// A call proves more than what was read of CRI-O's configuration.
+// A call is stronger evidence than CRI-O's configuration.
 func (j *judge) byDefaultNetwork() *file {
-	if j.sel.Runtime.Kind != conflist.CRIO || j.sel.Runtime.DefaultNetwork == "" || j.in.Network != "" {
+	if !j.sel.Runtime.HasDefaultNetwork() || j.in.Network != "" {
 		return nil
 	}
 	var refused *file
 	for _, f := range j.files {
-		switch j.look(f); {
+		switch j.read(f); {
 		case f.list.Name != j.sel.Runtime.DefaultNetwork:
 		case f.refused == nil:
 			return f
@@ -53,8 +53,8 @@ func (j *judge) byDefaultNetwork() *file {
 	return refused
 }
 
-// byRecord finds the file that guardctl install put the guard into, under the name
-// that it has today.
+// byRecord finds the file that guardctl install put the guard into, under its present
+// name.
 func (j *judge) byRecord() *file {
 	r := j.in.Record
 	if r == nil || r.File == "" {
@@ -68,9 +68,11 @@ func (j *judge) byRecord() *file {
 		f = j.find(r.Source)
 	}
 	if f == nil && r.Network != "" {
-		f = j.oneGroup(j.filter(func(f *file) bool { return j.look(f).list.Name == r.Network && !f.list.Multus() && !j.strayCopy(f) }))
+		f = j.pickOfOnePlugin(j.filter(func(f *file) bool {
+			return j.read(f).list.Name == r.Network && !f.list.Multus() && !f.isUnguardedOwnCopy()
+		}))
 	}
-	if f != nil && j.strayCopy(j.look(f)) {
+	if f != nil && j.read(f).isUnguardedOwnCopy() {
 		if source := j.sourceOf(f); source != nil {
 			f = source
 		}
@@ -78,34 +80,34 @@ func (j *judge) byRecord() *file {
 	switch {
 	case f == nil:
 		return nil
-	case f.sample() && !r.NamedByOperator && j.real():
+	case f.isSample() && !r.NamedByOperator && j.hasRealFile():
 		return nil
-	case !f.guarded() && f.parsed():
-		if e := j.effective(); e != nil && e != f && e.guarded() && !related(e, f) && !e.list.Multus() && !e.sample() {
-			j.conflict = fmt.Sprintf("guardctl install put the guard into %s, which has lost it, and the runtime takes %s of another network, which has the guard", QuoteName(f.name), QuoteName(e.name))
+	case !f.isGuarded() && f.isParsed():
+		if e := j.effective(); e != nil && e != f && e.isGuarded() && !related(e, f) && !e.list.Multus() && !e.isSample() {
+			j.conflict = fmt.Sprintf("guardctl install put the guard into %s, which has lost it, and the runtime selects %s of another network, which has the guard", QuoteName(f.name), QuoteName(e.name))
 			return nil
 		}
 	}
 	return f
 }
 
-// byCall finds the file that the call came from: the first of its network that has
-// the guard. Files that the operator allows are looked at last: they are seldom it.
+// byCall finds the file that the call came from: the first of its network with the
+// guard. Files that the operator allows are read last, because they seldom have it.
 func (j *judge) byCall() *file {
 	if j.in.Network == "" {
 		return nil
 	}
-	f := j.called()
-	if f != nil && f.sample() && j.real() {
+	f := j.callingFile()
+	if f != nil && f.isSample() && j.hasRealFile() {
 		return nil
 	}
 	return f
 }
 
-func (j *judge) called() *file {
+func (j *judge) callingFile() *file {
 	for _, allowed := range []bool{false, true} {
 		for _, f := range j.files {
-			if f.allowed == allowed && j.look(f).list.Name == j.in.Network && f.guarded() {
+			if f.allowed == allowed && j.read(f).list.Name == j.in.Network && f.isGuarded() {
 				return f
 			}
 		}
@@ -114,21 +116,21 @@ func (j *judge) called() *file {
 }
 
 // byGuard finds the only file with the guard. A guarded file of Multus counts if no
-// other is guarded, a sample if nothing else is there.
+// other file is guarded, a guarded sample if there is no real file.
 func (j *judge) byGuard() *file {
-	guarded := j.filter(func(f *file) bool { return j.look(f).guarded() || f.own() })
+	guarded := j.filter(func(f *file) bool { return j.read(f).isGuarded() || f.isOwnCopy() })
 	for _, exclude := range []func(*file) bool{
 		func(f *file) bool { return f.list.Multus() },
-		func(f *file) bool { return f.sample() },
+		func(f *file) bool { return f.isSample() },
 		func(f *file) bool { return f.allowed },
-		j.strayCopy,
+		(*file).isUnguardedOwnCopy,
 	} {
 		if rest := without(guarded, exclude); len(rest) > 0 {
 			guarded = rest
 		}
 	}
 	switch {
-	case len(guarded) == 0, guarded[0].sample() && j.real():
+	case len(guarded) == 0, guarded[0].isSample() && j.hasRealFile():
 		return nil
 	case len(guarded) == 1:
 		return guarded[0]
@@ -137,10 +139,10 @@ func (j *judge) byGuard() *file {
 		j.conflict = "several files of different networks have the guard"
 		return nil
 	}
-	return j.head(guarded)
+	return j.pickOne(guarded)
 }
 
-// byMultus finds the file that Multus names, where the runtime takes Multus.
+// byMultus finds the file that Multus names, if the runtime selects Multus.
 func (j *judge) byMultus() *file {
 	e := j.effective()
 	if e == nil || !e.list.Multus() || !e.list.MultusConfig().NamesNetwork() {
@@ -149,41 +151,41 @@ func (j *judge) byMultus() *file {
 	if f := j.delegate(e); f != nil {
 		return f
 	}
-	return e // the network stands in Multus's own file, or in the cluster
+	return e // the network is in Multus's own file, or in the cluster
 }
 
-// byExclusion finds the only file that serves a cluster; of samples the one in use.
+// byExclusion finds the only file that serves a cluster, or else the sample in use.
 func (j *judge) byExclusion() *file {
 	real := j.realFiles()
 	if len(real) > 0 {
-		return j.oneGroup(real)
+		return j.pickOfOnePlugin(real)
 	}
 	if e := j.effective(); e != nil {
 		return e
 	}
-	if valid := j.filter(func(f *file) bool { return j.look(f).refused == nil }); len(valid) == 1 {
+	if valid := j.filter(func(f *file) bool { return j.read(f).refused == nil }); len(valid) == 1 {
 		return valid[0]
 	}
 	return nil
 }
 
-// oneGroup returns the head of files that are of one network plugin, nil where they
-// are of several.
-func (j *judge) oneGroup(files []*file) *file {
+// pickOfOnePlugin returns the intended one of files that belong to one network plugin,
+// nil if they belong to several.
+func (j *judge) pickOfOnePlugin(files []*file) *file {
 	if len(files) == 0 || slices.ContainsFunc(files, func(f *file) bool { return f != files[0] && !related(f, files[0]) }) {
 		return nil
 	}
-	return j.head(files)
+	return j.pickOne(files)
 }
 
-// head returns which of several files of one network plugin is the intended one.
-func (j *judge) head(files []*file) *file {
+// pickOne returns which of several files of one network plugin is the intended one.
+func (j *judge) pickOne(files []*file) *file {
 	head := files[0]
 	for _, better := range []func(*file) bool{
 		func(f *file) bool { return f.refused == nil },
 		(*file).inUse,
-		(*file).guarded,
-		(*file).own,
+		(*file).isGuarded,
+		(*file).isOwnCopy,
 	} {
 		if i := slices.IndexFunc(files, better); i >= 0 && !better(head) {
 			head = files[i]
@@ -192,50 +194,50 @@ func (j *judge) head(files []*file) *file {
 	if f := j.originalOf(head, files); f != nil {
 		return f
 	}
-	j.twins(head, files)
+	j.withdrawAmongCopies(head, files)
 	return head
 }
 
-// twins withdraws the answer where two files are copies of each other, and nothing
-// says which is the one that the network plugin writes.
-func (j *judge) twins(head *file, files []*file) {
+// withdrawAmongCopies withdraws the answer if another file is a copy of it, and nothing
+// shows which of them the network plugin writes.
+func (j *judge) withdrawAmongCopies(head *file, files []*file) {
 	for _, f := range files {
-		if f != head && copyOf(f, head) && f.guarded() == head.guarded() && !head.own() && !copyName(f.name, head.name) && stem(f.name) != stem(head.name) {
+		if f != head && isCopyOf(f, head) && f.isGuarded() == head.isGuarded() && !head.isOwnCopy() && !isCopyName(f.name, head.name) && stem(f.name) != stem(head.name) {
 			j.conflict = fmt.Sprintf("%s and %s are of one network and call the same plugins, and nothing says which of them the network plugin writes", QuoteName(head.name), QuoteName(f.name))
 			return
 		}
 	}
 }
 
-// originalOf returns the file that another one is a copy of, by its name.
+// originalOf returns the file of which another one is a copy by its name.
 func (j *judge) originalOf(f *file, among []*file) *file {
 	for _, other := range among {
-		if other != f && copyOf(f, other) && copyName(f.name, other.name) && !f.own() {
+		if other != f && isCopyOf(f, other) && isCopyName(f.name, other.name) && !f.isOwnCopy() {
 			return other
 		}
 	}
 	return nil
 }
 
-// today returns the file that stands for the intended one now: a list that was made
-// of it and sorts before it, as istio-cni makes one.
-func (j *judge) today(f *file) *file {
+// replacementOf returns the file that replaces the intended one: a list that was made
+// from it and is in use, as istio-cni writes one; otherwise the file itself.
+func (j *judge) replacementOf(f *file) *file {
 	e := j.effective()
-	if e == nil || e == f || e.sample() || !e.parsed() || !f.parsed() || e.list.Multus() {
+	if e == nil || e == f || e.isSample() || !e.isParsed() || !f.isParsed() || e.list.Multus() {
 		return f
 	}
-	if madeOf(e, f) || e.own() && e.guarded() && e.list.Name == f.list.Name {
+	if isDerivedFrom(e, f) || e.isOwnCopy() && e.isGuarded() && e.list.Name == f.list.Name {
 		return e
 	}
 	return f
 }
 
-// outlived withdraws the answer where the guard's own copy has no source any more,
-// and another network plugin was installed meanwhile: which of the two networks the
-// operator wants nobody knows.
-func (j *judge) outlived() {
+// withdrawOrphanedCopy withdraws the answer if the source of the guard's own copy is
+// gone, and another network plugin was installed meanwhile: nothing shows which of the
+// two networks the operator wants.
+func (j *judge) withdrawOrphanedCopy() {
 	own := j.intended
-	if own.name != conflist.OwnFile || !own.parsed() || j.sourceOf(own) != nil {
+	if own.name != conflist.OwnFile || !own.isParsed() || j.sourceOf(own) != nil {
 		return
 	}
 	others := without(j.realFiles(), func(f *file) bool { return f == own || f.role == Benign })
@@ -246,44 +248,38 @@ func (j *judge) outlived() {
 	j.conflict = fmt.Sprintf("%s is the guard's copy of a file of network %q that is no longer there", conflist.OwnFile, own.list.Name)
 }
 
-// sourceOf returns the file that the guard's own copy was made of, or stands for:
-// the first other file of its network.
+// sourceOf returns the file that the guard's own copy was made from: the first other
+// file of its network.
 func (j *judge) sourceOf(own *file) *file {
 	for _, f := range j.files {
-		if f != own && j.look(f).parsed() && !f.list.Multus() && f.list.Name == own.list.Name {
+		if f != own && j.read(f).isParsed() && !f.list.Multus() && f.list.Name == own.list.Name {
 			return f
 		}
 	}
 	return nil
 }
 
-// strayCopy reports whether a file is the guard's own copy without the guard: it has
-// no use, and wins.
-func (j *judge) strayCopy(f *file) bool {
-	return f.name == conflist.OwnFile && f.parsed() && !f.guarded()
-}
-
-// delegate returns the file that a file of Multus hands pods on to, nil if it is not
-// in the folder.
+// delegate returns the file to which a file of Multus delegates pods, nil if it is not
+// in the directory.
 func (j *judge) delegate(multus *file) *file {
 	for _, f := range j.files {
-		if f != multus && j.look(f).parsed() && !f.list.Multus() && multus.list.DelegatesTo(f.name, f.list.Name) {
+		if f != multus && j.read(f).isParsed() && !f.list.Multus() && multus.list.DelegatesTo(f.name, f.list.Name) {
 			return f
 		}
 	}
 	return nil
 }
 
-// realFiles returns the files that may serve a cluster: no samples, none that the
-// operator allows beside the others, and none of Multus, which serves none by itself.
+// realFiles returns the files that may serve a cluster: no samples, no files that the
+// operator allows, and none of Multus, which has no network of its own.
 func (j *judge) realFiles() []*file {
 	return j.filter(func(f *file) bool {
-		if f.allowed || !j.in.DuringAdd && j.look(f).list.Multus() || f.read && f.list.Multus() {
+		if f.allowed || !j.in.DuringAdd && j.read(f).list.Multus() || f.read && f.list.Multus() {
 			return false
 		}
-		return !f.sample() && !j.strayCopy(f) && !multusName(f.name)
+		return !f.isSample() && !f.isUnguardedOwnCopy() && !isMultusName(f.name)
 	})
 }
 
-// real reports whether a file may serve a cluster.
-func (j *judge) real() bool { return len(j.realFiles()) > 0 }
+// hasRealFile reports whether some file may serve a cluster.
+func (j *judge) hasRealFile() bool { return len(j.realFiles()) > 0 }

@@ -48,10 +48,10 @@ func TestMayLeave(t *testing.T) {
 	}{
 		"the rogue":               {map[string]string{"05-weave.conflist": weave, "10-flannel.conflist": flannelGuarded}, assess.Intent{}, "05-weave.conflist", ""},
 		"the intended file":       {two, assess.Intent{}, "10-flannel.conflist", "it is the intended file"},
-		"one of two rogues":       {two, assess.Intent{}, "05-weave.conflist", "without it containerd would take 06-calico.conflist"},
+		"one of two rogues":       {two, assess.Intent{}, "05-weave.conflist", "without it containerd would select 06-calico.conflist"},
 		"both":                    {two, assess.Intent{}, "05-weave.conflist 06-calico.conflist", ""},
 		"the second of two":       {two, assess.Intent{}, "06-calico.conflist", ""},
-		"a rogue before allowed":  {two, assess.Intent{Allow: []string{"06-*"}}, "05-weave.conflist", "without it containerd would take 06-calico.conflist"},
+		"a rogue before allowed":  {two, assess.Intent{Allow: []string{"06-*"}}, "05-weave.conflist", "without it containerd would select 06-calico.conflist"},
 		"allowed, and in use":     {map[string]string{"05-weave.conflist": weave, "10-flannel.conflist": flannelGuarded}, assess.Intent{Allow: []string{"05-*"}}, "05-weave.conflist", "pods would lose that network"},
 		"what is left to load":    {map[string]string{"10-flannel.conflist": broken, "20-weave.conflist": weave}, assess.Intent{Record: &assess.Record{File: "10-flannel.conflist"}}, "20-weave.conflist", "it is the only file here that the runtime could load"},
 		"one of those left":       {map[string]string{"10-flannel.conflist": broken, "20-weave.conflist": weave, "30-calico.conflist": calico}, assess.Intent{Record: &assess.Record{File: "10-flannel.conflist"}}, "20-weave.conflist", ""},
@@ -75,7 +75,7 @@ func TestMayLeaveNothing(t *testing.T) {
 	}
 }
 
-// A file that lies ready has a command only while pods get the intended network.
+// A file that is not in use has a command only while pods get the intended network.
 func TestWaitingCommand(t *testing.T) {
 	crio := conflist.NewRuntime(conflist.CRIO)
 	crio.DefaultNetwork, crio.BinDirs = "cbr0", []string{t.TempDir()}
