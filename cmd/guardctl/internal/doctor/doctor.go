@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package doctor is guardctl doctor: it runs the checks that need no pod.
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
+)
+
+// Command returns guardctl doctor. It runs those of the checks that run on guard.Node.
+func Command(suite []*checks.Check) *cobra.Command {
+	var repair bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check this node for problems of its pod network",
+		Long: "Doctor runs every check that needs no pod. \"guardctl checks\" lists them: those that run\n" +
+			"on \"node\". It takes their policies and options from the guard's entry in the network\n" +
+			"configuration that the runtime uses, or in the first file that has one.\n\n" +
+			"It changes nothing unless you pass --repair.\n\n" +
+			"Exit codes: 0 no problem, 1 at least one finding, 2 no finding but a check could not\n" +
+			"be completed. Minor findings are harmless now and do not count.",
+		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
+		Args:    cli.NoArgs,
+	}
+	n := node.New(cmd)
+	cmd.Flags().BoolVar(&repair, "repair", false, "repair what a check can repair, such as the node's lo")
+	output := cli.OutputFlag(cmd, "text", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := n.Find(cmd.Context()); err != nil {
+			return err
+		}
+		e, err := n.GuardEntry()
+		if err != nil {
+			cli.Warn(cmd, err, "(doctor uses the defaults for what it cannot read)")
+		}
+		if !repair {
+			e.Settings = withoutRepairs(e.Settings, suite)
+		}
+		report, err := run(cmd.Context(), n, suite, e)
+		if err != nil {
+			return err
+		}
+		if repair {
+			recordRepairs(e.StateDir, report)
+		}
+		if output.JSON() {
+			err = cli.PrintJSON(cmd.OutOrStdout(), report)
+		} else {
+			err = printReport(cmd.OutOrStdout(), n, e, report)
+		}
+		if err != nil {
+			return err
+		}
+		return cli.Exit(exitCode(report))
+	}
+	return cmd
+}
+
+// withoutRepairs returns the settings with every repair switched off.
+func withoutRepairs(s guard.Settings, suite []*checks.Check) guard.Settings {
+	no := false
+	all := make(map[string]guard.Setting, len(suite))
+	for _, c := range suite {
+		setting := s.Checks[c.Name]
+		setting.Repair = &no
+		all[c.Name] = setting
+	}
+	s.Checks = all
+	return s
+}
+
+// run runs the checks on the node that this process is on.
+func run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardEntry) (guard.Report, error) {
+	kernel, err := netstate.OpenNode()
+	if err != nil {
+		return guard.Report{}, err
+	}
+	defer kernel.Close()
+	target := &checks.Target{
+		Node: kernel, Options: e.Settings.Options, StateDir: e.StateDir,
+		Conf: checks.Conf{
+			Dir: n.Site.ConfDir, Runtime: n.Site.Runtime,
+			Loopback: func() (checks.Loopback, error) { return loopback(n) },
+		},
+		Attached: func(context.Context) ([]checks.Attachment, error) { return attached(e.StateDir) },
+	}
+	if s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime); err == nil { // the check conflist reports the error
+		target.Conf.Intent = n.Intent(s)
+	}
+	target.Conf.Inspect = inspections(n, e.StateDir)
+	return guard.Run(ctx, suite, guard.Node, e.Settings, target), nil
+}
+
+// loopback returns the loopback plugin that the runtime calls, if it calls one.
+func loopback(n *node.Node) (checks.Loopback, error) {
+	if n.Site.InternalLoopback {
+		return checks.Loopback{Internal: true}, nil
+	}
+	return pluginquery.FindLoopback(n.Site.Runtime.BinDirs)
+}
+
+// attached returns the attachments that are on record in this boot.
+func attached(stateDir string) ([]checks.Attachment, error) {
+	boot, err := netstate.BootID()
+	if err != nil {
+		return nil, err
+	}
+	records, err := ledger.Ledger(stateDir).LiveOf(boot)
+	all := make([]checks.Attachment, len(records))
+	for i, r := range records {
+		all[i] = checks.Attachment{
+			Pod: cmp.Or(r.Pod, r.ContainerID), IfName: r.IfName,
+			Interface: checks.Interface{MAC: r.MAC, Addrs: r.Addrs, Links: r.Links},
+		}
+	}
+	return all, err
+}
+
+// printReport prints where the checks looked and what came of each.
+func printReport(w io.Writer, n *node.Node, e node.GuardEntry, r guard.Report) error {
+	from := "the defaults, as no file has an entry of cni-guard"
+	if e.From != "" {
+		from = e.From
+	}
+	guessed := printable.Text("")
+	if n.Assumed && len(n.Notes) > 0 {
+		guessed = printable.Text(n.Notes[0] + "\n")
+	}
+	_, err := printable.Fprintf(w, "%s with %s; policies and options from %s\n%s\n%s", n.Site.Runtime.Kind.DisplayName(), n.Site.ConfDir, from, guessed, printable.Text(r.String()))
+	return err
+}
+
+// exitCode returns the exit code for the worst outcome. Minor findings do not count.
+func exitCode(r guard.Report) int {
+	code := cli.ExitOK
+	for _, o := range r.Outcomes {
+		switch {
+		case o.State == guard.Failed && !o.Minor():
+			return cli.ExitFindings
+		case o.State == guard.Unknown:
+			code = cli.ExitUnknown
+		}
+	}
+	return code
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/events"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
+)
+
+// inspections returns what checks inspect besides the kernel and the files of the conf
+// dir. Each fails if the conf dir cannot be read.
+func inspections(n *node.Node, stateDir string) checks.Inspections {
+	a, unreadable := n.Assess()
+	inspection := func(do func(context.Context, assess.Assessment) ([]inspect.Problem, error)) checks.Inspection {
+		return func(ctx context.Context) ([]guard.Finding, error) {
+			if unreadable != nil {
+				return nil, unreadable
+			}
+			return findingsOf(do(ctx, a))
+		}
+	}
+	return checks.Inspections{
+		Runtime: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
+			return inspect.Runtime(ctx, n.Site, a), nil
+		}),
+		Chain: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
+			// The check guard-placement reports the other problems of the guard's binary.
+			return slices.DeleteFunc(n.InspectChain(ctx, a), func(p inspect.Problem) bool {
+				return strings.HasSuffix(p.Object, conflist.GuardType) && p.Kind != inspect.PluginVersion && p.Kind != inspect.PluginFails
+			}), nil
+		}),
+		Pods: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
+			return inspect.Attachments(ctx, n.Site, a, stateDir)
+		}),
+	}
+}
+
+// findingsOf returns problems as findings of a check. If there are none, it returns what
+// could not be inspected as an error.
+func findingsOf(problems []inspect.Problem, err error) (all []guard.Finding, _ error) {
+	for _, p := range problems {
+		if p.Unknown {
+			err = errors.Join(err, fmt.Errorf("%s %s", p.Object, p.Sentence()))
+			continue
+		}
+		all = append(all, guard.Finding{Object: p.Object, Problem: p.Sentence(), Remedy: p.Advice(), Minor: p.Minor})
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, err
+}
+
+// recordRepairs writes an event for each repair that was tried. If that fails, nothing
+// is lost: doctor prints the same.
+func recordRepairs(stateDir string, r guard.Report) {
+	if stateDir == "" {
+		return
+	}
+	log := slog.New(slog.NewJSONHandler(printable.NewWriter(events.File{Dir: stateDir}), nil)).With("command", "doctor --repair")
+	for _, o := range r.Outcomes {
+		attrs := []any{"check", o.Check, "state", o.State.String(), "policy", o.Policy.String()}
+		switch {
+		case o.State == guard.Repaired:
+			after := "no finding"
+			if changes := o.Changes(); len(changes) > 0 {
+				after = strings.Join(changes, ", ")
+			}
+			log.Warn("repaired: "+o.Sentence(), append(attrs, "before", o.Sentence(), "after", after)...)
+		case o.State == guard.Failed && o.RepairTried:
+			attrs = append(attrs, "after", o.Sentence())
+			if o.Err != nil {
+				attrs = append(attrs, "error", o.Err.Error())
+			}
+			log.Error("not repaired: "+o.Sentence(), attrs...)
+		case o.State == guard.Unknown && o.RepairTried:
+			log.Warn(o.Check+": could not tell whether the repair worked", append(attrs, "error", o.Err.Error())...)
+		}
+	}
+}
