@@ -53,7 +53,7 @@ func (k *call) remember(args *cmdArgs) {
 		Addrs: k.target.Want.Addrs,
 		Links: k.target.Want.Links,
 		Pod:   pod(args.Args),
-		Added: time.Now(),
+		Added: time.Now().UTC(),
 	}
 	if kind == netstate.Sandbox {
 		r.Cookie, _ = k.target.Cookie() // without one (before Linux 5.14) addresses are evidence

@@ -14,8 +14,10 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// errLate is why a check has no outcome when the watchdog answers.
-var errLate = fmt.Errorf("the call was not done within %v; the kernel or a file system does not answer", guard.Deadline)
+// errLate returns the reason why a check has no outcome when the watchdog answers.
+func errLate() error {
+	return fmt.Errorf("the call was not done within %v; the kernel or a file system does not answer", guard.Deadline)
+}
 
 // begin has the journal say so if the call hangs before any check runs, such as in
 // opening the namespace.
@@ -23,7 +25,7 @@ func (p *plugin) begin(command string, c config, args *cmdArgs) {
 	p.watch.ifLate(func() error {
 		log := journal{command, c, args}
 		return within(grace, func() error {
-			log.trouble("no check was made; the call is let through unguarded", errLate)
+			log.trouble("no check was made; the call is let through unguarded", errLate())
 			return nil
 		})
 	})
@@ -35,7 +37,7 @@ func (k *call) judge(suite []*checks.Check, stage guard.Stage, answer func(guard
 	pass := guard.NewPass(suite, stage, k.Settings)
 	log := k.log
 	k.watch.ifLate(func() error {
-		report := pass.Report(errLate)
+		report := pass.Report(errLate())
 		_ = within(grace, func() error { log.report(report); return nil })
 		return answer(report)
 	})

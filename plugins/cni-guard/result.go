@@ -13,9 +13,6 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
-	types020 "github.com/containernetworking/cni/pkg/types/020"
-	types040 "github.com/containernetworking/cni/pkg/types/040"
-	current "github.com/containernetworking/cni/pkg/types/100"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
@@ -55,57 +52,50 @@ func resultVersion(raw json.RawMessage) string {
 	return result.CNIVersion
 }
 
-// parseResult converts a result to the newest form. A result is read in the
-// version that it states, which need not be that of the list: libcni v1 hands on
-// what it was given. One that states none, as results before 1.0.0 may, is of the
-// list's version (SPEC 0.4.0, "Result").
-func parseResult(raw json.RawMessage, listVersion string) (result *current.Result, err error) {
-	// The library panics when it converts a null among the addresses.
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("convert result: %v", cause)
-		}
-	}()
-	var peek struct{ CNIVersion string }
-	if err := json.Unmarshal(raw, &peek); err != nil {
-		return nil, err
-	}
-	stated := cmp.Or(peek.CNIVersion, listVersion)
-	switch {
-	case stated == "0.1.0" || stated == "0.2.0":
-		return convert(raw, new(types020.Result), func(r *types020.Result) { r.CNIVersion = stated })
-	case stated == "0.3.0" || stated == "0.3.1" || stated == "0.4.0":
-		return convert(raw, new(types040.Result), func(r *types040.Result) { r.CNIVersion = stated })
-	case strings.HasPrefix(stated, "1."):
-		// Versions of one major number are compatible (SPEC 1.1.0, "Version
-		// considerations"): a later 1.x has all of 1.1.0.
-		result = new(current.Result)
-		return result, json.Unmarshal(raw, result)
-	}
-	return nil, fmt.Errorf("cniVersion %q is not known to this version of cni-guard", stated)
+// A cniResult is the part of a result that a check compares, in the form of all
+// versions: addresses are in IPs since 0.3.0 (SPEC 1.1.0, "Success"), before that in IP4
+// and IP6 (SPEC 0.2.0, "Result"). The library's types have more fields, and with them
+// the decoder takes twice as long.
+type cniResult struct {
+	CNIVersion string
+	Interfaces []cniInterface
+	IPs        []cniAddress
+	IP4, IP6   struct{ IP types.IPNet }
 }
 
-// convert decodes a result and converts it to the newest form. The version must
-// be set, as the converters go by it.
-func convert[R any, P interface {
-	*R
-	types.Result
-}](raw json.RawMessage, into P, setVersion func(P)) (*current.Result, error) {
-	if err := json.Unmarshal(raw, into); err != nil {
-		return nil, err
+type cniInterface struct{ Name, Mac, Sandbox, SocketPath, PciID string }
+
+type cniAddress struct {
+	Interface *int
+	Address   types.IPNet // the zero IPNet if there is none
+}
+
+// parseResult reads a result in the version that it states, which need not be that
+// of the list: libcni v1 hands on what it was given. One that states none, as results
+// before 1.0.0 may, is of the list's version (SPEC 0.4.0, "Result").
+func parseResult(raw json.RawMessage, listVersion string) (r cniResult, err error) {
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return cniResult{}, err
 	}
-	setVersion(into)
-	return current.NewResultFromResult(into)
+	switch stated := cmp.Or(r.CNIVersion, listVersion); {
+	case stated == "0.1.0" || stated == "0.2.0":
+		return cniResult{IPs: []cniAddress{{Address: r.IP4.IP}, {Address: r.IP6.IP}}}, nil
+	case stated == "0.3.0" || stated == "0.3.1" || stated == "0.4.0":
+	case strings.HasPrefix(stated, "1."): // a later 1.x has all of 1.1.0 (SPEC 1.1.0, "Version considerations")
+	default:
+		return cniResult{}, fmt.Errorf("cniVersion %q is not known to this version of cni-guard", stated)
+	}
+	return r, nil
 }
 
 // interfaceOf picks the interface by name among those in a sandbox. An address
 // without an index belongs to it: older versions name no interfaces at all.
-func interfaceOf(r *current.Result, ifName string) checks.Interface {
+func interfaceOf(r cniResult, ifName string) checks.Interface {
 	var want checks.Interface
 	index := -1
 	want.Links = nodeLinks(r)
 	for i, iface := range r.Interfaces {
-		if iface == nil || iface.Name != ifName {
+		if iface.Name != ifName {
 			continue
 		}
 		// A sandbox that is no path is the ID of a virtual machine (SPEC 1.1, "Success").
@@ -116,10 +106,10 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 		}
 	}
 	for _, ip := range r.IPs {
-		if ip == nil || ip.Interface != nil && *ip.Interface != index {
+		if ip.Interface != nil && *ip.Interface != index {
 			continue
 		}
-		if addr := prefixOf(ip.Address); addr.IsValid() { // a result may give none at all
+		if addr := prefixOf(net.IPNet(ip.Address)); addr.IsValid() { // a result may give none at all
 			want.Addrs = append(want.Addrs, addr)
 		}
 	}
@@ -127,10 +117,10 @@ func interfaceOf(r *current.Result, ifName string) checks.Interface {
 }
 
 // nodeLinks returns the interfaces that a result names outside the sandbox.
-func nodeLinks(r *current.Result) []string {
+func nodeLinks(r cniResult) []string {
 	var links []string
 	for _, iface := range r.Interfaces {
-		if iface != nil && iface.Sandbox == "" && iface.Name != "" {
+		if iface.Sandbox == "" && iface.Name != "" {
 			links = append(links, iface.Name)
 		}
 	}

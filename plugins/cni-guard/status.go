@@ -30,7 +30,7 @@ func (p *plugin) status(args *cmdArgs) error {
 	p.watch.limit(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
 	p.watch.ifLate(func() error {
-		return within(grace, func() error { return log.statusAnswer(pass.Report(errLate)) })
+		return within(grace, func() error { return log.statusAnswer(pass.Report(errLate())) })
 	})
 	return log.statusAnswer(pass.Run(p.watch.context(), target))
 }
