@@ -8,8 +8,8 @@ help: ## this list
 build: ## static, stripped cni-guard, loopback and guardctl in bin/
 	scripts/build.sh
 
-demo: ## a lost sandbox, without the guard and with it, in a private node
-	scripts/demo.sh
+demo: ## incidents on private nodes, without cni-guard and with it; INCIDENT=NAME shows one in detail
+	scripts/demo.sh $(INCIDENT)
 
 test: ## everything that `go test` runs, in private nodes
 	scripts/test.sh

@@ -1,15 +1,15 @@
 #!/bin/sh
-# demo.sh: plays the loss of a sandbox to the node (a reused process ID) in two
-# private nodes, without the guard and with it, and shows what becomes of each.
-# Runs as root, or as a user who may make user namespaces. Fails unless the run
-# without the guard does harm and the run with it does none.
+# demo.sh [INCIDENT]: plays incidents of pod networks on private nodes, without
+# cni-guard and with it, and compares the results: all incidents in a table, or
+# one in detail. Runs as root, or as a user who may create user namespaces. Fails
+# unless the runs without cni-guard do damage and those with it do none.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
 scripts/deps.sh
 if ! scripts/in-node true; then
-	echo "no private node can be made: run this as root, or allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)" >&2
+	echo "cannot create a private node: run this as root, or allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)" >&2
 	exit 1
 fi
 
@@ -21,9 +21,11 @@ echo "building the reference plugins (the first time takes half a minute)" >&2
 scripts/plugins.sh "$work/ref"
 CGO_ENABLED=0 go build -C conformance -o "$work/demo" ./demo
 
-echo "a node without the guard:" >&2
-scripts/in-node "$work/demo" play -ref "$work/ref" >"$work/without.json"
-echo "a node with the guard:" >&2
-scripts/in-node "$work/demo" play -ref "$work/ref" -guard "$work/guard" >"$work/with.json"
+mkdir "$work/runs"
+for incident in ${1:-$("$work/demo" list)}; do
+	echo "playing $incident" >&2
+	scripts/in-node "$work/demo" play -ref "$work/ref" "$incident" >"$work/runs/$incident.without.json"
+	scripts/in-node "$work/demo" play -ref "$work/ref" -guard "$work/guard" "$incident" >"$work/runs/$incident.with.json"
+done
 echo >&2
-"$work/demo" show "$work/without.json" "$work/with.json"
+"$work/demo" show ${1:+-detail} "$work/runs"

@@ -7,10 +7,12 @@ package chain
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/containernetworking/cni/pkg/invoke"
@@ -118,4 +120,21 @@ func (r *Runtime) GC(ctx context.Context, valid ...Pod) error {
 func (r *Runtime) Cached(p Pod) bool {
 	_, err := os.Stat(filepath.Join(r.dir, "cache", "results", Name+"-"+p.ID+"-eth0"))
 	return err == nil
+}
+
+// Reload replaces the default network by the one that the runtime selects when it
+// starts: the first file of the conf dir by name.
+func (r *Runtime) Reload() error {
+	files, err := libcni.ConfFiles(filepath.Join(r.dir, "conf"), []string{".conf", ".conflist", ".json"})
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if len(files) == 0 {
+		return errors.New("reload: the conf dir has no file")
+	}
+	slices.Sort(files)
+	if r.Default, err = libcni.NetworkConfFromFile(files[0]); err != nil {
+		return fmt.Errorf("reload %s: %w", files[0], err)
+	}
+	return nil
 }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo plays the loss of a sandbox on a private node and shows what
-// becomes of the node, without the guard and with it. scripts/demo.sh runs it.
+// Command demo plays incidents on private nodes, without cni-guard and with it, and
+// compares the results. scripts/demo.sh runs it.
 //
-//	demo play -ref FOLDER [-guard FOLDER]    one run, as JSON, inside scripts/in-node
-//	demo show WITHOUT.json WITH.json         the table; fails unless only the first run did harm
+//	demo list                                    names of the incidents, in order
+//	demo play -ref DIR [-guard DIR] INCIDENT     one run, as JSON, inside scripts/in-node
+//	demo show [-detail] DIR                      the comparison of the runs in DIR
+//	demo picture COMMAND <TEXT >FILE.svg         a terminal with the command and its output
+//
+// DIR has a file INCIDENT.without.json and a file INCIDENT.with.json for each incident.
+// show fails unless every run without cni-guard does damage and no run with it does.
 package main
 
 import (
@@ -14,6 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 func main() {
@@ -25,62 +31,67 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want play or show; scripts/demo.sh knows how")
+		return errors.New("want list, play, show or picture; scripts/demo.sh calls them")
 	}
 	switch args[0] {
+	case "list":
+		for _, i := range incidents() {
+			fmt.Println(i.name)
+		}
+		return nil
 	case "play":
 		return runPlay(args[1:])
 	case "show":
 		return runShow(args[1:])
+	case "picture":
+		return runPicture(args[1:])
 	}
-	return fmt.Errorf("no command %q: want play or show", args[0])
+	return fmt.Errorf("unknown command %q: want list, play, show or picture", args[0])
 }
 
 func runPlay(args []string) error {
 	flags := flag.NewFlagSet("play", flag.ContinueOnError)
-	ref := flags.String("ref", "", "folder of the reference plugins")
-	guard := flags.String("guard", "", "folder of cni-guard; without it the guard is left out")
+	var r rig
+	flags.StringVar(&r.ref, "ref", "", "directory of the reference plugins")
+	flags.StringVar(&r.guard, "guard", "", "directory of cni-guard; without it, pods are not guarded")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	o, err := play(context.Background(), *ref, *guard)
+	i, err := findIncident(flags.Arg(0))
 	if err != nil {
 		return err
+	}
+	o, err := r.play(context.Background(), i)
+	if err != nil {
+		return fmt.Errorf("play %s: %w", i.name, err)
 	}
 	return json.NewEncoder(os.Stdout).Encode(o)
 }
 
-func runShow(files []string) error {
-	if len(files) != 2 {
-		return errors.New("show: want two files")
-	}
-	without, err := readOutcome(files[0])
-	if err != nil {
+func runShow(args []string) error {
+	flags := flag.NewFlagSet("show", flag.ContinueOnError)
+	detail := flags.Bool("detail", false, "show what happened in each run")
+	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	with, err := readOutcome(files[1])
-	if err != nil {
+	var runs []comparison
+	for _, i := range incidents() {
+		c := comparison{incident: i}
+		err := errors.Join(
+			c.without.read(filepath.Join(flags.Arg(0), i.name+".without.json")),
+			c.with.read(filepath.Join(flags.Arg(0), i.name+".with.json")))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue // not chosen
+		case err != nil:
+			return err
+		}
+		runs = append(runs, c)
+	}
+	if *detail {
+		writeDetail(os.Stdout, runs)
+	} else if err := writeTable(os.Stdout, runs); err != nil {
 		return err
 	}
-	if err := errors.Join(writeTable(os.Stdout, without, with), writeAnswers(os.Stdout, without, with)); err != nil {
-		return fmt.Errorf("show: %w", err)
-	}
-	sentence, err := verdict(without, with)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("\n%s\n", sentence)
-	return nil
-}
-
-func readOutcome(file string) (outcome, error) {
-	var o outcome
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(data, &o)
-	}
-	if err != nil {
-		return o, fmt.Errorf("read outcome: %w", err)
-	}
-	return o, nil
+	return verdict(os.Stdout, runs)
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/node"
+)
+
+// incident is one failure of a node's pod network.
+type incident struct {
+	name  string
+	title string
+	play  func(context.Context, *rig) error
+	// lacking returns why this machine cannot play the incident, or "".
+	lacking func() string
+}
+
+// incidents returns all incidents in the order of the table.
+func incidents() []incident {
+	return []incident{lostSandbox(), rogueFile()}
+}
+
+func findIncident(name string) (incident, error) {
+	var names []string
+	for _, i := range incidents() {
+		if i.name == name {
+			return i, nil
+		}
+		names = append(names, i.name)
+	}
+	return incident{}, fmt.Errorf("unknown incident %q: want one of %s", name, strings.Join(names, ", "))
+}
+
+// outcome is the result of a run.
+type outcome struct {
+	Lacking string   `json:"lacking,omitempty"` // why the incident was not played
+	Damage  []string `json:"damage,omitempty"`  // clauses; none if nothing was damaged
+	Health  []string `json:"health,omitempty"`  // clauses: what works
+	Events  []string `json:"events,omitempty"`  // what happened, in order
+}
+
+func (o *outcome) read(file string) error {
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, o)
+	}
+	if err != nil {
+		return fmt.Errorf("read outcome: %w", err)
+	}
+	return nil
+}
+
+// rig is a private node with a runtime for one run.
+type rig struct {
+	ref, guard string // directories of plugins; guard is "" without cni-guard
+	dir        string // of the runtime
+	node       *node.Node
+	outcome
+}
+
+// play plays the incident on the node of this process.
+func (r *rig) play(ctx context.Context, i incident) (outcome, error) {
+	if i.lacking != nil {
+		if why := i.lacking(); why != "" {
+			return outcome{Lacking: why}, nil
+		}
+	}
+	var err error
+	if r.node, err = node.Here(); err != nil {
+		return outcome{}, err
+	}
+	defer r.node.Close()
+	if r.dir, err = os.MkdirTemp("", "cni-guard-demo-"); err != nil {
+		return outcome{}, err
+	}
+	defer os.RemoveAll(r.dir)
+	err = i.play(ctx, r)
+	return r.outcome, err
+}
+
+// runtime returns a runtime for a network of the plugin and, with cni-guard, of
+// cni-guard after it, which is to apply containerd's rules of selection.
+func (r *rig) runtime(primary chain.Plugin) (*chain.Runtime, error) {
+	if r.guard == "" {
+		return chain.NewRuntime(r.dir, []string{r.ref}, io.Discard, "1.0.0", primary)
+	}
+	return chain.NewRuntime(r.dir, []string{r.guard, r.ref}, io.Discard, "1.0.0", primary,
+		chain.Guard(r.dir).With("checks", map[string]any{"conflist": map[string]any{"runtime": "containerd"}}))
+}
+
+func (r *rig) hostLocal() chain.Plugin { return chain.HostLocal(filepath.Join(r.dir, "leases")) }
+
+// event notes what happens.
+func (r *rig) event(format string, args ...any) {
+	r.Events = append(r.Events, fmt.Sprintf(format, args...))
+}
+
+// expect notes the health if it holds, else the damage.
+func (r *rig) expect(holds bool, health, damage string) {
+	if holds {
+		r.Health = append(r.Health, health)
+	} else {
+		r.Damage = append(r.Damage, damage)
+	}
+}
+
+// pod is a pod with a mounted namespace.
+type pod struct {
+	chain.Pod
+	addr     string
+	hostVeth string
+}
+
+// start starts a pod.
+func (r *rig) start(ctx context.Context, on *chain.Runtime, name string) (pod, error) {
+	pin, err := node.NewPin(name)
+	if err != nil {
+		return pod{}, err
+	}
+	p := pod{Pod: chain.Pod{ID: name, Netns: pin.Path}}
+	result, err := on.Add(ctx, p.Pod)
+	if err != nil {
+		return p, err
+	}
+	p.addr, p.hostVeth = chain.Address(result), chain.NodeSide(result)
+	r.event("pod %s starts with %s", name, p.addr)
+	return p, nil
+}
