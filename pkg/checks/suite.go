@@ -36,6 +36,10 @@ func nodeChecks() []nodeCheck {
 		chainPlugins{},
 		podNetworks{},
 		tunnelPeers{},
+		addressOverlap{},
+		reversePath{},
+		tablePressure{},
+		primaryReady{},
 	}
 }
 
