@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lock keeps two commands from changing one folder of configurations at
-// the same time. The lock is a file that only root can open, in a folder that only
-// root can enter: flock(2) needs no more than an open descriptor, so a lock on the
-// folder of configurations itself, which everybody may read, could be held by any
-// local user, or by a pod that mounts the folder, for as long as they like.
+// Package lock keeps two commands from changing one config directory at the same time.
+// The lock is a file that only root can open, in a directory that only root can enter.
+// flock(2) needs only an open descriptor: a lock on the config directory itself, which
+// everybody may read, could be held forever by any local user, or by a pod that mounts it.
 package lock
 
 import (
@@ -18,22 +17,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is where root's locks are. It is below /run, so that no lock file outlives a
+// Dir is the directory of root's locks. It is below /run, so that no lock file survives a
 // reboot.
 const Dir = "/run/cni-guard/lock"
 
-// ErrHeld is the error of [Folder] while another process holds the lock.
-var ErrHeld = errors.New("another guardctl changes it at this moment: wait until that one has ended")
+// ErrHeld is wrapped by the error of [ConfDir] while another process holds the lock.
+var ErrHeld = errors.New("another guardctl is changing it: wait until that one has ended")
 
-// Folder takes the lock of a folder, or returns an error that wraps [ErrHeld]. It
-// never waits. All paths that lead to one folder share one lock. The kernel
-// releases the lock when the process ends, however it ends.
+// ConfDir locks a config directory, or returns an error that wraps [ErrHeld]. It never
+// waits. All paths to one directory share one lock. The kernel releases it when the
+// process ends.
 //
-// An ordinary user, who cannot write to [Dir], locks the folder itself.
+// An ordinary user, who cannot write to [Dir], locks the config directory itself.
 func ConfDir(dir string) (release func(), err error) {
-	f, err := open(dir)
+	f, err := openLock(dir)
 	if err == nil {
-		err = take(f)
+		err = flock(f)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
@@ -41,12 +40,12 @@ func ConfDir(dir string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-func open(dir string) (*os.File, error) {
+func openLock(dir string) (*os.File, error) {
 	var st syscall.Stat_t
 	if err := syscall.Stat(dir, &st); err != nil {
-		return nil, fmt.Errorf("identify folder: %w", err)
+		return nil, fmt.Errorf("identify directory: %w", err)
 	}
-	if err := prepare(); err != nil {
+	if err := prepareDir(); err != nil {
 		if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 			return os.Open(dir)
 		}
@@ -55,19 +54,19 @@ func open(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(Dir, fmt.Sprintf("conf-%x-%x", st.Dev, st.Ino)), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
-// prepare makes the folder of the locks, and makes it root's alone where somebody
-// made it otherwise.
-func prepare() error {
+// prepareDir creates the directory of the locks, and closes it to everybody but root if it
+// was open.
+func prepareDir() error {
 	if err := os.MkdirAll(Dir, 0o700); err != nil {
-		return fmt.Errorf("make folder of locks: %w", err)
+		return fmt.Errorf("create lock directory: %w", err)
 	}
 	if err := os.Chmod(Dir, 0o700); err != nil {
-		return fmt.Errorf("close folder of locks: %w", err)
+		return fmt.Errorf("chmod lock directory: %w", err)
 	}
 	return nil
 }
 
-func take(f *os.File) error {
+func flock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
 		return nil

@@ -29,7 +29,7 @@ func TestFolder(t *testing.T) {
 	}
 	other, err := lock.ConfDir(t.TempDir())
 	if err != nil {
-		t.Errorf("another folder: %v", err)
+		t.Errorf("another directory: %v", err)
 	}
 	other()
 	release()
@@ -39,11 +39,11 @@ func TestFolder(t *testing.T) {
 	}
 	again()
 	if _, err := lock.ConfDir(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v", err)
+		t.Errorf("a directory that is not there: %v", err)
 	}
 }
 
-// Whoever may read the folder can lock it, and keeps nobody from working.
+// Whoever may read the directory can lock it, and keeps nobody from working.
 func TestFolderLockedByAnybody(t *testing.T) {
 	checktest.PrivateNode(t)
 	dir := t.TempDir()
@@ -62,7 +62,7 @@ func TestFolderLockedByAnybody(t *testing.T) {
 	defer release()
 }
 
-// The locks are for root only, also where their folder was made for everybody.
+// The locks are for root only, also where their directory was made for everybody.
 func TestOnlyRoot(t *testing.T) {
 	checktest.PrivateNode(t)
 	if err := os.MkdirAll(lock.Dir, 0o755); err != nil {

@@ -5,6 +5,7 @@ package quarantine_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/conflist/lock"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
@@ -23,7 +26,7 @@ func note() quarantine.Note {
 	return quarantine.Note{When: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Why: "a trial", UID: 1000}
 }
 
-// folder makes a folder with one file.
+// directory makes a directory with one file.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +44,7 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 	}
 }
 
-// names gives what is in a folder.
+// names returns what is in a directory.
 func names(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -57,7 +60,7 @@ func names(t *testing.T, dir string) (names []string) {
 func wantNames(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	if got := names(t, dir); !slices.Equal(got, want) {
-		t.Errorf("the folder has %q, want %q", got, want)
+		t.Errorf("the directory has %q, want %q", got, want)
 	}
 }
 
@@ -98,7 +101,7 @@ func TestPutAndRestore(t *testing.T) {
 	}
 }
 
-// sameHash wants the record in the folder to have the hash of the record given,
+// sameHash wants the record in the directory to have the hash of the record given,
 // and takes it out of the comparison.
 func sameHash(t *testing.T, dir string, r quarantine.Record) string {
 	t.Helper()
@@ -109,7 +112,7 @@ func sameHash(t *testing.T, dir string, r quarantine.Record) string {
 	return ""
 }
 
-// The same name again: it appeared once more, and is put away once more.
+// The same name again: it appeared once more, and is quarantined once more.
 func TestTwice(t *testing.T) {
 	dir := folder(t)
 	for range 3 {
@@ -119,11 +122,11 @@ func TestTwice(t *testing.T) {
 		write(t, filepath.Join(dir, "b.conf"), doc, 0o600)
 	}
 	_, err := quarantine.Restore(dir, "b.conf", false)
-	if err == nil || !strings.Contains(err.Error(), "3 files of that name are in quarantine: name one of b.conf.cni-guard-quarantined, b.conf.cni-guard-quarantined-2, b.conf.cni-guard-quarantined-3") {
+	if err == nil || !strings.Contains(err.Error(), "there are 3 files of that name in quarantine: name one of b.conf.cni-guard-quarantined, b.conf.cni-guard-quarantined-2, b.conf.cni-guard-quarantined-3") {
 		t.Errorf("got %v", err)
 	}
 	_, err = quarantine.Restore(dir, "b.conf.cni-guard-quarantined-2", false)
-	if err == nil || !strings.Contains(err.Error(), "b.conf has appeared meanwhile, and is not overwritten") {
+	if err == nil || !strings.Contains(err.Error(), "b.conf exists again, and is not overwritten") {
 		t.Errorf("got %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "b.conf")); err != nil {
@@ -145,7 +148,7 @@ func TestChanged(t *testing.T) {
 		change func(t *testing.T, path string)
 		want   string
 	}{
-		"content":   {func(t *testing.T, path string) { write(t, path, "{}", 0o640) }, "has changed since it was put away (its SHA-256 was "},
+		"content":   {func(t *testing.T, path string) { write(t, path, "{}", 0o640) }, "was changed in quarantine (its SHA-256 was "},
 		"mode":      {func(t *testing.T, path string) { write(t, path, doc, 0o600) }, "its mode was -rw-r----- and is -rw-------"},
 		"no record": {func(t *testing.T, path string) { remove(t, path+".record") }, "it has no record"},
 		"damaged":   {func(t *testing.T, path string) { write(t, path+".record", `{"fi`, 0o600) }, "its record is damaged"},
@@ -179,7 +182,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// A link is put away itself, whatever it leads to, and so is a pipe, on which a
+// A link is quarantined itself, whatever it leads to, and so is a pipe, on which a
 // runtime would hang.
 func TestOtherFiles(t *testing.T) {
 	dir := t.TempDir()
@@ -224,4 +227,121 @@ func TestAfterInterruption(t *testing.T) {
 		t.Error(err)
 	}
 	wantNames(t, dir, "b.conf")
+}
+
+// refused wants both ways to be refused with the words, and nothing to change.
+func refused(t *testing.T, dir string, words ...string) {
+	t.Helper()
+	before := names(t, dir)
+	_, putErr := quarantine.Put(dir, "b.conf", note())
+	_, restoreErr := quarantine.Restore(dir, "c.conf", true)
+	for _, err := range []error{putErr, restoreErr} {
+		for _, w := range words {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("got %v, want %q", err, w)
+			}
+		}
+	}
+	wantNames(t, dir, before...)
+}
+
+// both makes a directory with a file to quarantined and one to bring back.
+func both(t *testing.T) string {
+	t.Helper()
+	dir := folder(t)
+	write(t, filepath.Join(dir, "c.conf.cni-guard-quarantined"), doc, 0o600)
+	return dir
+}
+
+func TestFolderIsALink(t *testing.T) {
+	real := both(t)
+	link := filepath.Join(t.TempDir(), "net.d")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, link, link+" is a link", "--conf-dir "+real)
+	refused(t, link+"/", link+" is a link")
+}
+
+func TestFolderIsHeld(t *testing.T) {
+	checktest.PrivateNode(t)
+	dir := both(t)
+	release, err := lock.ConfDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	refused(t, dir, "lock "+dir+": another guardctl is changing it")
+}
+
+func TestReadOnly(t *testing.T) {
+	checktest.PrivateNode(t)
+	dir := both(t)
+	run(t, "mount", "--bind", dir, dir)
+	run(t, "mount", "-o", "remount,ro,bind", dir)
+	refused(t, dir, "read-only file system", "the file system of "+dir+" is mounted read-only: remount it")
+	run(t, "umount", dir)
+}
+
+func TestFileIsAMount(t *testing.T) {
+	checktest.PrivateNode(t)
+	dir := both(t)
+	for _, name := range []string{"b.conf", "c.conf.cni-guard-quarantined"} {
+		run(t, "mount", "--bind", filepath.Join(dir, name), filepath.Join(dir, name))
+	}
+	refused(t, dir, "is a mount point: unmount it")
+	run(t, "umount", filepath.Join(dir, "b.conf"), filepath.Join(dir, "c.conf.cni-guard-quarantined"))
+}
+
+func TestImmutable(t *testing.T) {
+	checktest.PrivateNode(t)
+	dir := both(t)
+	for _, target := range []string{dir, filepath.Join(dir, "b.conf")} {
+		if out, err := exec.Command("chattr", "+i", target).CombinedOutput(); err != nil {
+			checktest.Lacking(t, "no file can be made immutable here: "+string(out))
+		}
+		t.Cleanup(func() { run(t, "chattr", "-i", target) })
+		before := names(t, dir)
+		_, err := quarantine.Put(dir, "b.conf", note())
+		if err == nil || !strings.Contains(err.Error(), target+" is immutable: run chattr -i "+target) {
+			t.Errorf("got %v", err)
+		}
+		wantNames(t, dir, before...)
+		run(t, "chattr", "-i", target)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v: %s", name, args, err, out)
+	}
+}
+
+func TestUnsuitable(t *testing.T) {
+	dir := folder(t)
+	if err := os.Mkdir(filepath.Join(dir, "d.conf"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"../b.conf":       "it is not the name of a file in the directory",
+		"kubeconfig":      "no runtime loads a file of that name",
+		"d.conf":          "it is a directory, and runtimes load files only",
+		"none.conf":       "neither in the directory nor in quarantine",
+		"b.conf.bak":      "it can stay",
+		".":               "no runtime loads",
+		"x/../b.conf":     "it is not the name",
+		"B.CONF":          "no runtime loads",
+		"/etc/cni/b.conf": "it is not the name",
+	} {
+		if _, err := quarantine.Put(dir, name, note()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	if _, err := quarantine.Put(filepath.Join(dir, "none"), "b.conf", note()); err == nil {
+		t.Error("a directory that is not there")
+	}
+	if _, err := quarantine.Restore(dir, "none.conf", false); err == nil || !strings.Contains(err.Error(), "guardctl conf list shows the files there") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -12,32 +12,34 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// A Note is what somebody says who puts a file away.
+// A Note says who puts a file in quarantine, when and why.
 type Note struct {
 	When time.Time
 	Why  string
-	UID  int // whose decision it was
+	UID  int // of the user
 }
 
-// A Record is what is known of a file in quarantine.
+// A Record describes a file in quarantine.
 type Record struct {
-	File        string    `json:"file"`        // its name as the runtime knew it
-	Quarantined string    `json:"quarantined"` // its name now, in the same folder
-	When        time.Time `json:"when"`        // zero: nothing is known but the names
+	File        string    `json:"file"`        // its original name
+	Quarantined string    `json:"quarantined"` // its present name in the same directory
+	When        time.Time `json:"when"`        // zero: only the names are known
 	Why         string    `json:"why"`
 	UID         int       `json:"uid"`
-	SHA256      string    `json:"sha256,omitempty"` // of the content, hexadecimal; "" where it is no file
-	Mode        string    `json:"mode"`             // as ls shows it: "-rw-------"
-	Link        string    `json:"link,omitempty"`   // where it leads, if it is a link
+	SHA256      string    `json:"sha256,omitempty"` // of the content, hexadecimal; "" for a link
+	Mode        string    `json:"mode"`             // as ls prints it: "-rw-------"
+	Link        string    `json:"link,omitempty"`   // the target, if it is a link
 
-	// Trouble says why nothing is known: the record is gone or damaged.
+	// RecordError says why only the names are known: the record is gone or damaged.
 	RecordError string `json:"trouble,omitempty"`
 }
 
-// describe makes the record of a file that is about to be put away, or was.
+// describe returns the part of the record that is read from the file.
 func describe(path string) (r Record, err error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -46,16 +48,16 @@ func describe(path string) (r Record, err error) {
 	r.Mode = info.Mode().String()
 	switch {
 	case info.IsDir():
-		return r, errors.New("it is a folder, which no runtime loads")
+		return r, errors.New("it is a directory, and runtimes load files only")
 	case info.Mode()&fs.ModeSymlink != 0:
 		r.Link, err = os.Readlink(path)
 	case info.Mode().IsRegular():
-		r.SHA256, err = hashOf(path)
+		r.SHA256, err = hashFile(path)
 	}
 	return r, err
 }
 
-func hashOf(path string) (string, error) {
+func hashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -68,24 +70,24 @@ func hashOf(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// sameAs tells whether the file is as it was.
-func (r Record) sameAs(other Record) bool {
+// equals reports whether the file is unchanged.
+func (r Record) equals(other Record) bool {
 	return r.SHA256 == other.SHA256 && r.Mode == other.Mode && r.Link == other.Link
 }
 
-// write puts the record beside the file, whole or not at all. The name it has
-// until it is whole is the same each time, so that nothing gathers.
-func (d *folder) write(r Record) error {
+// write writes the record beside the file atomically. The name of the temporary file is
+// always the same, so that none is left behind.
+func (d *confDir) write(r Record) error {
 	doc, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	path := d.record(r.Quarantined)
 	if err := writeSynced(path+newSuffix, append(doc, '\n')); err != nil {
-		return errors.Join(err, gone(os.Remove(path+newSuffix)))
+		return errors.Join(err, ignoreMissing(os.Remove(path+newSuffix)))
 	}
 	if err := os.Rename(path+newSuffix, path); err != nil {
-		return errors.Join(err, gone(os.Remove(path+newSuffix)))
+		return errors.Join(err, ignoreMissing(os.Remove(path+newSuffix)))
 	}
 	return nil
 }
@@ -99,8 +101,8 @@ func writeSynced(path string, doc []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// read gives what is known of a file in quarantine.
-func (d *folder) read(quarantined string) Record {
+// read returns the record of a file in quarantine.
+func (d *confDir) read(quarantined string) Record {
 	name, _ := original(quarantined)
 	lost := Record{File: name, Quarantined: quarantined}
 	doc, err := os.ReadFile(d.record(quarantined))
@@ -120,14 +122,47 @@ func (d *folder) read(quarantined string) Record {
 	return r
 }
 
-func (d *folder) record(quarantined string) string {
+func (d *confDir) record(quarantined string) string {
 	return filepath.Join(d.path, quarantined+recordSuffix)
 }
 
-// gone takes it for success that a file is not there.
-func gone(err error) error {
+// ignoreMissing returns nil for an error that a file does not exist.
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+const (
+	// Suffix is appended to the name of a file in quarantine, and a number to the second
+	// of that name: "10-b.conflist.cni-guard-quarantined-2".
+	Suffix = ".cni-guard-quarantined"
+
+	recordSuffix = ".record" // is appended to the name in quarantine
+	newSuffix    = ".new"    // is appended to that while the record is written
+)
+
+// nameIn returns the name in quarantine of the n-th file with a name, from 1.
+func nameIn(name string, n int) string {
+	if n == 1 {
+		return name + Suffix
+	}
+	return fmt.Sprintf("%s%s-%d", name, Suffix, n)
+}
+
+// original returns the original name of a file in quarantine. It reports false for other
+// files, such as records.
+func original(quarantined string) (name string, ok bool) {
+	i := strings.LastIndex(quarantined, Suffix)
+	if i <= 0 {
+		return "", false
+	}
+	if number := quarantined[i+len(Suffix):]; number != "" {
+		n, err := strconv.Atoi(strings.TrimPrefix(number, "-"))
+		if err != nil || n < 2 || nameIn(quarantined[:i], n) != quarantined {
+			return "", false
+		}
+	}
+	return quarantined[:i], true
 }

@@ -41,7 +41,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"file":"b.conf","quarantined":"` + away + `","when":"2026-03-01T12:00:00Z","why":"x","uid":7}`))
 	f.Add([]byte(`{"file":"../b.conf","quarantined":"` + away + `"}`))
 	f.Add([]byte(`null`))
-	d := &folder{path: f.TempDir()}
+	d := &confDir{path: f.TempDir()}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		if err := os.WriteFile(filepath.Join(d.path, away+recordSuffix), doc, 0o600); err != nil {
 			t.Fatal(err)
