@@ -49,6 +49,9 @@ type Outcome struct {
 	Quiet            bool // as in Check
 
 	RepairTried bool // whatever became of it
+	// Mended are, of a check that has Failed, the findings that the repair removed. They
+	// have a Change.
+	Mended []Finding
 }
 
 // Refuses reports whether the outcome stops the call: findings that are all

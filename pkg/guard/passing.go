@@ -10,6 +10,10 @@ import (
 	"syscall"
 )
 
+// lasting reports whether an error will be the same a moment later: a file system that
+// is read-only, as /proc/sys in most containers.
+func lasting(err error) bool { return errors.Is(err, syscall.EROFS) }
+
 // passing reports whether an error says that whoever was asked is slow or busy, and
 // nothing of what was asked.
 func passing(err error) bool {

@@ -171,6 +171,7 @@ func TestRepair(t *testing.T) {
 		"busy":               {each(busy), guard.Unknown, "before it: world is broken", 4},
 		"busy, then works":   {each(busy, busy, busy, nil), guard.Repaired, "", 4},
 		"busy, then refused": {each(busy, errTrouble), guard.Failed, "repair thing: trouble", 4},
+		"read-only":          {each(fmt.Errorf("write: %w", syscall.EROFS)), guard.Failed, "repair thing: write", 1},
 		"lies":               {func(context.Context, *world) error { return nil }, guard.Failed, "", 1},
 		"panics":             {func(context.Context, *world) error { panic("oh") }, guard.Failed, "repair panicked: oh", 4},
 		"works and fails":    {func(_ context.Context, w *world) error { w.broken = false; return errTrouble }, guard.Repaired, "", 1},
@@ -194,6 +195,28 @@ func TestRepair(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What a repair removed is told apart from what it left.
+func TestRepairInPart(t *testing.T) {
+	on := map[string]bool{"a": true, "b": true, "c": true}
+	c := mendable(func(context.Context, *world) error { on["a"] = false; return nil })
+	c.Probe = func(context.Context, *world) ([]guard.Finding, error) {
+		var all []guard.Finding
+		for _, name := range []string{"a", "b", "c"} {
+			if on[name] {
+				all = append(all, guard.Finding{Object: name, Problem: "is off", Change: map[string]string{"a": "a: 0 -> 1", "b": "b: 0 -> 1"}[name]})
+			}
+		}
+		return all, nil
+	}
+	o := run(t, c, guard.Add, guard.Settings{}, &world{})
+	if o.State != guard.Failed || len(o.Findings) != 2 || len(o.Mended) != 1 || o.Mended[0].Object != "a" {
+		t.Errorf("the check has %v: %v, mended %v", o.State, o.Findings, o.Mended)
+	}
+	if changes := o.Changes(); len(changes) != 1 || changes[0] != "b: 0 -> 1" {
+		t.Errorf("the changes are %q", changes)
 	}
 }
 

@@ -14,6 +14,12 @@ func (e notApplicable) Error() string { return "not applicable: " + e.reason }
 // The outcome is then Skipped, unless the probe has findings, which stand.
 func Skip(reason string) error { return notApplicable{reason} }
 
+// Skips reports whether an error is Skip's.
+func Skips(err error) bool {
+	_, skips := skipReason(err)
+	return skips
+}
+
 // skipReason returns the reason that Skip was given.
 func skipReason(err error) (reason string, skips bool) {
 	var e notApplicable

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -174,10 +175,10 @@ func (t *turn[T]) mend(ctx context.Context, target *T, o *Outcome) {
 			o.State, o.Findings, o.Err = Repaired, before, nil
 			return
 		case err == nil && repairErr == nil:
-			o.State, o.Findings, o.Err = Failed, findings, nil
+			o.State, o.Findings, o.Err, o.Mended = Failed, findings, nil, mended(before, findings)
 			return
 		}
-		if try < repairTries && wait(ctx, pause) {
+		if try < repairTries && !lasting(repairErr) && wait(ctx, pause) {
 			pause *= 4
 			continue
 		}
@@ -185,12 +186,24 @@ func (t *turn[T]) mend(ctx context.Context, target *T, o *Outcome) {
 			repairErr = fmt.Errorf("repair %s: %w", t.check.Name, repairErr)
 		}
 		if err == nil && !passing(repairErr) {
-			o.State, o.Findings, o.Err = Failed, findings, repairErr
+			o.State, o.Findings, o.Err, o.Mended = Failed, findings, repairErr, mended(before, findings)
 			return
 		}
 		o.State, o.Findings, o.Err = Unknown, nil, unsure(before, errors.Join(err, repairErr))
 		return
 	}
+}
+
+// mended returns the findings that a repair removed, of those that say what it changes.
+func mended(before, after []Finding) []Finding {
+	var gone []Finding
+	for _, f := range before {
+		same := func(a Finding) bool { return a.Object == f.Object && a.Change == f.Change }
+		if f.Change != "" && !slices.ContainsFunc(after, same) {
+			gone = append(gone, f)
+		}
+	}
+	return gone
 }
 
 // wait pauses and reports whether there is time left.

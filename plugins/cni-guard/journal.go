@@ -103,7 +103,7 @@ func (j journal) report(r guard.Report) {
 
 // unlessTold writes of an outcome that may stand for months only when it is new.
 func (j journal) unlessTold(o guard.Outcome) {
-	if !stands(o) || !j.told().again(o) {
+	if len(o.Mended) > 0 || !stands(o) || !j.told().again(o) {
 		j.outcome(o)
 	}
 }
@@ -118,6 +118,9 @@ func (j journal) held(o guard.Outcome) {
 }
 
 func (j journal) found(o guard.Outcome, more ...any) {
+	if len(o.Mended) > 0 {
+		j.found(guard.Outcome{Check: o.Check, Policy: o.Policy, State: guard.Repaired, Findings: o.Mended})
+	}
 	level, message := slog.LevelWarn, o.Sentence()
 	switch {
 	case o.State == guard.Unknown:
