@@ -144,3 +144,33 @@ func BenchmarkBridge(b *testing.B) {
 		}
 	}
 }
+
+// The fake and the kernel agree on what ip_forward sets.
+func TestForwarding(t *testing.T) {
+	fake := parse(t, `
+sysctl net/ipv4/ip_forward = 1
+sysctl net/ipv4/conf/all/forwarding = 1
+sysctl net/ipv4/conf/default/forwarding = 1
+sysctl net/ipv4/conf/veth0.1/forwarding = 1
+`)
+	kernel := near(t)
+	must(t, kernel.SetSysctl("net/ipv4/ip_forward", "1"))
+	for _, change := range [][2]string{
+		{"net/ipv4/conf/default/forwarding", "0"},
+		{"net/ipv4/conf/veth0.1/forwarding", "0"},
+		{"net/ipv4/ip_forward", "1"}, // as it is
+		{"net/ipv4/ip_forward", "0"},
+		{"net/ipv4/conf/veth0.1/forwarding", "1"},
+		{"net/ipv4/ip_forward", "1"},
+	} {
+		must(t, fake.SetSysctl(change[0], change[1]))
+		must(t, kernel.SetSysctl(change[0], change[1]))
+		for _, name := range []string{"net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding", "net/ipv4/conf/veth0.1/forwarding"} {
+			want, err := fake.Sysctl(name)
+			must(t, err)
+			if got, err := kernel.Sysctl(name); err != nil || got != want {
+				t.Errorf("after %v the kernel has %s = %s, %v; the fake has %s", change, name, got, err, want)
+			}
+		}
+	}
+}

@@ -188,6 +188,9 @@ func (f *Fake) SetSysctl(name, value string) error {
 	if _, ok := f.sysctls[name]; !ok {
 		return fmt.Errorf("write sysctl %s: %w", name, fs.ErrNotExist)
 	}
+	if f.sysctls[name] != value {
+		f.setForwarding(name, value)
+	}
 	f.sysctls[name] = value
 	return nil
 }

@@ -172,3 +172,17 @@ func (f *Fake) writeBridges(b *strings.Builder) {
 		fmt.Fprintf(b, "chain %s %s %s %s\n", c.ruleset, family, c.Table, c.Name)
 	}
 }
+
+// setForwarding does what the kernel does where ip_forward, or the same of all
+// interfaces, changes: each interface gets the value, and so do those to come
+// (inet_forward_change). To write the value that is there changes nothing.
+func (f *Fake) setForwarding(name, value string) {
+	if name != "net/ipv4/ip_forward" && name != "net/ipv4/conf/all/forwarding" {
+		return
+	}
+	for other := range f.sysctls {
+		if of, ok := strings.CutPrefix(other, "net/ipv4/"); ok && (of == "ip_forward" || strings.HasSuffix(of, "/forwarding")) {
+			f.sysctls[other] = value
+		}
+	}
+}
