@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Leases returns the addresses that host-local holds for the pod in its directory.
+// Leases gives the addresses that host-local holds for the pod in its folder.
 // It keeps a file for each, with the container ID in the first line.
 func Leases(dir string, p Pod) ([]string, error) {
 	network := filepath.Join(dir, Name)

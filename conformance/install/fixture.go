@@ -12,19 +12,19 @@ import (
 	"path/filepath"
 )
 
-// A Node is the directories of a node on which the guard is installed, inside one
-// directory: conf, bin, record, cache.
+// A Node is the folders of a node on which the guard is installed, inside one
+// folder: conf, bin, record, cache.
 type Node struct {
 	Dir     string
 	Runtime string   // containerd, crio or cri-dockerd
 	Flags   []string // more flags for every command
-	From    string   // the directory of the programs to install
+	From    string   // the folder of the programs to install
 
 	guardctl string // the one that is run: that of the release, not the installed one
 }
 
 // NewNode makes a node in dir that has the plugins of ref, by links, and a
-// loopback of its own; guard is the directory of our programs.
+// loopback of its own; guard is the folder of our programs.
 func NewNode(dir, runtime, guard, ref string) (*Node, error) {
 	n := &Node{Dir: dir, Runtime: runtime, From: guard, guardctl: filepath.Join(guard, "guardctl")}
 	for _, d := range []string{n.Conf(), n.Bin(), n.Record(), n.Cache()} {
@@ -78,7 +78,7 @@ func (n *Node) Run(verb string, flags ...string) error {
 }
 
 // Selected asks guardctl what the runtime selects: the network, and the plugins
-// of its list. A plugin that is not in the directory of plugins is an error.
+// of its list. A plugin that is not in the folder of plugins is an error.
 func (n *Node) Selected() (network string, plugins []string, err error) {
 	var answer struct {
 		Disabled  string

@@ -14,7 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// A request is a directory and a runtime; guardctl select-batch reads it.
+// A request is a folder and a runtime; guardctl select-batch reads it.
 type request struct {
 	Dir            string   `json:"dir"`
 	Runtime        string   `json:"runtime"`
@@ -37,7 +37,7 @@ type file struct {
 	Plugins                                    []string
 }
 
-// with returns the files of a verdict.
+// with gives the files of a verdict.
 func (s selection) with(verdicts ...string) []file {
 	var files []file
 	for _, f := range s.Files {

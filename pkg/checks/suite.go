@@ -23,6 +23,9 @@ func CallSuite() []*Check {
 		Conflist, // before what may follow from it: the first refusal is the one that people read
 		PodAddress,
 		PodCIDR,
+		BridgePort, // before the two that ask what the port's bridge does
+		BridgeNetfilter,
+		IPForwarding,
 		TunnelWarmup,
 		RoutingRules,
 	}
@@ -36,10 +39,6 @@ func nodeChecks() []nodeCheck {
 		chainPlugins{},
 		podNetworks{},
 		tunnelPeers{},
-		addressOverlap{},
-		reversePath{},
-		tablePressure{},
-		primaryReady{},
 	}
 }
 

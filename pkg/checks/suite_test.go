@@ -235,7 +235,7 @@ func TestSuiteInTwilight(t *testing.T) {
 link lo index 1 up
 addr 127.0.0.1/8 dev lo
 addr ::1/128 dev lo
-link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07 up
+link eth0 index 2 kind veth mac 0a:58:0a:f4:01:07 peer 17 up
 addr 10.244.1.7/24 dev eth0
 addr fd00:10:244::7/64 dev eth0
 sysctl net/ipv6/conf/lo/disable_ipv6 = 0
@@ -243,6 +243,8 @@ sysctl net/ipv6/conf/lo/disable_ipv6 = 0
 	const healthyNode = `
 link lo index 1 up
 addr 127.0.0.1/8 dev lo
+link veth1 index 17 kind veth peer 2 up
+sysctl net/ipv6/conf/all/forwarding = 1
 `
 	conf := healthyConf(t)
 	for _, method := range []string{"", "Link", "Links", "Addrs", "Routes", "Lookup", "Sysctl"} {
@@ -283,7 +285,7 @@ func TestSuiteWithoutPod(t *testing.T) {
 				continue
 			}
 			t.Run(c.Name+"/"+stage.String(), func(t *testing.T) {
-				fake, err := netstate.Parse("link lo index 1 up\naddr 127.0.0.1/8 dev lo\n")
+				fake, err := netstate.Parse("link lo index 1 up\naddr 127.0.0.1/8 dev lo\nsysctl net/ipv4/ip_forward = 1\nsysctl net/ipv4/conf/default/forwarding = 1\n")
 				if err != nil {
 					t.Fatal(err)
 				}

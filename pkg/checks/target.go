@@ -43,6 +43,18 @@ type Target struct {
 	// found is the conf dir once it was read, for all checks of a run.
 	found atomic.Pointer[folder]
 
+	// end is the node's end of the pod's interface once it was looked up.
+	end atomic.Pointer[nodeEnd]
+	// portsDue is whether this run looks at the ports of the pods on record.
+	portsDue onceBool
+
+	// ReturnPaths returns the interfaces by which packets come back to pods; nil where nobody
+	// may look, as that grows with the node. The function of that name does it.
+	ReturnPaths func() ([]ReturnPath, error)
+	// Thorough says that no runtime waits for the answer, so that a check may read what grows
+	// with the node.
+	Thorough bool
+
 	// Options are those that the configuration sets (guard.Settings.Options).
 	Options []guard.Options
 	// Root is the directory that is the root of the node's file system: what checks read

@@ -35,6 +35,9 @@
 //	ifname   CNI_IFNAME; eth0
 //	mac      what the result says of the interface; nothing
 //	addr     likewise; may be repeated
+//	links    the interfaces of the node that the result names; none
+//	attached an attachment on record, "POD IFNAME" with its addresses and the interfaces
+//	         of the node; may be repeated
 //	optional the kernel need not have the interface: true or false, which is the default
 //	recorded what the ledger says: same, other, or none, which is the default
 //	holder   the container whose live record has the cookie (own: this attachment's

@@ -31,6 +31,7 @@ type target struct {
 	holder   string // the container whose live record has the cookie; "" for none
 	noHolder string // why the records cannot be read; "" where they can
 	override bool
+	attached []checks.Attachment
 	conf     conf
 }
 
@@ -89,6 +90,12 @@ func (t *target) set(key, value string) (err error) {
 		var addr netip.Prefix
 		addr, err = netip.ParsePrefix(value)
 		t.want.Addrs = append(t.want.Addrs, addr)
+	case "links":
+		t.want.Links = strings.Fields(value)
+	case "attached":
+		var a checks.Attachment
+		a, err = parseAttached(strings.Fields(value))
+		t.attached = append(t.attached, a)
 	case "optional":
 		t.want.Optional = value == "true"
 		if value != "true" && value != "false" {
@@ -118,8 +125,29 @@ func (t *target) set(key, value string) (err error) {
 	return err
 }
 
+// parseAttached reads "POD IFNAME WORD...", where a word with a slash is an address, and
+// any other one an interface of the node.
+func parseAttached(words []string) (checks.Attachment, error) {
+	if len(words) < 2 {
+		return checks.Attachment{}, errors.New("want POD IFNAME, and addresses and interfaces of the node")
+	}
+	a := checks.Attachment{Pod: words[0], IfName: words[1]}
+	for _, word := range words[2:] {
+		if !strings.Contains(word, "/") {
+			a.Links = append(a.Links, word)
+			continue
+		}
+		addr, err := netip.ParsePrefix(word)
+		if err != nil {
+			return a, err
+		}
+		a.Addrs = append(a.Addrs, addr)
+	}
+	return a, nil
+}
+
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "optional", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "links", "attached", "optional", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 
@@ -127,6 +155,10 @@ func guardAgainstTypo(key string) error {
 // there wherever a pod is, and answer with an error where no sandbox is open.
 func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
 	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Override: t.override}
+	built.Attached = func(context.Context) ([]checks.Attachment, error) { return t.attached, nil }
+	if stage == guard.Node {
+		built.Thorough, built.ReturnPaths = true, func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(node) }
+	}
 	if stage&(guard.Status|guard.Node) != 0 {
 		return built
 	}

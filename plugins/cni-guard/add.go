@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
@@ -32,6 +33,7 @@ func (p *plugin) add(args *cmdArgs) error {
 	k.watch = p.watch
 	if !head {
 		k.remember(args) // before the checks, of which one may hang
+		k.target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
 	}
 	report := k.judge(suite, guard.Add, refused)
 	k.log.report(report)

@@ -12,11 +12,17 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// stands tells an outcome that refuses nothing and may stand for months: minor
-// findings, and that nobody can tell which files are whose. The rest is about one
-// pod.
+// stands reports whether an outcome refuses nothing and may stand for months: minor
+// findings, what is wrong with the node and only the operator repairs, and that nobody
+// can tell which files are whose. The rest is about one pod.
 func stands(o guard.Outcome) bool {
-	return o.Minor() || o.State == guard.Unknown && (o.Check == checks.Conflist.Name || o.Check == checks.PodCIDR.Name)
+	switch o.Check {
+	case checks.BridgeNetfilter.Name, checks.IPForwarding.Name:
+		return (o.State == guard.Failed || o.State == guard.Unknown) && !o.Refuses()
+	case checks.Conflist.Name, checks.PodCIDR.Name:
+		return o.Minor() || o.State == guard.Unknown
+	}
+	return o.Minor()
 }
 
 // told remembers what was logged in this boot of that which stands: a line for each

@@ -96,6 +96,7 @@ func run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardE
 			Dir: n.Site.ConfDir, Runtime: n.Site.Runtime,
 			Loopback: func() (checks.Loopback, error) { return loopback(n) },
 		},
+		Thorough: true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
 		Attached: func(context.Context) ([]checks.Attachment, error) { return attached(e.StateDir) },
 	}
 	if s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime); err == nil { // the check conflist reports the error

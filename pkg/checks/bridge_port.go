@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostconf"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// BridgePort keeps pods on the bridge that the primary plugin put them on.
+var BridgePort = &Check{
+	Name:    "bridge-port",
+	Summary: "A pod is cut off because a network manager took the node's end of its veth away from the pod network's bridge, or set one of the two down.",
+	Detection: "The result of the chain names a Linux bridge, and the node's end of the pod's veth is not a port of it (`ip link show master BRIDGE`), or one of the two is down. " +
+		"`guardctl doctor` looks at all pods on record; so do ADD and STATUS, once in 30 s.",
+	Remedy:  "Add the port to its bridge with: ip link set VETH master BRIDGE. Then keep the network manager of the node off the interfaces of pods: guardctl explain link-manager.",
+	When:    guard.Add | guard.Status | guard.Node,
+	Default: guard.Warn,
+	Needs:   []*Check{StaleNetns, HostNetns, ForeignNetns},
+	Probe:   probeBridgePort,
+	Repair:  repairBridgePort,
+}
+
+// bridgePortEvery is how long ADD relies on the last look at the pods on record.
+const bridgePortEvery = 30 * time.Second
+
+// A strayPort is a node's end that is not as the result says.
+type strayPort struct {
+	nodeEnd
+	bridge netstate.Link // what it must be a port of
+}
+
+// lost reports whether it is no port of the bridge.
+func (s strayPort) lost() bool { return s.Master != s.bridge.Index }
+
+func probeBridgePort(ctx context.Context, t *Target) ([]guard.Finding, error) {
+	strays, err := t.strayPorts(ctx)
+	findings := make([]guard.Finding, len(strays))
+	for i, s := range strays {
+		findings[i] = s.finding(t)
+	}
+	return findings, err
+}
+
+// strayPorts returns the ports that are not as they must be: that of the pod, and
+// those of the pods on record where it is time to look at them.
+func (t *Target) strayPorts(ctx context.Context) ([]strayPort, error) {
+	if t.Netns == nil {
+		if !t.Thorough && t.StateDir != "" && !t.portsDue.get(t.dueForPorts) {
+			return nil, guard.Skip("the ports of the pods on record are looked at every " + bridgePortEvery.String())
+		}
+		ends, err := t.recordedEnds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return t.straysOf(ends)
+	}
+	end, err := t.nodeEnd()
+	if err != nil {
+		return nil, err
+	}
+	strays, err := t.straysOf([]nodeEnd{end})
+	if err != nil || len(strays) == 0 && !t.portsDue.get(t.dueForPorts) {
+		return strays, err
+	}
+	// What took this port away may have taken others, too.
+	ends, err := t.recordedEnds(ctx)
+	if err != nil {
+		return strays, nil // for the others there is the next look
+	}
+	others, err := t.straysOf(slices.DeleteFunc(ends, func(e nodeEnd) bool { return e.Index == end.Index }))
+	if guard.Skips(err) {
+		err = nil
+	}
+	return append(strays, others...), err
+}
+
+// A onceBool is a decision that is made once.
+type onceBool struct {
+	once  sync.Once
+	value bool
+}
+
+func (b *onceBool) get(decide func() bool) bool {
+	b.once.Do(func() { b.value = decide() })
+	return b.value
+}
+
+// dueForPorts reports whether the pods on record were not looked at for a while, and
+// remembers that they are now.
+func (t *Target) dueForPorts() bool {
+	if t.StateDir == "" || t.Attached == nil {
+		return false
+	}
+	mark := filepath.Join(t.StateDir, "bridge-port", "looked")
+	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()).Abs() < bridgePortEvery {
+		return false
+	}
+	if os.MkdirAll(filepath.Dir(mark), 0o700) != nil {
+		return false // or each ADD would look
+	}
+	return os.WriteFile(mark, nil, 0o600) == nil && os.Chtimes(mark, time.Time{}, time.Now()) == nil
+}
+
+// straysOf returns those ends that are not as they must be. The error is guard.Skip's
+// where no result names a bridge.
+func (t *Target) straysOf(ends []nodeEnd) ([]strayPort, error) {
+	var strays []strayPort
+	var skip error
+	applies := false
+	for _, end := range ends {
+		bridge, err := t.bridgeOf(end)
+		if guard.Skips(err) {
+			skip = err
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		applies = true
+		if s := (strayPort{end, bridge}); s.lost() || !end.Up || !bridge.Up {
+			strays = append(strays, s)
+		}
+	}
+	if applies {
+		skip = nil
+	}
+	return strays, skip
+}
+
+// bridgeOf returns the bridge that an end must be a port of. The error is
+// guard.Skip's where the result does not say.
+func (t *Target) bridgeOf(end nodeEnd) (netstate.Link, error) {
+	if end.master.Kind == "bridge" && end.named(end.master.Name) {
+		return end.master, nil
+	}
+	if !end.named(end.Name) {
+		return netstate.Link{}, guard.Skip(fmt.Sprintf("the result does not name %s, the node's end of %s", end.Name, end.pod))
+	}
+	var bridges []netstate.Link
+	for _, name := range end.want.Links {
+		if name == end.Name {
+			continue
+		}
+		link, err := t.Node.Link(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return netstate.Link{}, err
+		}
+		if err == nil && link.Kind == "bridge" {
+			bridges = append(bridges, link)
+		}
+	}
+	if len(bridges) != 1 {
+		return netstate.Link{}, guard.Skip(fmt.Sprintf("the result of %s names no bridge of the node, or several", end.pod))
+	}
+	return bridges[0], nil
+}
+
+func (s strayPort) finding(t *Target) guard.Finding {
+	f := guard.Finding{Object: "node/" + s.Name}
+	undone := t.repairs("bridge-port").before(s.bridge.Name, "; cni-guard has repaired ports of "+s.bridge.Name+" %s")
+	switch {
+	case s.lost():
+		now := "of nothing"
+		if s.Master != 0 {
+			now = "of " + s.master.Name
+		}
+		f.Problem = fmt.Sprintf("is a port %s, not of %s, so that %s is cut off%s%s", now, s.bridge.Name, s.pod, s.manager(t), undone)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s master %s", s.Name, s.bridge.Name)
+		f.Change = fmt.Sprintf("master of %s: %s -> %s", s.Name, orNone(s.master.Name), s.bridge.Name)
+		if s.hasVLANs(t) {
+			f.Remedy, f.Change = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD", ""
+		}
+	case !s.Up:
+		f.Problem = fmt.Sprintf("is down, so that %s is cut off%s%s", s.pod, s.manager(t), undone)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s up", s.Name)
+		f.Change = s.Name + ": down -> up"
+	default:
+		f.Object = "node/" + s.bridge.Name
+		f.Problem = fmt.Sprintf("is down, so that %s and all other pods on it are cut off%s%s", s.pod, s.manager(t), undone)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s up", s.bridge.Name)
+		f.Change = s.bridge.Name + ": down -> up"
+	}
+	f.Remedy += "."
+	return f
+}
+
+func orNone(name string) string {
+	if name == "" {
+		return "none"
+	}
+	return name
+}
+
+// manager returns a clause that names who configures the link, as far as that is
+// written down; "" where nobody is known to.
+func (s strayPort) manager(t *Target) string {
+	link := s.Link
+	if !s.lost() && s.Up {
+		link = s.bridge
+	}
+	root := hostconf.Root{Dir: t.Root}
+	if state, err := root.NetworkdLink(link.Index); err == nil && state.Managed() {
+		return fmt.Sprintf("; systemd-networkd manages it (%s: NETWORK_FILE = %s)", state.File, state.Network)
+	}
+	if state, err := root.NetworkManagerDevice(link.Index); err == nil && state.Configures() {
+		return fmt.Sprintf("; NetworkManager manages it (%s: managed = true)", state.File)
+	}
+	return ""
+}
+
+// repairBridgePort adds ports to their bridges and sets links up. A port of a bridge
+// with VLANs is left: it would be in another VLAN than the pod's.
+func repairBridgePort(ctx context.Context, t *Target) error {
+	t.end.Store(nil)
+	defer t.end.Store(nil)
+	strays, err := t.strayPorts(ctx)
+	if err != nil && !guard.Skips(err) {
+		return err
+	}
+	for _, s := range strays {
+		err = errors.Join(err, s.repair(t))
+	}
+	return err
+}
+
+func (s strayPort) repair(t *Target) error {
+	var err error
+	switch {
+	case s.lost():
+		if s.hasVLANs(t) {
+			return nil
+		}
+		err = t.Node.AddPort(s.bridge.Name, s.Name, t.wantsHairpin())
+	case !s.Up:
+		err = t.Node.SetUp(s.Name)
+	default:
+		err = t.Node.SetUp(s.bridge.Name)
+	}
+	if err == nil {
+		t.repairs("bridge-port").add(s.bridge.Name, time.Now())
+	}
+	return err
+}
+
+// hasVLANs reports whether the ports of the bridge have VLANs, or that cannot be
+// told. A port that is added again is in the default VLAN, which may be another
+// tenant's.
+func (s strayPort) hasVLANs(t *Target) bool {
+	bridge, err := t.Node.Bridge(s.bridge.Name)
+	return err != nil || bridge.VLANFiltering
+}
+
+// wantsHairpin reports whether the file that has the guard gives ports hairpin mode, in
+// the entry of bridge or, as flannel does, in what it passes on to it.
+func (t *Target) wantsHairpin() bool {
+	r, _ := t.runtime() // whoever called, the file with the guard is the one that made the port
+	f, err := t.folder(r, nil)
+	if err != nil {
+		return false
+	}
+	for _, p := range f.mine.Plugins {
+		var e struct {
+			HairpinMode bool
+			Delegate    struct{ HairpinMode bool }
+		}
+		if json.Unmarshal(p.Raw, &e) == nil && (e.HairpinMode || e.Delegate.HairpinMode) {
+			return true
+		}
+	}
+	return false
+}
