@@ -47,7 +47,6 @@ func hostileRuns() map[string][]string {
 		"guardctl conf quarantine":  {site + " N", site + " C/05-N.conflist --why N"},
 		"guardctl conf quarantined": {site},
 		"guardctl conf restore":     {site + " N", site + " 05-N.conflist"},
-		"guardctl select-batch":     {"N"},
 		"guardctl install":          {site + " --from B --record-dir S/record --dry-run"},
 		"guardctl uninstall":        {site + " --record-dir S/record --dry-run", "--record-dir C/N"},
 		"guardctl upgrade":          {site + " --from B --record-dir S/record --dry-run"},

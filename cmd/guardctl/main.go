@@ -61,7 +61,7 @@ func root() *cobra.Command {
 		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite), eventscmd.Command(suite), catalog.ExplainCommand(suite),
 		install.InstallCommand(), releasecmd.Command(), tunnelsCommand(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
-	cmd.AddCommand(append(verify.InsideCommands(), selectBatchCommand())...)
+	cmd.AddCommand(verify.InsideCommands()...)
 	return cmd
 }
 

@@ -18,7 +18,8 @@ type Node struct {
 	Dir     string
 	Runtime string   // containerd, crio or cri-dockerd
 	Flags   []string // more flags for every command
-	From    string   // the folder of the programs to install
+	From    string   // the directory of the programs to install
+	Select  string   // the program that Selected asks: see rigtest.SelectBatch
 
 	guardctl string // the one that is run: that of the release, not the installed one
 }
@@ -77,8 +78,8 @@ func (n *Node) Run(verb string, flags ...string) error {
 	return nil
 }
 
-// Selected asks guardctl what the runtime selects: the network, and the plugins
-// of its list. A plugin that is not in the folder of plugins is an error.
+// Selected asks what the runtime selects: the network, and the plugins
+// of its list. A plugin that is not in the directory of plugins is an error.
 func (n *Node) Selected() (network string, plugins []string, err error) {
 	var answer struct {
 		Disabled  string
@@ -93,7 +94,7 @@ func (n *Node) Selected() (network string, plugins []string, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.Command(n.guardctl, "select-batch")
+	cmd := exec.Command(n.Select)
 	cmd.Stdin = bytes.NewReader(request)
 	out, err := cmd.Output()
 	if err == nil {

@@ -55,7 +55,7 @@ func scenes() []scene {
 // Wherever a command is killed, and whichever of its writes fails, the runtime
 // selects the network with all its plugins; and the command, run again, is done.
 func TestInterrupted(t *testing.T) {
-	guard, ref := rigtest.GuardDir(t), rigtest.RefDir(t)
+	guard, ref, selectBatch := rigtest.GuardDir(t), rigtest.RefDir(t), rigtest.SelectBatch(t)
 	first, other := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "other")
 	if err := errors.Join(StandIns(guard, first, "first"), StandIns(guard, other, "other")); err != nil {
 		t.Fatal(err)
@@ -66,6 +66,7 @@ func TestInterrupted(t *testing.T) {
 			var n *Node
 			killed.Each(t, func(t testing.TB) *exec.Cmd {
 				n = s.prepare(t, guard, first, ref)
+				n.Select = selectBatch
 				if s.command[0] == "upgrade" {
 					n.From = other
 				}

@@ -24,12 +24,13 @@ const (
 // A confDir is a folder of configurations that guardctl works in.
 type confDir struct {
 	guardctl, dir string
+	selectBatch   string
 	rogue         string // the name of the file that is put away
 }
 
 func newConfDir(t *testing.T, rogue string) confDir {
 	t.Helper()
-	return confDir{guardctl: filepath.Join(rigtest.GuardDir(t), "guardctl"), dir: filepath.Join(t.TempDir(), "net.d"), rogue: rogue}
+	return confDir{selectBatch: rigtest.SelectBatch(t), guardctl: filepath.Join(rigtest.GuardDir(t), "guardctl"), dir: filepath.Join(t.TempDir(), "net.d"), rogue: rogue}
 }
 
 func (c confDir) command(verb string) *exec.Cmd {
@@ -68,7 +69,7 @@ func (c confDir) effective(t testing.TB, runtime string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(c.guardctl, "select-batch")
+	cmd := exec.Command(c.selectBatch)
 	cmd.Stdin = bytes.NewReader(request)
 	out, err := cmd.Output()
 	if err != nil {

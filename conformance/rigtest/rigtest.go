@@ -70,6 +70,21 @@ func GuardDir(t testing.TB) string {
 	return folder(t, "CNI_GUARD_BIN", "scripts/build.sh")
 }
 
+// SelectBatch builds the program that selects network configurations as guardctl does,
+// one request a line, and returns its path. See cmd/guardctl/internal/selectbatch.
+func SelectBatch(t testing.TB) string {
+	t.Helper()
+	Need(t, "go")
+	program := filepath.Join(t.TempDir(), "selectbatch")
+	cmd := exec.Command("go", "build", "-o", program, "./cmd/guardctl/internal/selectbatch")
+	cmd.Dir = "../.." // tests run in the folder of their package, which is one of conformance
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build selectbatch: %v: %s", err, out)
+	}
+	return program
+}
+
 func folder(t testing.TB, variable, script string) string {
 	t.Helper()
 	dir := os.Getenv(variable)

@@ -6,15 +6,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// A request is a folder and a runtime; guardctl select-batch reads it.
+// A request is a directory and a runtime; selectbatch reads it.
 type request struct {
 	Dir            string   `json:"dir"`
 	Runtime        string   `json:"runtime"`
@@ -50,7 +48,7 @@ func (s selection) with(verdicts ...string) []file {
 	return files
 }
 
-// ours is a guardctl that answers one request after the other.
+// ours is a selectbatch that answers one request after the other.
 type ours struct {
 	to   io.Writer
 	from *bufio.Reader
@@ -58,11 +56,7 @@ type ours struct {
 
 func startOurs(t *testing.T) *ours {
 	t.Helper()
-	bin := os.Getenv("CNI_GUARD_BIN")
-	if bin == "" {
-		rigtest.Lack(t, "CNI_GUARD_BIN names no folder with guardctl; scripts/test.sh sets it")
-	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "guardctl"), "select-batch")
+	cmd := exec.CommandContext(t.Context(), rigtest.SelectBatch(t))
 	cmd.Stderr = t.Output()
 	to, err := cmd.StdinPipe()
 	if err != nil {
@@ -78,7 +72,7 @@ func startOurs(t *testing.T) *ours {
 	t.Cleanup(func() {
 		_ = to.Close()
 		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
-			t.Errorf("guardctl: %v", err)
+			t.Errorf("selectbatch: %v", err)
 		}
 	})
 	return &ours{to, bufio.NewReader(from)}
