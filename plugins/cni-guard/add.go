@@ -12,38 +12,36 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// add judges the sandbox, looks after it, records it, and hands on the result
-// of the plugins before it, as it came in.
+// add answers ADD. It records the sandbox, runs the checks, and returns the result of
+// the plugins before it unchanged.
 func (p *plugin) add(args *cmdArgs) error {
-	c, want, err := readAll(args)
+	c, want, err := parseInput(args)
 	if err != nil {
 		return err
 	}
-	// Known from here on, so that not even a panic of ours costs a pod.
+	// The answer is known from here on, so that not even a panic costs a pod.
 	suite := checks.CallSuite()
-	p.handOn(c)
+	p.returnPrevResult(c)
 	head := c.PrevResult == nil
 	if head {
 		suite = checks.HeadSuite()
 	}
 
-	p.begin("ADD", c, args)
-	k := open("ADD", c, want, args)
+	k := p.start("ADD", c, want, args)
 	defer k.close()
-	k.watch = p.watch
 	if !head {
-		k.remember(args) // before the checks, of which one may hang
+		k.recordSandbox(args) // before the checks, of which one may hang
 		k.target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
 	}
-	report := k.judge(suite, guard.Add, refused)
+	report := k.runChecks(suite, guard.Add, refused)
 	k.log.report(report)
 	return orNil(report.CNIError())
 }
 
-// remember writes down whose sandbox this is. A pod that is refused is recorded
-// as well, without a cookie where it was given the node's namespace: its DEL
-// follows, and must know what the primary plugin left there.
-func (k *call) remember(args *cmdArgs) {
+// recordSandbox records whose sandbox this is. A pod that is refused is recorded as well,
+// without a cookie if it was given the node's namespace: its DEL follows, and must know
+// what the primary plugin left on the node.
+func (k *call) recordSandbox(args *cmdArgs) {
 	kind := k.target.Netns.Kind
 	if kind != netstate.Sandbox && kind != netstate.Node {
 		return
@@ -54,7 +52,7 @@ func (k *call) remember(args *cmdArgs) {
 		MAC:   k.target.Want.MAC,
 		Addrs: k.target.Want.Addrs,
 		Links: k.target.Want.Links,
-		Pod:   pod(args.Args),
+		Pod:   podName(args.Args),
 		Added: time.Now().UTC(),
 	}
 	if kind == netstate.Sandbox {
@@ -65,7 +63,7 @@ func (k *call) remember(args *cmdArgs) {
 		err = k.ledger.Put(r)
 	}
 	if err != nil {
-		k.log.trouble("cannot record the sandbox; its DEL will have only the result to tell whose it is", err)
-		_ = k.ledger.Forget(k.key) // an earlier record would now tell lies
+		k.log.warn("cannot record the sandbox; its DEL will identify it by the result alone", err)
+		_ = k.ledger.Forget(k.key) // an earlier record would be wrong now
 	}
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// A call is what one ADD, DEL or CHECK works with: the configuration, the
-// sandbox that was opened once, and what is known of it.
+// A call is the state of one ADD, DEL or CHECK: the configuration, the sandbox, which
+// is opened once, and what is on record of it.
 type call struct {
 	config
 	key    ledger.Key
 	ledger ledger.Ledger
-	record *ledger.Record // what is known of this attachment; nil: nothing
+	record *ledger.Record // of this attachment; nil if there is none
 	target *checks.Target
 	log    journal
 	watch  *watchdog // nil in tests of a call
@@ -33,22 +33,29 @@ type call struct {
 	startRelease func(context.Context, release.Request, io.Writer) release.Outcome
 }
 
-// readAll reads the configuration and the result in it, for the verbs that fail
-// where the configuration is not valid. A result that cannot be read refuses
-// nothing.
-func readAll(args *cmdArgs) (config, checks.Interface, *types.Error) {
+// parseInput parses the configuration and the result in it, for the verbs that fail if
+// the configuration is not valid. A result that cannot be read refuses nothing.
+func parseInput(args *cmdArgs) (config, checks.Interface, *types.Error) {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
 		return c, checks.Interface{}, err
 	}
-	want, resultErr := wanted(c, args.IfName)
+	want, resultErr := expectedInterface(c, args.IfName)
 	c.ResultErr = resultErr
 	return c, want, nil
 }
 
-// open opens the namespaces. What cannot be opened becomes a View that answers
-// with the error, so that the checks that need it cannot tell.
-func open(command string, c config, want checks.Interface, args *cmdArgs) *call {
+// start begins a call: the watchdog knows of it, and its namespaces are open.
+func (p *plugin) start(command string, c config, want checks.Interface, args *cmdArgs) *call {
+	p.begin(command, c, args)
+	k := openCall(command, c, want, args)
+	k.watch = p.watch
+	return k
+}
+
+// openCall opens the namespaces. One that cannot be opened becomes a View that returns
+// the error, so that the checks that need it are unknown.
+func openCall(command string, c config, want checks.Interface, args *cmdArgs) *call {
 	netns := netstate.OpenNetns(args.Netns)
 	k := &call{
 		config: c,
@@ -62,24 +69,24 @@ func open(command string, c config, want checks.Interface, args *cmdArgs) *call 
 		},
 	}
 	k.target.Holder = k.holder
-	k.target.Node = viewOr(netstate.OpenNode())
+	k.target.Node = viewOrError(netstate.OpenNode())
 	k.target.Pod = netstate.Unreadable{Err: errors.New("no sandbox is open")}
 	k.target.Cookie = netns.Cookie
 	if netns.Kind == netstate.Sandbox || netns.Kind == netstate.Node && k.target.Override {
 		pod, err := netns.View()
-		k.target.Pod = viewOr(pod, err)
+		k.target.Pod = viewOrError(pod, err)
 		if err == nil {
 			k.target.Cookie = pod.Cookie
 		}
 	}
-	k.log.oddities()
+	k.log.warnOfInput()
 	return k
 }
 
-// close closes the sandbox. The sockets end with the process.
+// close closes the sandbox. The end of the process closes the sockets.
 func (k *call) close() { _ = k.target.Netns.Close() }
 
-func viewOr(v *netstate.Live, err error) netstate.View {
+func viewOrError(v *netstate.Live, err error) netstate.View {
 	if err != nil {
 		return netstate.Unreadable{Err: err}
 	}
@@ -89,25 +96,25 @@ func viewOr(v *netstate.Live, err error) netstate.View {
 // overrides reads CNI_NETNS_OVERRIDE as skel does.
 func overrides(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
 
-// recall takes over what ADD recorded. A cookie of another boot means nothing; what
-// the record says of the interface, and of a release, still does. The result that
-// the runtime kept says more of the interface than the record; runtimes have none
-// for configurations older than 0.4.0.
-func (k *call) recall() {
+// loadRecord loads what ADD recorded. A cookie of another boot means nothing, but the
+// interface and the release on record still do. The result that the runtime kept comes
+// before the record of the interface; runtimes keep none for configurations older than
+// 0.4.0.
+func (k *call) loadRecord() {
 	r, err := k.ledger.Get(k.key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return // the pod is older than the guard, or than this boot
 	}
 	if err != nil {
-		k.log.trouble("cannot read what ADD recorded; other records and the result have to tell whose sandbox this is", err)
+		k.log.warn("cannot read the record of ADD; the sandbox is identified by other records and the result", err)
 		return
 	}
-	if k.anotherLife(r) {
+	if k.isOfEarlierContainer(r) {
 		return
 	}
 	boot, err := k.bootID()
-	if err != nil { // a release that was marked counts all the same
-		k.log.trouble("cannot tell whether ADD recorded the sandbox in this boot; the result has to tell whose it is", err)
+	if err != nil { // a release on record counts all the same
+		k.log.warn("cannot compare the boot with that of ADD; the sandbox is identified by the result", err)
 	}
 	k.record = r
 	if err == nil && r.BootID == boot {
@@ -134,16 +141,16 @@ func (k *call) holder(ctx context.Context, cookie uint64) (checks.Holder, error)
 	return checks.Holder{ContainerID: r.ContainerID, Pod: r.Pod}, nil
 }
 
-// anotherLife reports whether a retired record is that of an earlier container
-// with the same ID: podman and nerdctl keep it through a restart. A DEL that is
-// repeated has the path that the first one had, or none.
-func (k *call) anotherLife(r *ledger.Record) bool {
+// isOfEarlierContainer reports whether a retired record belongs to an earlier container
+// with the same ID: podman and nerdctl keep the ID through a restart. A repeated DEL has
+// the path of the first one, or none.
+func (k *call) isOfEarlierContainer(r *ledger.Record) bool {
 	path := k.target.Netns.Path
 	return r.Retired && path != "" && r.Netns != "" && path != r.Netns
 }
 
-// pod gives "namespace/name" out of CNI_ARGS where Kubernetes called, or "".
-func pod(cniArgs string) string {
+// podName returns "namespace/name" from CNI_ARGS, or "" if Kubernetes did not call.
+func podName(cniArgs string) string {
 	var namespace, name string
 	for pair := range strings.SplitSeq(cniArgs, ";") {
 		switch key, value, _ := strings.Cut(pair, "="); key {

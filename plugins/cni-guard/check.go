@@ -7,19 +7,17 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// check looks at the sandbox and changes nothing. CRI-O calls it right after
+// check answers CHECK. It runs the checks and changes nothing. CRI-O calls it right after
 // every ADD.
 func (p *plugin) check(args *cmdArgs) error {
-	c, want, err := readAll(args)
+	c, want, err := parseInput(args)
 	if err != nil {
 		return err
 	}
-	p.begin("CHECK", c, args)
-	k := open("CHECK", c, want, args)
+	k := p.start("CHECK", c, want, args)
 	defer k.close()
-	k.watch = p.watch
-	k.recall()
-	report := k.judge(checks.CallSuite(), guard.Verify, refused)
+	k.loadRecord()
+	report := k.runChecks(checks.CallSuite(), guard.Verify, refused)
 	k.log.report(report)
 	return orNil(report.CNIError())
 }

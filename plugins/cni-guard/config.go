@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,9 +17,10 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
-// A config is the plugin's entry of the conflist with what the runtime adds.
+// A config is the plugin's entry of the conflist, with what the runtime adds to it.
 type config struct {
 	checks.Entry
 
@@ -30,7 +33,7 @@ type config struct {
 	ResultErr  error           // why PrevResult cannot be read; nil where it can
 }
 
-// defaultConfig is what {"type": "cni-guard"} alone means.
+// defaultConfig returns the configuration {"type": "cni-guard"}.
 func defaultConfig() config {
 	return config{Entry: checks.DefaultEntry(), CNIVersion: unversioned}
 }
@@ -38,8 +41,8 @@ func defaultConfig() config {
 // unversioned is the version of a configuration that states none.
 const unversioned = "0.1.0"
 
-// parseConfig reads the configuration. On an error it still returns what could be
-// read, with defaults for the rest, for the verbs that must not fail.
+// parseConfig parses the configuration. With an error it still returns what could be
+// parsed, with defaults for the rest, for the verbs that must not fail.
 func parseConfig(stdin []byte) (config, *types.Error) {
 	c := defaultConfig()
 	var keys map[string]json.RawMessage
@@ -59,12 +62,12 @@ func parseConfig(stdin []byte) (config, *types.Error) {
 	return c, nil
 }
 
-// knownVersion reports whether the list is of a version of the spec that we know.
+// knownVersion reports whether cni-guard knows the version of the list.
 func (c config) knownVersion() bool {
 	return slices.Contains(version.All.SupportedVersions(), c.CNIVersion)
 }
 
-// readCall reads what the runtime adds to the entry.
+// readCall parses what the runtime adds to the entry.
 func (c *config) readCall(keys map[string]json.RawMessage) error {
 	var errs []error
 	for _, field := range []struct {
@@ -93,9 +96,9 @@ func (c *config) readCall(keys map[string]json.RawMessage) error {
 	return errors.Join(errs...)
 }
 
-// hasDevice reports whether a device plugin gave the attachment a device: Multus passes
-// its ID in each plugin's entry and, where that has the capability, in runtimeConfig.
-// What is not readable is none.
+// hasDevice reports whether a device plugin assigned a device to the attachment. Multus
+// passes its ID in each plugin's entry and, if the plugin has that capability, in
+// runtimeConfig. A value that does not parse is none.
 func hasDevice(keys map[string]json.RawMessage) bool {
 	for _, key := range []string{"deviceID", "pciBusID"} {
 		var id string
@@ -113,4 +116,37 @@ func notNull(raw json.RawMessage) json.RawMessage {
 		return nil
 	}
 	return raw
+}
+
+// conf returns where the configuration of a call comes from. It reads nothing.
+func (c config) conf(args *cmdArgs) checks.Conf {
+	return checks.Conf{
+		Dir:     c.ConfDir,
+		Network: c.Network,
+		Runtime: conflist.Runtime{BinDirs: filepath.SplitList(args.Path)},
+		Caller:  caller,
+
+		CRIODefaultNetwork: crioDefaultNetwork,
+	}
+}
+
+// caller returns the name of the calling process. libcni starts plugins without a shell
+// in between, so it is the runtime, or Multus.
+func caller() (string, error) {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getppid()))
+	if err != nil {
+		return "", fmt.Errorf("read name of the calling process: %w", err)
+	}
+	return string(bytes.TrimSpace(comm)), nil
+}
+
+// crioDefaultNetwork returns the cni_default_network of the CRI-O that called, which is
+// the parent process and has the same files and working directory. "" means that nothing
+// sets it.
+func crioDefaultNetwork() (string, error) {
+	crio, err := runtimeconf.ReadProcess("/proc", os.Getppid())
+	if err != nil {
+		return "", err
+	}
+	return runtimeconf.CRIO{Process: crio}.DefaultNetwork()
 }

@@ -14,32 +14,30 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// del lets the chain go on, unless the namespace is the node's or another
-// pod's: then it releases the sandbox without a namespace and stops the chain,
-// as the plugins that follow would act on what is not theirs.
+// del answers DEL. It lets the chain go on, unless the namespace is the node's or another
+// pod's. Then it releases the sandbox without a namespace and stops the chain, because
+// the plugins that follow would act on that namespace.
 func (p *plugin) del(args *cmdArgs) error {
 	if os.Getenv(release.Variable) != "" {
-		return nil // guardctl releases this chain, and we are in it under another name
+		return nil // guardctl releases this chain, and it has this plugin under another name
 	}
 	c, configErr := parseConfig(args.StdinData)
-	want, resultErr := wanted(c, args.IfName)
+	want, resultErr := expectedInterface(c, args.IfName)
 	c.ResultErr = resultErr
-	p.begin("DEL", c, args)
-	k := open("DEL", c, want, args)
+	k := p.start("DEL", c, want, args)
 	defer k.close()
-	k.watch = p.watch
 	if configErr != nil {
-		k.log.unreadable(configErr)
+		k.log.warnOfConfig(configErr)
 	}
 	return k.del(args)
 }
 
-// del judges the sandbox that was opened, and lets the chain go on or stops it.
+// del runs the checks, and lets the chain go on or stops it.
 func (k *call) del(args *cmdArgs) error {
-	k.recall()
-	report := k.judge(checks.CallSuite(), guard.Del, k.stopLate)
+	k.loadRecord()
+	report := k.runChecks(checks.CallSuite(), guard.Del, k.answerLateDel)
 	k.log.report(report)
-	if refusal := notThePods(report); refusal != nil {
+	if refusal := wrongNamespace(report); refusal != nil {
 		return k.releaseAndStop(*refusal, args)
 	}
 	if k.released() {
@@ -48,28 +46,28 @@ func (k *call) del(args *cmdArgs) error {
 	if k.releasedInPart() {
 		return k.finishRelease(args)
 	}
-	if outcome, stop := k.releasedForOthers(args); stop {
+	if outcome, stop := k.releaseForChain(args); stop {
 		return k.stopAfterRelease(args, outcome)
 	}
 	k.retire()
 	return nil
 }
 
-// stopAfterRelease answers a DEL of a sandbox that was released, by us or by an
-// operator: its address may be another pod's by now, and plugins that clean up by
-// address, such as firewall, would take that pod's rules. This holds wherever
-// CNI_NETNS leads, and also where nothing is there any more.
+// stopAfterRelease answers a DEL of a sandbox that was released, by this plugin or by an
+// operator. Its address may be another pod's by now, and plugins that clean up by address,
+// such as firewall, would remove that pod's rules. This holds wherever CNI_NETNS leads,
+// and also if nothing is there.
 func (k *call) stopAfterRelease(args *cmdArgs, outcome release.Outcome) error {
 	finding, advice := "container "+args.ContainerID+" was released", "Nothing is left to do"
 	if !outcome.Complete {
-		finding, advice = finding+" in part", "The next DEL goes on with it"
+		finding, advice = finding+" in part", "The next DEL continues the release"
 	}
 	return release.Answer(finding, advice, k.request(args), outcome)
 }
 
-// notThePods gives the outcome that says that the namespace is not the pod's.
-// Whatever else is wrong with the node, a DEL does not fail for it.
-func notThePods(r guard.Report) *guard.Outcome {
+// wrongNamespace returns the outcome that the namespace is not the pod's, and nil if
+// there is none. A DEL fails for no other finding.
+func wrongNamespace(r guard.Report) *guard.Outcome {
 	for _, o := range r.Outcomes {
 		if o.Refuses() && o.Code == types.ErrInvalidNetNS {
 			return &o
@@ -78,9 +76,9 @@ func notThePods(r guard.Report) *guard.Outcome {
 	return nil
 }
 
-// retire keeps the record for a DEL that is repeated. A pod that was restored into
-// another namespace was known by its interface, which the plugins now delete; so the
-// record takes the cookie of that namespace.
+// retire keeps the record for a repeated DEL. A pod that was restored into another
+// namespace is identified by its interface, which the plugins now delete, so the record
+// gets the cookie of that namespace.
 func (k *call) retire() {
 	var err error
 	if k.record != nil && k.target.Recorded != 0 && k.target.Netns.Kind == netstate.Sandbox {
@@ -90,6 +88,6 @@ func (k *call) retire() {
 		}
 	}
 	if err = errors.Join(err, k.ledger.Retire(k.key)); err != nil {
-		k.log.trouble("cannot retire the record of the sandbox", err)
+		k.log.warn("cannot retire the record of the sandbox", err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// The cmdArgs of a call are what the runtime passes (SPEC 1.1.0, section 2,
-// "Parameters"), under the names that pkg/skel of the CNI library gives them.
+// cmdArgs are the parameters of a call (SPEC 1.1.0, section 2, "Parameters"), with the
+// names of pkg/skel of the CNI library.
 type cmdArgs struct {
 	ContainerID, Netns, IfName, Args, Path, NetnsOverride string
 	StdinData                                             []byte
@@ -25,12 +25,11 @@ type cmdArgs struct {
 // A verb answers one CNI_COMMAND.
 type verb func(*cmdArgs) error
 
-// A dispatcher reads a call and has the right verb answer it, as pkg/skel of the CNI
-// library does, but for one thing: it refuses no cniVersion. skel refuses what it does
-// not know before the verb is reached. A list whose primary plugin is content with a
-// version must not stop working because the guard was added to it, and a DEL must be
-// judged whatever the list says. It also leaves the configuration to the verb, which
-// parses it once, and compiles no regular expression at every start.
+// A dispatcher reads a call and calls its verb, as pkg/skel of the CNI library does. The
+// difference is that it refuses no cniVersion: skel refuses an unknown one before the
+// verb is called. A list that works must not stop working because the guard was added to
+// it, and a DEL must be checked whatever the list contains. The verb parses the
+// configuration, once, and no regular expression is compiled at start.
 type dispatcher struct {
 	getenv         func(string) string
 	stdin          io.Reader
@@ -39,11 +38,11 @@ type dispatcher struct {
 	verbs          map[string]verb
 }
 
-// serve returns the error to answer with; nil where the verb succeeded.
+// serve returns the error to answer with, and nil if the verb succeeded.
 func (d dispatcher) serve() error {
 	command := d.getenv("CNI_COMMAND")
 	switch command {
-	case "": // nobody calls: somebody asks what this is
+	case "": // no runtime called
 		fmt.Fprintf(d.stderr, "%s\nCNI protocol versions supported: %s\n", d.about, strings.Join(version.All.SupportedVersions(), ", "))
 		return nil
 	case "VERSION":
@@ -65,8 +64,8 @@ func (d dispatcher) serve() error {
 	return answer(args)
 }
 
-// args reads the environment, and requires of it what the command needs (SPEC 1.1.0,
-// section 2).
+// args reads the environment. The variables that the command needs must be set (SPEC
+// 1.1.0, section 2).
 func (d dispatcher) args(command string) (*cmdArgs, *types.Error) {
 	args := new(cmdArgs)
 	attachment, sandbox := []string{"ADD", "CHECK", "DEL"}, []string{"ADD", "CHECK"}
@@ -108,9 +107,8 @@ func validateContainerID(id string) *types.Error {
 	return nil
 }
 
-// validateInterfaceName allows what the kernel does (dev_valid_name in
-// net/core/dev.c): fewer than 16 bytes, not "." or "..", and no slash, colon or
-// white space.
+// validateInterfaceName has the rules of the kernel (dev_valid_name in net/core/dev.c):
+// fewer than 16 bytes, not "." or "..", and no slash, colon or white space.
 func validateInterfaceName(name string) *types.Error {
 	invalid := func(why, details string) *types.Error {
 		return types.NewError(types.ErrInvalidEnvironmentVariables, why, details)

@@ -57,7 +57,7 @@ func FuzzWanted(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cniVersion string, prev []byte) {
 		c := defaultConfig()
 		c.CNIVersion, c.PrevResult = cniVersion, prev
-		want, err := wanted(c, "eth0")
+		want, err := expectedInterface(c, "eth0")
 		if err != nil && (want.MAC != "" || want.Addrs != nil) {
 			t.Errorf("%+v beside error %v", want, err)
 		}

@@ -11,14 +11,14 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 )
 
-// gc forgets the records of attachments that the runtime no longer knows. It
-// never fails: what it cannot do today the next one does.
+// gc answers GC. It removes the records of attachments that the runtime no longer has.
+// It never fails: the next GC does what this one cannot.
 func (p *plugin) gc(args *cmdArgs) error {
 	c, configErr := parseConfig(args.StdinData)
 	p.begin("GC", c, args)
 	log := journal{"GC", c, args}
 	if configErr != nil {
-		log.unreadable(configErr)
+		log.warnOfConfig(configErr)
 	}
 	l := ledger.Ledger(c.StateDir)
 	if c.Valid != nil {
@@ -28,11 +28,11 @@ func (p *plugin) gc(args *cmdArgs) error {
 			_, err = l.Collect(c.Network, keys(c.Network, valid))
 		}
 		if err != nil {
-			log.trouble("cannot forget the records of attachments that are gone", err)
+			log.warn("cannot remove the records of attachments that are gone", err)
 		}
 	}
 	if err := l.Sweep(time.Now()); err != nil {
-		log.trouble("cannot sweep the ledger", err)
+		log.warn("cannot sweep the ledger", err)
 	}
 	return nil
 }

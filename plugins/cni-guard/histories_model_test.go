@@ -134,7 +134,7 @@ func (w *world) attach(c *container, killed bool) error {
 		return nil
 	}
 	k, args := w.call("ADD", c)
-	k.remember(args)
+	k.recordSandbox(args)
 	c.notedPath = c.path
 	c.recorded, c.remembers = 0, true
 	if w.cookies {

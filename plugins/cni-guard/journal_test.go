@@ -16,13 +16,13 @@ import (
 func TestJournalCountsWhatGuardctlReads(t *testing.T) {
 	for name, write := range map[string]func(journal){
 		"a finding": func(j journal) {
-			j.outcome(guard.Outcome{Check: "host-netns", State: guard.Failed, Policy: guard.Enforce, Findings: []guard.Finding{{Object: "x", Problem: "is bad"}}})
+			j.logOutcome(guard.Outcome{Check: "host-netns", State: guard.Failed, Policy: guard.Enforce, Findings: []guard.Finding{{Object: "x", Problem: "is bad"}}})
 		},
 		"an unknown": func(j journal) {
-			j.outcome(guard.Outcome{Check: "host-netns", State: guard.Unknown, Policy: guard.Enforce, Err: errors.New("no answer")})
+			j.logOutcome(guard.Outcome{Check: "host-netns", State: guard.Unknown, Policy: guard.Enforce, Err: errors.New("no answer")})
 		},
-		"trouble":                    func(j journal) { j.trouble("cannot record", errors.New("no space")) },
-		"text that is not printable": func(j journal) { j.trouble("cannot record \x1b[31m", errors.New("a\nb\u202e")) },
+		"trouble":                    func(j journal) { j.warn("cannot record", errors.New("no space")) },
+		"text that is not printable": func(j journal) { j.warn("cannot record \x1b[31m", errors.New("a\nb\u202e")) },
 		"an answer": func(j journal) {
 			j.write(slog.LevelError, subject{state: "held"}, "refused", slog.String("details", "Plugin x failed"))
 		},

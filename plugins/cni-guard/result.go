@@ -17,11 +17,10 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
-// wanted returns what the prevResult says of an interface in the sandbox, and
-// nothing where there is no prevResult. An error says that the result cannot be
-// read: it is then handed on as it came, and no check has a MAC or an address to
-// compare.
-func wanted(c config, ifName string) (checks.Interface, error) {
+// expectedInterface returns the interface of the sandbox as the prevResult has it, and
+// the zero Interface if there is no prevResult. If the prevResult cannot be read, the
+// call goes on: no check has a MAC or an address to compare then.
+func expectedInterface(c config, ifName string) (checks.Interface, error) {
 	if c.PrevResult == nil {
 		return checks.Interface{}, nil
 	}
@@ -34,16 +33,16 @@ func wanted(c config, ifName string) (checks.Interface, error) {
 	return want, nil
 }
 
-// rootOf returns the innermost error of a chain.
-func rootOf(err error) error {
+// rootCause returns the innermost error of a chain.
+func rootCause(err error) error {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}
 	return err
 }
 
-// resultVersion returns the version that a result states, and "" where it states
-// none or is no JSON object.
+// resultVersion returns the version that a result states, and "" if it states none or
+// is no JSON object.
 func resultVersion(raw json.RawMessage) string {
 	var result struct{ CNIVersion string }
 	if err := json.Unmarshal(raw, &result); err != nil {
@@ -71,8 +70,8 @@ type cniAddress struct {
 }
 
 // parseResult reads a result in the version that it states, which need not be that
-// of the list: libcni v1 hands on what it was given. One that states none, as results
-// before 1.0.0 may, is of the list's version (SPEC 0.4.0, "Result").
+// of the list: libcni v1 passes on what it was given. One that states none, as results
+// before 1.0.0 may, has the version of the list (SPEC 0.4.0, "Result").
 func parseResult(raw json.RawMessage, listVersion string) (r cniResult, err error) {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return cniResult{}, err
@@ -88,8 +87,8 @@ func parseResult(raw json.RawMessage, listVersion string) (r cniResult, err erro
 	return r, nil
 }
 
-// interfaceOf picks the interface by name among those in a sandbox. An address
-// without an index belongs to it: older versions name no interfaces at all.
+// interfaceOf returns the interface of that name in the sandbox. An address without an
+// index belongs to it: older versions name no interfaces.
 func interfaceOf(r cniResult, ifName string) checks.Interface {
 	var want checks.Interface
 	index := -1
@@ -101,7 +100,7 @@ func interfaceOf(r cniResult, ifName string) checks.Interface {
 		// A sandbox that is no path is the ID of a virtual machine (SPEC 1.1, "Success").
 		want.Optional = iface.SocketPath != "" || iface.PciID != "" || !strings.HasPrefix(iface.Sandbox, "/")
 		if iface.Sandbox != "" {
-			want.MAC, index = spelled(iface.Mac), i
+			want.MAC, index = canonicalMAC(iface.Mac), i
 			break
 		}
 	}
@@ -109,14 +108,14 @@ func interfaceOf(r cniResult, ifName string) checks.Interface {
 		if ip.Interface != nil && *ip.Interface != index {
 			continue
 		}
-		if addr := prefixOf(net.IPNet(ip.Address)); addr.IsValid() { // a result may give none at all
+		if addr := prefixOf(net.IPNet(ip.Address)); addr.IsValid() { // a result may have none
 			want.Addrs = append(want.Addrs, addr)
 		}
 	}
 	return want
 }
 
-// nodeLinks returns the interfaces that a result names outside the sandbox.
+// nodeLinks returns the interfaces of a result that are not in the sandbox.
 func nodeLinks(r cniResult) []string {
 	var links []string
 	for _, iface := range r.Interfaces {
@@ -127,8 +126,8 @@ func nodeLinks(r cniResult) []string {
 	return links
 }
 
-// spelled returns a MAC as the kernel's are printed; other plugins use dashes or dots.
-func spelled(mac string) string {
+// canonicalMAC returns a MAC in the form of the kernel; other plugins use dashes or dots.
+func canonicalMAC(mac string) string {
 	if parsed, err := net.ParseMAC(mac); err == nil {
 		return parsed.String()
 	}
@@ -144,17 +143,17 @@ func prefixOf(n net.IPNet) netip.Prefix {
 	return netip.PrefixFrom(addr.Unmap(), ones)
 }
 
-// handOn makes the result of the plugins before this one the answer, byte for
-// byte. Where there is none, the answer says nothing.
-func (p *plugin) handOn(c config) {
+// returnPrevResult makes the result of the plugins before this one the answer, byte for
+// byte. Without one, the answer is an empty result.
+func (p *plugin) returnPrevResult(c config) {
 	if p.answer = append(bytes.Clone(c.PrevResult), '\n'); c.PrevResult == nil {
 		p.answer = emptyResult(c.CNIVersion)
 	}
-	p.watch.prints(p.answer)
+	p.watch.setOutput(p.answer)
 }
 
-// emptyResult is the answer of a guard that stands first in the list: it says
-// nothing, in the version of the configuration.
+// emptyResult returns the answer of a guard that is the first plugin of the list: a
+// result without fields, in the version of the configuration.
 func emptyResult(cniVersion string) []byte {
 	quoted, _ := json.Marshal(cniVersion) // a string always can be
 	return fmt.Appendf(nil, "{\"cniVersion\": %s}\n", quoted)

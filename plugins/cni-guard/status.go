@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -14,9 +17,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// status answers whether the node is fit for pods. The runtime asks every few
-// seconds and makes the node NotReady on an error, and then no pod starts whose ADD
-// would repair anything. So STATUS repairs what ADD would, and reports what is left.
+// status answers STATUS: whether the node is fit for pods. The runtime asks every few
+// seconds and makes the node NotReady on an error. Then no pod starts whose ADD would
+// repair anything. So STATUS repairs what ADD would repair, and reports what is left.
 func (p *plugin) status(args *cmdArgs) error {
 	c, err := parseConfig(args.StdinData)
 	if err != nil {
@@ -24,51 +27,51 @@ func (p *plugin) status(args *cmdArgs) error {
 	}
 	p.begin("STATUS", c, args)
 	log := journal{"STATUS", c, args}
-	log.oddities()
-	target := &checks.Target{Node: viewOr(netstate.OpenNode()), Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args)}
+	log.warnOfInput()
+	target := &checks.Target{Node: viewOrError(netstate.OpenNode()), Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args)}
 	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
-	p.watch.limit(target)
+	p.watch.limitViews(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
-	p.watch.ifLate(func() error {
-		return within(grace, func() error { return log.statusAnswer(pass.Report(errLate())) })
+	p.watch.onTimeout(func() error {
+		return within(grace, func() error { return log.statusAnswer(pass.Report(errTimeout())) })
 	})
 	return log.statusAnswer(pass.Run(p.watch.context(), target))
 }
 
-// statusAnswer reports the findings that have stood for the hold-down, and writes
-// down those that are new. A runtime that takes the first success for good is told
-// at once: until then no pod waits for it, and afterwards it never asks again.
+// statusAnswer reports the findings that are as old as the hold-down, and logs those
+// that are new. A starting CRI-O gets every finding at once: no pod waits for it until
+// then, and after its first success it never asks again.
 func (j journal) statusAnswer(report guard.Report) error {
-	held := holdDown{dir: filepath.Join(j.config.StateDir, "status"), period: j.config.HoldDown}
-	starting := startingCRIO(held.dir)
+	hold := holdDown{dir: filepath.Join(j.config.StateDir, "status"), period: j.config.HoldDown}
+	starting := isStartingCRIO(hold.dir)
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]
 		if o.State == guard.Unknown {
-			j.unlessTold(*o)
-			continue // neither a finding nor the end of one
+			j.logIfNew(*o)
+			continue
 		}
 		var findings []guard.Finding
 		if o.State == guard.Failed {
 			findings = o.Findings
 		}
-		seen, err := held.see(o.Check, findings, time.Now())
+		seen, err := hold.observe(o.Check, findings, time.Now())
 		if err != nil {
-			j.trouble("cannot tell how long "+o.Check+" has had a finding; STATUS does not report it", err)
+			j.warn("cannot store since when "+o.Check+" has had a finding; STATUS does not report it", err)
 		}
-		waits := o.Refuses() && (err != nil || !seen.stands && !starting)
+		held := o.Refuses() && (err != nil || !seen.isDue && !starting)
 		switch {
-		case seen.news && waits:
-			j.held(*o)
-		case seen.news || o.State == guard.Repaired:
-			j.outcome(*o)
+		case seen.isNew && held:
+			j.logHeld(*o)
+		case seen.isNew || o.State == guard.Repaired:
+			j.logOutcome(*o)
 		}
-		if waits {
+		if held {
 			o.Policy = guard.Warn
 		}
 	}
 	answer := report.CNIError()
 	if answer == nil {
-		toldReady(held.dir)
+		markReady(hold.dir)
 	}
 	return orNil(answer)
 }
@@ -89,4 +92,57 @@ func attached(stateDir string) ([]checks.Attachment, error) {
 		}
 	}
 	return all, err
+}
+
+// readyMark is the file in the directory of the hold-down that identifies the CRI-O to
+// which STATUS has answered success.
+const readyMark = ".ready"
+
+// isStartingCRIO reports whether the caller is a CRI-O that has had no success since it
+// started. CRI-O asks twice a second until its first success, and then never again
+// unless cni_status_grace_period is set (cri-o/cri-o#9918, internal/config/cnimgr). If
+// the hold-down turned that first answer into a success, the finding would stay hidden.
+// With a grace period CRI-O itself waits before it reports anything.
+func isStartingCRIO(dir string) bool {
+	crio := callingCRIO()
+	if crio == nil {
+		return false
+	}
+	ready, _ := os.ReadFile(filepath.Join(dir, readyMark))
+	return !bytes.Equal(ready, crio)
+}
+
+// markReady stores which CRI-O has had its success. If it cannot, the hold-down cannot
+// store a finding either, and nothing is reported.
+func markReady(dir string) {
+	crio := callingCRIO()
+	if crio == nil {
+		return
+	}
+	path := filepath.Join(dir, readyMark)
+	if ready, err := os.ReadFile(path); err == nil && bytes.Equal(ready, crio) {
+		return
+	}
+	if os.MkdirAll(dir, 0o700) == nil {
+		_ = os.WriteFile(path, crio, 0o600)
+	}
+}
+
+// callingCRIO identifies the CRI-O that called by its process ID and its start time
+// (proc_pid_stat(5)). It returns nil if another program called.
+func callingCRIO() []byte {
+	if name, err := caller(); err != nil || name != "crio" {
+		return nil
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", os.Getppid()))
+	if err != nil {
+		return nil
+	}
+	_, after, _ := bytes.Cut(stat, []byte("(crio) "))
+	const startTime = 22 - 3 // the first field after the name is the third
+	fields := bytes.Fields(after)
+	if len(fields) <= startTime {
+		return nil
+	}
+	return fmt.Appendf(nil, "%d %s\n", os.Getppid(), fields[startTime])
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// releaseAndStop releases what the other plugins hold for the sandbox and words
-// the error that keeps them from its namespace. A panic on the way does not let them
-// through: that the namespace is not the pod's was proved before.
+// releaseAndStop releases what the other plugins hold for the sandbox, and returns the
+// error that keeps them from its namespace. A panic does not let them through, because
+// the namespace is proved not to be the pod's.
 func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) (err error) {
 	request := k.request(args)
 	defer func() {
@@ -33,28 +33,28 @@ func (k *call) releaseAndStop(refusal guard.Outcome, args *cmdArgs) (err error) 
 	outcome := k.release(request)
 	outcome.Left = append(outcome.Left, k.leftOnNode()...)
 	answer := release.Answer(refusal.Sentence(), refusal.Advice(), request, outcome)
-	k.log.answered(refusal, outcome, answer)
+	k.log.logAnswer(refusal, outcome, answer)
 	return answer
 }
 
-// releasedForOthers releases a sandbox that has no namespace any more where a plugin
-// of the chain needs one for its DEL, and reports whether the chain must stop: all
-// was released, or a plugin that cleans up by address was called. Otherwise the chain
-// goes on: it may fail, and then the runtime tries again.
-func (k *call) releasedForOthers(args *cmdArgs) (release.Outcome, bool) {
+// releaseForChain releases a sandbox without a namespace if a plugin of the chain needs
+// one for its DEL. It reports whether the chain must stop: all was released, or a plugin
+// that cleans up by address was called. Otherwise the chain goes on. If that fails, the
+// runtime tries again.
+func (k *call) releaseForChain(args *cmdArgs) (release.Outcome, bool) {
 	gone := k.target.Netns.Kind == netstate.Missing || k.target.Netns.Kind == netstate.NotNetns
 	request := k.request(args)
 	if !gone || k.Settings.Audit || !request.NeedsNamespace() {
 		return release.Outcome{}, false
 	}
 	outcome := k.release(request)
-	k.log.helped("released a sandbox that is gone, for a plugin of its chain that needs the namespace", outcome)
+	k.log.logRelease("released a sandbox that is gone, for a plugin of its chain that needs the namespace", outcome)
 	return outcome, outcome.Complete || outcome.CleanedByAddress()
 }
 
-// release has guardctl release the sandbox, once. Its address is free after that,
-// and plugins that clean up by address, such as firewall, would take the rules of
-// the pod that has it then.
+// release starts guardctl to release the sandbox, once. Its address is free after that,
+// and plugins that clean up by address, such as firewall, would remove the rules of the
+// next pod with that address.
 func (k *call) release(request release.Request) release.Outcome {
 	switch {
 	case k.Network == "":
@@ -62,7 +62,7 @@ func (k *call) release(request release.Request) release.Outcome {
 	case k.released():
 		return release.Outcome{Complete: true}
 	}
-	k.watch.extend(release.Deadline+guard.Deadline, k.unfinished(request))
+	k.watch.extend(release.Deadline+guard.Deadline, k.answerUnfinished(request))
 	outcome := k.startRelease(context.Background(), request, os.Stderr)
 	k.watch.extend(guard.Deadline, k.answerSoFar(request, outcome))
 	if outcome.Complete {
@@ -71,25 +71,25 @@ func (k *call) release(request release.Request) release.Outcome {
 	return outcome
 }
 
-// releasedInPart reports whether a release was begun and did not end. Plugins that
-// clean up by address were called, and the address may be free by now, so the chain
-// must not go on whatever CNI_NETNS is.
+// releasedInPart reports whether a release has begun and not ended. Plugins that clean
+// up by address were called, and the address may be free by now, so the chain must not
+// go on, whatever CNI_NETNS is.
 func (k *call) releasedInPart() bool {
 	return k.record != nil && k.record.Release != nil && !k.record.Released
 }
 
-// finishRelease goes on with a release that was begun.
+// finishRelease continues a release that an earlier DEL began.
 func (k *call) finishRelease(args *cmdArgs) error {
 	outcome := k.release(k.request(args))
-	k.log.helped("went on with a release that was begun before", outcome)
+	k.log.logRelease("continued a release that an earlier DEL began", outcome)
 	return k.stopAfterRelease(args, outcome)
 }
 
 // released reports whether the sandbox was released in full before.
 func (k *call) released() bool { return k.record != nil && k.record.Released }
 
-// markReleased retires the record, or makes one where there is none. guardctl marks
-// what it released; this is for a guardctl that is older, or could not.
+// markReleased retires the record, or creates one. guardctl itself marks what it
+// released; this is for an older guardctl, or one that could not.
 func (k *call) markReleased() {
 	if r, err := k.ledger.Get(k.key); err == nil && r.Released {
 		return
@@ -105,14 +105,14 @@ func (k *call) markReleased() {
 		err = k.ledger.PutReleased(r)
 	}
 	if err != nil {
-		k.log.trouble("cannot note that the sandbox was released; a DEL that is repeated releases it again", err)
+		k.log.warn("cannot record that the sandbox was released; a repeated DEL releases it again", err)
 	}
 }
 
-// leftOnNode names the interface that a primary plugin made on the node, in an
-// ADD that was given the node's namespace. That it has the pod's MAC is no proof:
-// an ipvlan in a pod has the MAC of the node's uplink. It must have an address of
-// the pod as well, or no address at all where the pod has none.
+// leftOnNode returns the interface that a primary plugin created on the node, in an ADD
+// that was given the node's namespace. The pod's MAC alone is no proof: an ipvlan in a
+// pod has the MAC of the node's uplink. The interface must also have an address of the
+// pod, or no address if the pod has none.
 func (k *call) leftOnNode() []string {
 	want := k.target.Want
 	if k.target.Netns.Kind != netstate.Node || want.MAC == "" {
@@ -123,14 +123,14 @@ func (k *call) leftOnNode() []string {
 		return nil
 	}
 	addrs, err := k.target.Node.Addrs(link.Name)
-	if err != nil || !samePod(addrs, want.Addrs) {
+	if err != nil || !isPodsInterface(addrs, want.Addrs) {
 		return nil
 	}
-	return []string{fmt.Sprintf("interface %s with MAC %s, which an ADD made there (ip link delete %s)", link.Name, link.MAC, link.Name)}
+	return []string{fmt.Sprintf("interface %s with MAC %s, which an ADD created there (ip link delete %s)", link.Name, link.MAC, link.Name)}
 }
 
-// samePod reports whether an interface with these addresses can only be the pod's.
-func samePod(there, want []netip.Prefix) bool {
+// isPodsInterface reports whether an interface with these addresses can only be the pod's.
+func isPodsInterface(there, want []netip.Prefix) bool {
 	pods := func(p netip.Prefix) bool {
 		return slices.ContainsFunc(want, func(w netip.Prefix) bool { return w.Addr() == p.Addr().Unmap() })
 	}
