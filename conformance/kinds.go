@@ -23,7 +23,7 @@ type kind struct {
 	name     string
 	about    string
 	needs    []need
-	programs func(folders) string // folder of its own programs; nil where it is installed
+	programs func(folders) string // directory of its own programs; nil where it is installed
 	program  string               // that must be there
 	from     string               // the script that puts it there
 	version  func(programs string) (string, error)

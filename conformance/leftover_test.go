@@ -68,7 +68,7 @@ func misbehave(args []string) {
 	}
 }
 
-// hierarchies are the folders of control groups that processes can be put into: that
+// hierarchies are the directories of control groups that processes can be put into: that
 // of version 2, or one for each controller of version 1.
 func hierarchies() []string {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.procs"); err == nil {
@@ -169,7 +169,7 @@ func seeNothingOf(t *testing.T, w *workshop) {
 			t.Errorf("control groups are left: %v %v", left, err)
 		}
 	}
-	// The folder is empty: what was mounted there is gone.
+	// The directory is empty: what was mounted there is gone.
 	if files, err := os.ReadDir(filepath.Join(w.dir, "scratch")); err != nil || len(files) > 0 {
 		t.Errorf("files are left: %v %v", files, err)
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/scenario"
 )
 
-// folders are where the suite finds what it did not build itself. The defaults
+// directories are where the suite finds what it did not build itself. The defaults
 // suit `go -C conformance run .`, after scripts/conformance.sh ran once.
 type folders struct {
 	guard, ref, containerd2, crio, podman, pause, inNode string
 }
 
-// register makes flags of the folders. A cell is started with the same flags.
+// register makes flags of the directories. A cell is started with the same flags.
 func (f *folders) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.guard, "guard", "bin/guard", "`folder` of cni-guard, loopback and guardctl")
 	flags.StringVar(&f.ref, "ref", "bin/ref", "`folder` of the reference plugins")
@@ -29,7 +29,7 @@ func (f *folders) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.inNode, "in-node", "../scripts/in-node", "the `script` that makes a private node")
 }
 
-// args gives the flags back, with absolute paths.
+// args returns the flags back, with absolute paths.
 func (f *folders) args() ([]string, error) {
 	var args []string
 	for _, one := range []struct{ name, path string }{

@@ -19,7 +19,7 @@ import (
 )
 
 // cacheDir is where libcni inside containerd keeps its cache, whatever it is
-// told. A cell mounts a tmpfs there, which needs a folder to be mounted on.
+// told. A cell mounts a tmpfs there, which needs a directory to be mounted on.
 const cacheDir = "/var/lib/cni"
 
 // patience is for one run of one scenario.

@@ -35,7 +35,7 @@ func run(rounds int, guardDir, refDir, emptyDir string) error {
 	if err := makeTunnels(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("/run", "cni-guard-bench-") // a tmpfs, as the state folder of a node is
+	dir, err := os.MkdirTemp("/run", "cni-guard-bench-") // a tmpfs, as the state directory of a node is
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// medians gives the median time of each subject and verb.
+// medians returns the median time of each subject and verb.
 type medians map[string]map[string]time.Duration
 
 // measure runs all subjects in turn, round after round.
@@ -54,7 +54,7 @@ type comparison struct {
 	budget       map[string]float64
 }
 
-// comparisons gives the ratios in the order of the table.
+// comparisons returns the ratios in the order of the table.
 func comparisons() []comparison {
 	return []comparison{
 		{"cni-guard", "reference tuning", map[string]float64{"ADD": 1.35, "DEL": 1.35}},

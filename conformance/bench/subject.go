@@ -53,7 +53,7 @@ func subjects(dir string, p pod, guardDir, refDir, emptyDir string) ([]subject, 
 	return subjects, nil
 }
 
-// call runs the subject once and gives the time from its start to its end.
+// call runs the subject once and returns the time from its start to its end.
 func (s subject) call(verb string) (time.Duration, error) {
 	stdin, err := os.Open(s.stdin)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Leases gives the addresses that host-local holds for the pod in its folder.
+// Leases returns the addresses that host-local holds for the pod in its directory.
 // It keeps a file for each, with the container ID in the first line.
 func Leases(dir string, p Pod) ([]string, error) {
 	network := filepath.Join(dir, Name)

@@ -7,7 +7,7 @@ import "path/filepath"
 // A Plugin is an entry of a conflist.
 type Plugin map[string]any
 
-// With gives the plugin another key.
+// With returns the plugin another key.
 func (p Plugin) With(key string, value any) Plugin {
 	p[key] = value
 	return p
@@ -25,12 +25,12 @@ func Bridge(ipam Plugin) Plugin {
 	return Plugin{"type": "bridge", "bridge": "cni0", "isGateway": true, "ipam": ipam}
 }
 
-// Macvlan gives the pod a link on top of the node's eth0.
+// Macvlan returns the pod a link on top of the node's eth0.
 func Macvlan(ipam Plugin) Plugin {
 	return Plugin{"type": "macvlan", "master": "eth0", "mode": "bridge", "ipam": ipam}
 }
 
-// IPVLAN gives the pod a link that shares the MAC of the node's eth0.
+// IPVLAN returns the pod a link that shares the MAC of the node's eth0.
 func IPVLAN(ipam Plugin) Plugin {
 	return Plugin{"type": "ipvlan", "master": "eth0", "ipam": ipam}
 }
@@ -40,7 +40,7 @@ func HostDevice(device string, ipam Plugin) Plugin {
 	return Plugin{"type": "host-device", "device": device, "ipam": ipam}
 }
 
-// HostLocal allocates addresses of 10.88.0.0/24 in a folder; see Leases.
+// HostLocal allocates addresses of 10.88.0.0/24 in a directory; see Leases.
 func HostLocal(dir string) Plugin {
 	return Plugin{
 		"type":    "host-local",
@@ -75,7 +75,7 @@ func Bandwidth() Plugin {
 // SBR routes by source address in the pod.
 func SBR() Plugin { return Plugin{"type": "sbr"} }
 
-// Guard is cni-guard, with all of its folders inside dir.
+// Guard is cni-guard, with all of its directories inside dir.
 func Guard(dir string) Plugin {
 	return Plugin{
 		"type":     "cni-guard",

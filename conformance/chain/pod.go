@@ -35,7 +35,7 @@ func (p Pod) config(ifName string) *libcni.RuntimeConf {
 	return rt
 }
 
-// Address gives the first address that the result has for the pod.
+// Address returns the first address that the result has for the pod.
 func Address(r *types100.Result) string {
 	if len(r.IPs) == 0 {
 		return ""
@@ -43,7 +43,7 @@ func Address(r *types100.Result) string {
 	return r.IPs[0].Address.IP.String()
 }
 
-// NodeSide gives the name of the veth on the node that leads to the pod, or "".
+// NodeSide returns the name of the veth on the node that leads to the pod, or "".
 func NodeSide(r *types100.Result) string {
 	for _, i := range r.Interfaces {
 		if i.Sandbox == "" && strings.HasPrefix(i.Name, "veth") {

@@ -32,7 +32,7 @@ type recorder struct {
 	calls []Call
 }
 
-// Calls gives the calls that the runtime made so far.
+// Calls returns the calls that the runtime made so far.
 func (r *Runtime) Calls() []Call {
 	r.exec.mu.Lock()
 	defer r.exec.mu.Unlock()
@@ -59,7 +59,7 @@ func verb(environ []string) string {
 	return found
 }
 
-// PrevResult gives the result that the plugin was handed, or nil.
+// PrevResult returns the result that the plugin was handed, or nil.
 func (c Call) PrevResult() (any, error) {
 	var conf struct{ PrevResult any }
 	err := json.Unmarshal(c.Stdin, &conf)

@@ -34,7 +34,7 @@ type Runtime struct {
 // Name is the name of the default network.
 const Name = "pods"
 
-// NewRuntime makes a runtime that finds plugins in the folders, in their order,
+// NewRuntime makes a runtime that finds plugins in the directories, in their order,
 // keeps its cache in dir/cache, and whose conf dir is dir/conf. What plugins
 // write to standard error goes to the journal.
 func NewRuntime(dir string, binDirs []string, journal io.Writer, version string, plugins ...Plugin) (*Runtime, error) {
@@ -81,7 +81,7 @@ func parse(name, version string, plugins ...Plugin) (*libcni.NetworkConfigList, 
 	return list, nil
 }
 
-// Add attaches the pod to both networks and gives the default network's result.
+// Add attaches the pod to both networks and returns the default network's result.
 // containerd runs the two side by side unless it is told setup_serially; here
 // they follow each other, so that a run is like the next.
 func (r *Runtime) Add(ctx context.Context, p Pod) (*types100.Result, error) {

@@ -92,7 +92,7 @@ func With(e Expectation, seen []Sighting, failure error) Verdict {
 	return Verdict{Word: Held}
 }
 
-// unplayed tells what was untrue by then as well: it may be why.
+// unplayed reports what was untrue by then as well: it may be why.
 func unplayed(seen []Sighting, failure error) Verdict {
 	why := "the scenario could not be played: " + failure.Error()
 	if text := untrue(seen); text != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// Two loops of pods go as fast as they can, one that removes pods by the folder
+// Two loops of pods go as fast as they can, one that removes pods by the directory
 // and one by the cache, while the guard is installed, upgraded and uninstalled.
 // None of their ADDs and DELs fails.
 func TestNoPodNotices(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/node"
 )
 
-// Primary is a file of a bridge network whose leases are in the folder of the node.
+// Primary is a file of a bridge network whose leases are in the directory of the node.
 func (n *Node) Primary() []byte {
 	return fmt.Appendf(nil, `{
   "cniVersion": "1.0.0",
@@ -33,7 +33,7 @@ func (n *Node) Primary() []byte {
 }
 
 // A Loop starts and stops pods one after the other, each with the configuration
-// that is in the folder at that instant: a runtime that reloads at once.
+// that is in the directory at that instant: a runtime that reloads at once.
 type Loop struct {
 	Name string // of the loop, in the names of pods
 	Node *Node
@@ -44,7 +44,7 @@ type Loop struct {
 	Pods int
 }
 
-// Run runs pods until the context ends, and gives the first error of theirs. The
+// Run runs pods until the context ends, and returns the first error of theirs. The
 // calling process must be in a private node.
 func (l *Loop) Run(ctx context.Context) error {
 	exec := &invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: io.Discard}}
@@ -94,7 +94,7 @@ func (l *Loop) pod(ctx context.Context, cni *libcni.CNIConfig, lo *libcni.Networ
 	return nil
 }
 
-// forDEL gives the list that the pod is removed by.
+// forDEL returns the list that the pod is removed by.
 func (l *Loop) forDEL(cni *libcni.CNIConfig, list *libcni.NetworkConfigList, rt *libcni.RuntimeConf) (*libcni.NetworkConfigList, error) {
 	if !l.Cached {
 		return l.Node.Load()
@@ -106,9 +106,9 @@ func (l *Loop) forDEL(cni *libcni.CNIConfig, list *libcni.NetworkConfigList, rt 
 	return libcni.NetworkConfFromBytes(cached)
 }
 
-// Load gives the first list of the folder, as containerd loads it. A file that
-// was renamed since the folder was read is an event, upon which a runtime reads
-// the folder again.
+// Load returns the first list of the directory, as containerd loads it. A file that
+// was renamed since the directory was read is an event, upon which a runtime reads
+// the directory again.
 func (n *Node) Load() (*libcni.NetworkConfigList, error) {
 	for {
 		files, err := libcni.ConfFiles(n.Conf(), []string{".conf", ".conflist", ".json"})

@@ -11,7 +11,7 @@ import (
 // script answers VERSION, and stands for a plugin where only that is asked.
 const script = "#!/bin/sh\necho '{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\",\"1.1.0\"]}'\n"
 
-// StandIns puts programs into a folder that are named as ours and do no more than
+// StandIns puts programs into a directory that are named as ours and do no more than
 // to answer VERSION, but for the loopback plugin, which is told by what it was
 // built of. They are smaller, and thus faster to install; mark tells versions.
 func StandIns(guard, to, mark string) error {

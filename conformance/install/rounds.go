@@ -14,7 +14,7 @@ import (
 // to another version and back, uninstall, and at last remove the programs.
 type Round struct {
 	Node  *Node
-	Other string // the folder of another version
+	Other string // the directory of another version
 	// Install are flags for install.
 	Install []string
 	// Grace is what uninstall is given at the end, such as "2s"; the programs are

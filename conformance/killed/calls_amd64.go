@@ -23,7 +23,7 @@ func skipCall(tid int) error {
 	return unix.PtraceSetRegs(tid, &r)
 }
 
-// setResult gives the call that ends another result.
+// setResult returns the call that ends another result.
 func setResult(tid int, result int64) error {
 	var r unix.PtraceRegs
 	if err := unix.PtraceGetRegs(tid, &r); err != nil {

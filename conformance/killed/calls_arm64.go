@@ -26,7 +26,7 @@ func skipCall(tid int) error {
 	return nil
 }
 
-// setResult gives the call that ends another result.
+// setResult returns the call that ends another result.
 func setResult(tid int, result int64) error {
 	var r unix.PtraceRegs
 	if err := unix.PtraceGetRegs(tid, &r); err != nil {

@@ -21,7 +21,7 @@ const (
 	wrong = `{"name":"b","cniVersion":"1.0.0","plugins":[{"type":"weave-net"}]}`
 )
 
-// A confDir is a folder of configurations that guardctl works in.
+// A confDir is a directory of configurations that guardctl works in.
 type confDir struct {
 	guardctl, dir string
 	selectBatch   string
@@ -37,7 +37,7 @@ func (c confDir) command(verb string) *exec.Cmd {
 	return exec.Command(c.guardctl, "conf", verb, filepath.Join(c.dir, c.rogue), "--runtime", "containerd")
 }
 
-// fresh makes the folder anew, with both files.
+// fresh makes the directory anew, with both files.
 func (c confDir) fresh(t testing.TB) {
 	t.Helper()
 	if err := os.RemoveAll(c.dir); err != nil {
@@ -53,7 +53,7 @@ func (c confDir) fresh(t testing.TB) {
 	}
 }
 
-// away makes the folder anew, with the rogue in quarantine.
+// away makes the directory anew, with the rogue in quarantine.
 func (c confDir) away(t testing.TB) {
 	t.Helper()
 	c.fresh(t)

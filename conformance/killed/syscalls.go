@@ -40,7 +40,7 @@ type call struct {
 	noSpace bool // it can fail with ENOSPC
 }
 
-// calls gives the calls of all architectures.
+// calls returns the calls of all architectures.
 func calls() map[uint64]call {
 	all := map[uint64]call{
 		unix.SYS_WRITE: {"write", true}, unix.SYS_PWRITE64: {"pwrite", true}, unix.SYS_WRITEV: {"writev", true},
@@ -58,7 +58,7 @@ func calls() map[uint64]call {
 	return all
 }
 
-// changing gives the name of a call that changes files, "" of others. Those that
+// changing returns the name of a call that changes files, "" of others. Those that
 // the disk has no part in do not fail with an error, and what is written to
 // standard output and error is no file of the command.
 func changing(i info, errno unix.Errno) string {

@@ -110,7 +110,7 @@ func (t *tracer) stopped(tid int) error {
 	return skipCall(tid)
 }
 
-// deliver gives the signal that the thread is to get: none of those that only
+// deliver returns the signal that the thread is to get: none of those that only
 // tell the tracer something, and all that the Go runtime sends itself.
 func deliver(s unix.WaitStatus) int {
 	switch sig := s.StopSignal(); sig {

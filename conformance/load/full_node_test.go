@@ -17,7 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// A full is a node whose state folder is a small file system.
+// A full is a node whose state directory is a small file system.
 type full struct {
 	*rigtest.Rig
 	t       *testing.T

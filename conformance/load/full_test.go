@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The state folder's file system has no room for the guard: pods start and stop
+// The state directory's file system has no room for the guard: pods start and stop
 // all the same, a lost one is refused all the same, and the journal says that
 // there is no record.
 func TestNoRoom(t *testing.T) {
@@ -40,7 +40,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// records gives the files of the state folder that have, or are to have, something
+// records returns the files of the state directory that have, or are to have, something
 // in them: the lock of the tunnels and what says until when they are warm have not.
 func (f *full) records() []string {
 	all, _ := filepath.Glob(filepath.Join(f.state, "*", "*"))

@@ -17,7 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// A ledger is what the tests need of the guard's state folder.
+// A ledger is what the tests need of the guard's state directory.
 type ledger struct {
 	t     *testing.T
 	guard string // the program
@@ -45,7 +45,7 @@ func newLedger(t *testing.T) *ledger {
 	return &ledger{t: t, guard: guard, conf: text, state: filepath.Join(r.Dir, "state"), node: r.Node.Path}
 }
 
-// sandbox makes a sandbox and gives its path.
+// sandbox makes a sandbox and returns its path.
 func (l *ledger) sandbox(name string) string {
 	l.t.Helper()
 	pin, err := node.NewPin(name)
@@ -66,7 +66,7 @@ func (l *ledger) command(verb, id, netns string) *exec.Cmd {
 	return cmd
 }
 
-// records gives the container IDs of the records in a folder of the ledger, and
+// records returns the container IDs of the records in a directory of the ledger, and
 // fails the test for one that is not whole.
 func (l *ledger) records(folder string) []string {
 	l.t.Helper()
@@ -85,7 +85,7 @@ func (l *ledger) records(folder string) []string {
 	return ids
 }
 
-// readRecord gives whose record it is, which its name must say too.
+// readRecord returns whose record it is, which its name must say too.
 func readRecord(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // runUntil runs the command and kills it at its stop number n, or lets it end
 // where n is 0. A program under ptrace stops before and after every system call,
-// so that between two stops nobody sees anything of it change. It gives how
+// so that between two stops nobody sees anything of it change. It returns how
 // often the command stopped. The calling goroutine must be locked to its thread.
 func runUntil(n int, cmd *exec.Cmd, stdin *os.File) (stops int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -78,7 +78,7 @@ func trace(pid, n int) (stops int, err error) {
 // isSyscall recognises stops at system calls by what PTRACE_O_TRACESYSGOOD adds.
 func isSyscall(s unix.WaitStatus) bool { return s.StopSignal() == unix.SIGTRAP|0x80 }
 
-// deliver gives the signal that the thread is to get: none of those that only
+// deliver returns the signal that the thread is to get: none of those that only
 // tell the tracer something, and all that the Go runtime sends itself.
 func deliver(s unix.WaitStatus) int {
 	switch sig := s.StopSignal(); sig {
@@ -89,7 +89,7 @@ func deliver(s unix.WaitStatus) int {
 	}
 }
 
-// outcomeOf tells a call that was let through and failed.
+// outcomeOf reports a call that was let through and failed.
 func outcomeOf(s unix.WaitStatus, n int) error {
 	if n == 0 && s.ExitStatus() != 0 {
 		return fmt.Errorf("exit status %d", s.ExitStatus())

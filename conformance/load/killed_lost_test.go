@@ -42,7 +42,7 @@ func TestKilledInRefusedDEL(t *testing.T) {
 }
 
 // killLost kills the guard at its stop number n, in a DEL for the pod whose path
-// leads to the node. It gives how many stops there were.
+// leads to the node. It returns how many stops there were.
 func (f *full) killLost(n int, p chain.Pod) int {
 	f.t.Helper()
 	calls := f.runtime.Calls()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// stops gives the numbers of the stops to be killed at: of the two that a system
+// stops returns the numbers of the stops to be killed at: of the two that a system
 // call has, one, and none of those at which the Go runtime still starts up. The
 // runtime stops more or less often each time, so the last are beyond the end.
 func stops(all int) (numbers []int) {
@@ -41,7 +41,7 @@ func TestKilledInADD(t *testing.T) {
 	}
 }
 
-// Killed in DEL, the record is in one of the two folders: a repeated DEL has it.
+// Killed in DEL, the record is in one of the two directories: a repeated DEL has it.
 func TestKilledInDEL(t *testing.T) {
 	l := newLedger(t)
 	netns := l.sandbox("cni-subject")
@@ -69,7 +69,7 @@ func TestKilledInDEL(t *testing.T) {
 	}
 }
 
-// kill kills a call at its stop number n; 0 lets it end. It gives how many
+// kill kills a call at its stop number n; 0 lets it end. It returns how many
 // stops the call had.
 func (l *ledger) kill(n int, verb, id, netns string) int {
 	l.t.Helper()

@@ -80,7 +80,7 @@ func TestKilledInSTATUS(t *testing.T) {
 	}
 }
 
-// third gives every third of the instants, for what has no half-way that one of
+// third returns every third of the instants, for what has no half-way that one of
 // the others could find: a file is there or it is not.
 func third(instants []int) (some []int) {
 	for i := 0; i < len(instants); i += 3 {

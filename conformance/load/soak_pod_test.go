@@ -114,7 +114,7 @@ func (s *soak) reused(way string, pid int, netns string, pod chain.Pod) {
 	}
 }
 
-// remove removes the pod and gives what was said of it, "" for nothing. It fails
+// remove removes the pod and returns what was said of it, "" for nothing. It fails
 // the test at once where that harmed anybody.
 func (s *soak) remove(pod chain.Pod) string {
 	s.t.Helper()

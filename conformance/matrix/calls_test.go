@@ -9,7 +9,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/chain"
 )
 
-// guardCalls gives the guard's own calls of a verb.
+// guardCalls returns the guard's own calls of a verb.
 func (p *pass) guardCalls(verb string) []chain.Call {
 	var some []chain.Call
 	for _, c := range p.runtime.Calls() {

@@ -43,7 +43,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// limit gives why reference plugins v1.9.1 cannot have a plugin behind a primary
+// limit returns why reference plugins v1.9.1 cannot have a plugin behind a primary
 // in a release, or "".
 func limit(rel release, primary, chained string) string {
 	switch {

@@ -109,7 +109,7 @@ func (p *pass) collectRest() {
 	}
 }
 
-// wantRecords asserts in which folders of the guard the pod is on record.
+// wantRecords asserts in which directories of the guard the pod is on record.
 func (p *pass) wantRecords(folders ...string) {
 	p.Helper()
 	files, err := filepath.Glob(filepath.Join(p.Dir, "state", "*", chain.Name+":"+p.pod.ID+":eth0"))

@@ -19,7 +19,7 @@ type Facts struct {
 	MAC     string `json:"mac,omitempty"` // of eth0
 }
 
-// Look gives the facts of the namespace.
+// Look returns the facts of the namespace.
 func Look(path string) (Facts, error) {
 	var f Facts
 	err := withHandle(path, func(h *netlink.Handle) error {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// FilterRules gives the iptables rules of the calling thread's namespace that
+// FilterRules returns the iptables rules of the calling thread's namespace that
 // mention one of the words, such as a pod's address or a container ID.
 func FilterRules(words ...string) ([]string, error) {
 	out, err := exec.Command("iptables-save").Output()

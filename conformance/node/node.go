@@ -58,7 +58,7 @@ func threadNetns() string {
 	return fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
 }
 
-// plugIn gives the calling thread's namespace its lo and eth0, with the far end
+// plugIn returns the calling thread's namespace its lo and eth0, with the far end
 // up in the namespace lan.
 func plugIn(lan netns.NsHandle) error {
 	eth0 := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: "port", PeerNamespace: netlink.NsFd(int(lan))}
@@ -77,7 +77,7 @@ func plugIn(lan netns.NsHandle) error {
 	return address("eth0", "192.0.2.10/24", "192.0.2.1")
 }
 
-// RenameEth0 gives the eth0 of the node at that path another name. Its address and
+// RenameEth0 returns the eth0 of the node at that path another name. Its address and
 // its route stay.
 func RenameEth0(path, name string) error {
 	return Within(path, func() error {

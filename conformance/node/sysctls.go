@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Sysctls gives the network sysctls of the namespace, a line each. Those that
+// Sysctls returns the network sysctls of the namespace, a line each. Those that
 // count what goes on are left out, and those that nobody may read.
 func Sysctls(path string) (string, error) {
 	var lines []string

@@ -50,7 +50,7 @@ func TestAwkwardPlugins(t *testing.T) {
 	})
 }
 
-// addSpare gives the node a device that a pod may have. It ends with the pod's
+// addSpare returns the node a device that a pod may have. It ends with the pod's
 // sandbox, and its other end on the node with it.
 func addSpare(t *testing.T) {
 	t.Helper()
@@ -61,7 +61,7 @@ func addSpare(t *testing.T) {
 	}
 }
 
-// addSourceRule gives the node a routing rule for the address of its eth0, such
+// addSourceRule returns the node a routing rule for the address of its eth0, such
 // as nodes with several uplinks have.
 func addSourceRule(t *testing.T) {
 	t.Helper()

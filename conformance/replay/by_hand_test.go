@@ -13,7 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// guardctl runs guardctl release for the subject, and gives what it printed and
+// guardctl runs guardctl release for the subject, and returns what it printed and
 // its exit code. A command before it, such as unshare, may be given.
 func (s *rig) guardctl(before []string, args ...string) (string, int) {
 	s.Helper()

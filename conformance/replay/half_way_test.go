@@ -29,7 +29,7 @@ func (s *rig) script(name, text string) {
 }
 
 // countFirewall puts a plugin firewall before the reference one that counts its
-// DELs, and gives a function that tells them.
+// DELs, and returns a function that tells them.
 func (s *rig) countFirewall() (dels func() int) {
 	log := filepath.Join(s.Dir, "firewall.log")
 	s.script("firewall", fmt.Sprintf("[ \"$CNI_COMMAND\" != DEL ] || echo DEL >>%q\nexec %q\n", log, filepath.Join(rigtest.RefDir(s.T), "firewall")))
@@ -43,7 +43,7 @@ func (s *rig) countFirewall() (dels func() int) {
 }
 
 // scriptRig sets the rig with our programs, and plugins that are scripts, in a
-// folder of its own.
+// directory of its own.
 func scriptRig(t *testing.T, r *rigtest.Rig, version string, plugins ...chain.Plugin) *rig {
 	t.Helper()
 	for _, program := range []string{"cni-guard", "guardctl", "loopback"} {

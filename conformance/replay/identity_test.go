@@ -92,7 +92,7 @@ func TestVirtualMachineSwapsInterface(t *testing.T) {
 	}
 }
 
-// The state folder is lost while pods run. Each is known by its address: the DEL of
+// The state directory is lost while pods run. Each is known by its address: the DEL of
 // one is an ordinary one, and one whose path leads to another stops before it.
 func TestStateLostWhilePodsRun(t *testing.T) {
 	t.Run("its own", func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestStateLostWhilePodsRun(t *testing.T) {
 	})
 }
 
-// loseState empties the guard's state folder, as a reboot does.
+// loseState empties the guard's state directory, as a reboot does.
 func (s *rig) loseState() {
 	s.Helper()
 	if err := os.RemoveAll(filepath.Join(s.Dir, "state")); err != nil {
@@ -152,7 +152,7 @@ func (s *rig) forgetMACs() {
 	}
 }
 
-// takeInterface gives eth0 of a sandbox a MAC and an address, in the place of its own.
+// takeInterface returns eth0 of a sandbox a MAC and an address, in the place of its own.
 func takeInterface(t *testing.T, netns, mac string, address net.IPNet) {
 	t.Helper()
 	hardware, err := net.ParseMAC(mac)

@@ -11,7 +11,7 @@ import (
 
 // Cookies start again with every boot, so a record of another boot must say
 // nothing: it would have healthy pods refused. In this version of the spec the
-// runtime gives no result on DEL, and the record is all there is to go by.
+// runtime returns no result on DEL, and the record is all there is to go by.
 func TestRecordOfAnotherBoot(t *testing.T) {
 	misleading := map[string]any{"cookie": 1, "mac": "02:00:00:00:00:01"}
 	mislead := func(t *testing.T) *rig {

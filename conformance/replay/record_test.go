@@ -13,7 +13,7 @@ func (s *rig) recordPath() string {
 	return filepath.Join(s.Dir, "state", "live", "pods:"+s.pod.ID+":eth0")
 }
 
-// records gives the files of the subject's records, of both folders.
+// records returns the files of the subject's records, of both directories.
 func (s *rig) records() []string {
 	s.Helper()
 	files, err := filepath.Glob(filepath.Join(s.Dir, "state", "*", filepath.Base(s.recordPath())))

@@ -68,7 +68,7 @@ func TestReleaseFailsAtFirst(t *testing.T) {
 	s.wantSame(s.Node.Path, before)
 }
 
-// install puts one of our programs into the folder bin of dir.
+// install puts one of our programs into the directory bin of dir.
 func install(t *testing.T, dir, program string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(rigtest.GuardDir(t), program))

@@ -12,7 +12,7 @@ import (
 
 // The guard let a DEL pass, the primary plugin failed it, and when the runtime
 // repeats it the path leads to another pod. In this version of the spec the
-// runtime gives no result on DEL: only the record tells the two apart.
+// runtime returns no result on DEL: only the record tells the two apart.
 func TestRepeatedDEL(t *testing.T) {
 	lose := func(t *testing.T, with setting) (s *rig, neighbour string) {
 		r := rigtest.New(t)
@@ -51,7 +51,7 @@ func bareInternalLoopback(r *rigtest.Rig, version string, plugins ...chain.Plugi
 }
 
 // breakIPAM puts a file in the place of the leases, so that host-local fails,
-// and gives a function that undoes it.
+// and returns a function that undoes it.
 func (s *rig) breakIPAM() (mend func()) {
 	s.Helper()
 	aside := s.LeaseDir() + ".aside"

@@ -38,7 +38,7 @@ func (s *rig) pin() *node.Pin {
 	return p
 }
 
-// neighbour adds another pod and gives the path of its sandbox.
+// neighbour adds another pod and returns the path of its sandbox.
 func (s *rig) neighbour() string {
 	s.Helper()
 	p := s.holder()

@@ -11,14 +11,14 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Of gives the path of a file in the conf dir. Scenarios that ask for it are not
+// Of returns the path of a file in the conf dir. Scenarios that ask for it are not
 // played on runtimes that select no file.
 func (s *Rig) Of(name string) string { return filepath.Join(s.selector().Folder(), name) }
 
-// OwnFile gives the path of the file that has the pods' own network.
+// OwnFile returns the path of the file that has the pods' own network.
 func (s *Rig) OwnFile() string { return s.Of(s.selector().Own()) }
 
-// KeepFile gives the path of the file that has the guard in it.
+// KeepFile returns the path of the file that has the guard in it.
 func (s *Rig) KeepFile() string {
 	if own := s.Of("00-cni-guard.conflist"); exists(own) {
 		return own
@@ -37,7 +37,7 @@ func exists(file string) bool {
 func (s *Rig) selector() runtimes.Selector { return s.Runtime.(runtimes.Selector) }
 
 // Write puts a file into the conf dir as cp, or a careless installer, does: the
-// runtime looks at the folder again as soon as something is written.
+// runtime looks at the directory again as soon as something is written.
 func (s *Rig) Write(name string, text []byte) error {
 	if err := leave(s.Of(name), text); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
@@ -46,7 +46,7 @@ func (s *Rig) Write(name string, text []byte) error {
 }
 
 // Install renames a file into place within the conf dir, as a careful installer
-// does. The runtime looks at the folder again, because of the old name.
+// does. The runtime looks at the directory again, because of the old name.
 func (s *Rig) Install(name string, text []byte) error {
 	if err := s.Write(name+".tmp", text); err != nil {
 		return err

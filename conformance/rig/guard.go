@@ -82,7 +82,7 @@ func (s *Rig) discard(programs ...string) error {
 	return nil
 }
 
-// install copies programs into the plugin folder, each renamed into place: a
+// install copies programs into the plugin directory, each renamed into place: a
 // runtime may be executing the old one.
 func (s *Rig) install(from string, programs ...string) error {
 	for _, program := range programs {

@@ -39,7 +39,7 @@ func (s *Rig) Guardctl(ctx context.Context, args ...string) (Answer, error) {
 	return run(ctx, filepath.Join(s.site.Bin, "guardctl"), args...)
 }
 
-// Release gives back what a pod holds that the runtime knows no more.
+// Release returns back what a pod holds that the runtime knows no more.
 func (s *Rig) Release(ctx context.Context, pod runtimes.Pod) (Answer, error) {
 	return s.Guardctl(ctx, "release", "--network", chain.Name, "--container-id", pod.ID)
 }

@@ -20,12 +20,12 @@ const Leftover = "leftover"
 // ownRange is where chain.HostLocal allocates. The leftover network has others.
 func ownRange() netip.Prefix { return netip.MustParsePrefix("10.88.0.0/24") }
 
-// LeftoverList gives the leftover network as a .conflist.
+// LeftoverList returns the leftover network as a .conflist.
 func (s *Rig) LeftoverList() []byte {
 	return marshal(map[string]any{"cniVersion": s.version(), "name": Leftover, "plugins": []chain.Plugin{s.leftoverBridge()}})
 }
 
-// LeftoverConf gives it as a .conf, which has one plugin.
+// LeftoverConf returns it as a .conf, which has one plugin.
 func (s *Rig) LeftoverConf() []byte {
 	return marshal(s.leftoverBridge().With("cniVersion", s.version()).With("name", Leftover))
 }

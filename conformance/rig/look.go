@@ -16,7 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// guardState is the guard's default state folder, on the node's own /run.
+// guardState is the guard's default state directory, on the node's own /run.
 const guardState = "/run/cni-guard"
 
 // SeeNode looks at the two links of the node that incidents take away.

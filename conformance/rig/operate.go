@@ -19,10 +19,10 @@ func (s *Rig) Operate(ctx context.Context, release, verb string, args ...string)
 	return run(ctx, filepath.Join(release, "guardctl"), args...)
 }
 
-// Programs is the folder of the release that is tested.
+// Programs is the directory of the release that is tested.
 func (s *Rig) Programs() string { return s.folders.Guard }
 
-// NextRelease makes another folder of the programs, each of which differs from
+// NextRelease makes another directory of the programs, each of which differs from
 // the present ones by a byte at its end that it never looks at.
 func (s *Rig) NextRelease() (string, error) {
 	dir := filepath.Join(s.site.Disk, "next-release")

@@ -29,7 +29,7 @@ type Setup struct {
 	Settings   runtimes.Settings
 }
 
-// Folders are what the suite brings along.
+// Directories are what the suite brings along.
 type Folders struct {
 	Ref   string // of the reference plugins
 	Guard string // of our programs
@@ -51,7 +51,7 @@ type Rig struct {
 }
 
 // New makes the process's own namespaces, which scripts/in-node gave it, a node
-// with a runtime that is not started yet. Scratch is an empty folder.
+// with a runtime that is not started yet. Scratch is an empty directory.
 func New(scratch string, guarded bool, setup Setup, folders Folders, site runtimes.Site, make func(runtimes.Site) runtimes.Runtime) (*Rig, error) {
 	n, err := node.Here()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Rig) See(c claim.Claim, held bool, detail string) {
 	s.sightings = append(s.sightings, claim.Sighting{Claim: c, Held: held, Detail: detail})
 }
 
-// Sightings gives everything that was seen so far.
+// Sightings returns everything that was seen so far.
 func (s *Rig) Sightings() []claim.Sighting {
 	s.mu.Lock()
 	defer s.mu.Unlock()

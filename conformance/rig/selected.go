@@ -44,7 +44,7 @@ func (s *Rig) awaitNetwork(ctx context.Context, name string, guarded bool) error
 	})
 }
 
-// calls tells whether a configuration names the plugin.
+// calls reports whether a configuration names the plugin.
 func calls(source, plugin string) bool {
 	var list struct{ Plugins []struct{ Type string } }
 	if err := json.Unmarshal([]byte(source), &list); err != nil {

@@ -58,13 +58,13 @@ func Lack(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
-// RefDir is the folder of the reference plugins.
+// RefDir is the directory of the reference plugins.
 func RefDir(t testing.TB) string {
 	t.Helper()
 	return folder(t, "CNI_PLUGIN_BIN", "scripts/plugins.sh")
 }
 
-// GuardDir is the folder of our programs.
+// GuardDir is the directory of our programs.
 func GuardDir(t testing.TB) string {
 	t.Helper()
 	return folder(t, "CNI_GUARD_BIN", "scripts/build.sh")
@@ -113,7 +113,7 @@ func (r *Rig) Installed(version string, plugins ...chain.Plugin) *chain.Runtime 
 	return r.InstalledIn(GuardDir(r.t), version, plugins...)
 }
 
-// InstalledIn is Installed with our programs in a folder of one's own.
+// InstalledIn is Installed with our programs in a directory of one's own.
 func (r *Rig) InstalledIn(dir, version string, plugins ...chain.Plugin) *chain.Runtime {
 	r.t.Helper()
 	return r.runtime([]string{dir, RefDir(r.t)}, version, plugins...)
@@ -128,7 +128,7 @@ func (r *Rig) runtime(binDirs []string, version string, plugins ...chain.Plugin)
 	return runtime
 }
 
-// HostLocal allocates in the rig's own folder.
+// HostLocal allocates in the rig's own directory.
 func (r *Rig) HostLocal() chain.Plugin { return chain.HostLocal(r.LeaseDir()) }
 
 // LeaseDir is where HostLocal keeps its leases.

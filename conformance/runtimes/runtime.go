@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runtimes is what scenarios know of a container runtime. Each folder
+// Package runtimes is what scenarios know of a container runtime. Each directory
 // below it has a real one.
 package runtimes
 
@@ -18,7 +18,7 @@ type Pod struct {
 	Address string
 }
 
-// Chain gives the pod as package chain knows it.
+// Chain returns the pod as package chain knows it.
 func (p Pod) Chain() chain.Pod { return chain.Pod{ID: p.ID, Netns: p.Netns} }
 
 // A Runtime makes and removes pods on a private node. It is started once the
@@ -32,7 +32,7 @@ type Runtime interface {
 	PowerOff(context.Context) error
 	// Configure selects another network, and waits until it is in use.
 	Configure(ctx context.Context, version string, plugins ...chain.Plugin) error
-	// Guard gives the entry of the guard in the conflist.
+	// Guard returns the entry of the guard in the conflist.
 	Guard() chain.Plugin
 
 	// DeletesAsMade says whether a pod is deleted with the conflist that it was made
@@ -45,7 +45,7 @@ type Runtime interface {
 	Ping(ctx context.Context, from, to Pod) error
 	// Remove tries once to remove the pod; an error means to try again.
 	Remove(context.Context, Pod) error
-	// Pods gives the IDs of the pods that the runtime knows of.
+	// Pods returns the IDs of the pods that the runtime knows of.
 	Pods(context.Context) ([]string, error)
 	// Network says whether the runtime takes its network for ready, and why not.
 	Network(context.Context) (ready bool, message string, err error)
@@ -61,10 +61,10 @@ type Runtime interface {
 // A Site is where a runtime keeps its things on its private node.
 type Site struct {
 	Node     string // path of the node's namespace
-	Disk     string // folder that outlives a reboot
-	Bin      string // folder of the plugins
+	Disk     string // directory that outlives a reboot
+	Bin      string // directory of the plugins
 	Log      string // file that the runtime writes its log to
 	Cgroup   string // parent of all cgroups
 	Pause    string // program that a sandbox runs
-	Programs string // folder of the runtime's own programs, where it is not installed
+	Programs string // directory of the runtime's own programs, where it is not installed
 }

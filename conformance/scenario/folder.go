@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// unselected gives the reasons for scenarios of files that a runtime selects.
+// unselected returns the reasons for scenarios of files that a runtime selects.
 func unselected() map[string]string {
 	return map[string]string{
 		"libcni": "libcni is handed its network, and selects no file",
@@ -112,7 +112,7 @@ func seeBefore(ctx context.Context, s *rig.Rig) (runtimes.Pod, error) {
 	return pod, err
 }
 
-// restart kills the runtime and starts it again, so that it reads its folder.
+// restart kills the runtime and starts it again, so that it reads its directory.
 func restart(ctx context.Context, s *rig.Rig) error {
 	if err := s.Runtime.Kill(); err != nil {
 		return err

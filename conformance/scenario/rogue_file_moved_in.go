@@ -37,7 +37,7 @@ var rogueFileMovedIn = Scenario{
 	},
 }
 
-// onlyCRIO gives the reasons why no other runtime is played.
+// onlyCRIO returns the reasons why no other runtime is played.
 func onlyCRIO(containerd string) map[string]string {
 	reasons := unselected()
 	reasons["containerd"], reasons["containerd2"] = containerd, containerd

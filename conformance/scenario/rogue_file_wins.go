@@ -55,7 +55,7 @@ func sufferRogue(ctx context.Context, s *rig.Rig, rogue string) (runtimes.Pod, e
 	return seeNext(ctx, s, "next")
 }
 
-// seeReleased gives back what a pod held that was removed from the wrong network.
+// seeReleased returns back what a pod held that was removed from the wrong network.
 // Where pods are deleted as made there is nothing to give back, and nobody to ask.
 func seeReleased(ctx context.Context, s *rig.Rig, pod runtimes.Pod) error {
 	if s.Runtime.DeletesAsMade() {

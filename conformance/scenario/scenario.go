@@ -30,7 +30,7 @@ type Scenario struct {
 	Play func(context.Context, *rig.Rig) error
 }
 
-// All gives the scenarios in the order of the table.
+// All returns the scenarios in the order of the table.
 func All() []Scenario {
 	return []Scenario{
 		normalLife,

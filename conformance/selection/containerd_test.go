@@ -17,7 +17,7 @@ type network struct {
 	plugins          []string
 }
 
-// loadGoCNI loads a folder as containerd's CRI does (initCNIPlugins and
+// loadGoCNI loads a directory as containerd's CRI does (initCNIPlugins and
 // cniLoadOptions in internal/cri/server/service_linux.go).
 func loadGoCNI(dir string, maxConfNum int) ([]network, error) {
 	c, err := gocni.New(gocni.WithMinNetworkCount(2), gocni.WithPluginConfDir(dir),
@@ -39,7 +39,7 @@ func loadGoCNI(dir string, maxConfNum int) ([]network, error) {
 	return networks, nil
 }
 
-// againstGoCNI tells how our selection differs from what go-cni loads.
+// againstGoCNI reports how our selection differs from what go-cni loads.
 func (o *ours) againstGoCNI(dir string, maxConfNum int) error {
 	s, err := o.ask(request{Dir: dir, Runtime: "containerd", MaxConfNum: maxConfNum})
 	if err != nil {

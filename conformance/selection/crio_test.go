@@ -58,8 +58,8 @@ func (d *diary) take() []string {
 	return lines
 }
 
-// againstOCICNI tells how our selection differs from what ocicni loads. CRI-O
-// watches the folder beside that (InitCNI); what it then loads is the same.
+// againstOCICNI reports how our selection differs from what ocicni loads. CRI-O
+// watches the directory beside that (InitCNI); what it then loads is the same.
 func (o *ours) againstOCICNI(d *diary, cacheDir string, r request) error {
 	s, err := o.ask(r)
 	if err != nil {

@@ -15,7 +15,7 @@ func (m *maker) object(members ...string) string {
 	return "{" + strings.Join(members, oneOf(m, ",", ", ", ",\n\t")) + "}"
 }
 
-// rarely gives the usual member, and an odd one as often as the folder is odd.
+// rarely returns the usual member, and an odd one as often as the directory is odd.
 func (m *maker) rarely(usual string, odd ...string) string {
 	if m.often(m.oddity) {
 		return oneOf(m, odd...)

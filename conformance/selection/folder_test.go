@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A folder is what a folder of configurations has, by path below it: files, and
+// A directory is what a directory of configurations has, by path below it: files, and
 // what of "../x" lies beside it.
 type folder map[string]entry
 
@@ -20,10 +20,10 @@ type folder map[string]entry
 type entry struct {
 	content string
 	link    string // where a symbolic link leads
-	dir     bool   // a folder, which may have entries of its own
+	dir     bool   // a directory, which may have entries of its own
 }
 
-// paths are those of a folder, sorted: folders before what is in them.
+// paths are those of a directory, sorted: directories before what is in them.
 func (f folder) paths() []string {
 	paths := make([]string, 0, len(f))
 	for p := range f {
@@ -33,7 +33,7 @@ func (f folder) paths() []string {
 	return paths
 }
 
-// write makes the folder, below which nothing may be yet.
+// write makes the directory, below which nothing may be yet.
 func (f folder) write(dir string) error {
 	errs := []error{os.MkdirAll(dir, 0o755)}
 	for _, p := range f.paths() {
@@ -58,7 +58,7 @@ func (e entry) write(path string) error {
 	return os.WriteFile(path, []byte(e.content), 0o644)
 }
 
-// String shows a folder so that somebody can make it again.
+// String shows a directory so that somebody can make it again.
 func (f folder) String() string {
 	var b strings.Builder
 	for _, p := range f.paths() {
@@ -74,7 +74,7 @@ func (f folder) String() string {
 	return b.String()
 }
 
-// without gives the folder less one entry, and what is in it.
+// without returns the directory less one entry, and what is in it.
 func (f folder) without(path string) folder {
 	smaller := folder{}
 	for p, e := range f {
@@ -85,7 +85,7 @@ func (f folder) without(path string) folder {
 	return smaller
 }
 
-// shrink takes entries away as long as the folder still fails.
+// shrink takes entries away as long as the directory still fails.
 func (f folder) shrink(fails func(folder) bool) folder {
 	for again := true; again; {
 		again = false

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// A maker makes folders up. Equal seeds make equal folders.
+// A maker makes directories up. Equal seeds make equal directories.
 type maker struct {
 	*rand.Rand
-	oddity int // how many in a hundred of all things are odd in this folder
+	oddity int // how many in a hundred of all things are odd in this directory
 }
 
 func newMaker(seed uint64) *maker { return &maker{Rand: rand.New(rand.NewPCG(seed, 4))} }
@@ -21,7 +21,7 @@ func oneOf[T any](m *maker, some ...T) T { return some[m.IntN(len(some))] }
 // often is true so many times in a hundred.
 func (m *maker) often(percent int) bool { return m.IntN(100) < percent }
 
-// folder makes up to eight entries, and drop-ins. In a third of the folders all
+// directory makes up to eight entries, and drop-ins. In a third of the directories all
 // documents are as they should be, for one that is not may hide all else.
 func (m *maker) folder() folder {
 	f := folder{}
@@ -41,7 +41,7 @@ func (m *maker) folder() folder {
 	return f
 }
 
-// name makes the name of an entry: few, so that folders have what comes before
+// name makes the name of an entry: few, so that directories have what comes before
 // what in common, and each kind that a loader might take for another.
 func (m *maker) name() string {
 	prefix := oneOf(m, "", ".", "0-", "00-", "05-", "10-", "100-", "20-", "99-", "A-", "Z-", "a-", "é-", " ")
@@ -67,7 +67,7 @@ func (m *maker) entry(name string) entry {
 	return entry{content: m.single(m.often(50))}
 }
 
-// dropIns makes a folder <network>/ with none to three entries, or a file there.
+// dropIns makes a directory <network>/ with none to three entries, or a file there.
 func (m *maker) dropIns(f folder, network string) {
 	if m.often(10) {
 		f[network] = entry{content: "not a folder"}

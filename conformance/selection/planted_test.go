@@ -12,7 +12,7 @@ import (
 )
 
 // A comparison that nothing can fail is none. Each of these compares what we say
-// of one runtime with what another loads, and must find a folder that tells them
+// of one runtime with what another loads, and must find a directory that tells them
 // apart.
 func TestComparisonsCanFail(t *testing.T) {
 	o, d, bins, cache := startOurs(t), keepDiary(t), binDirs(t), t.TempDir()
@@ -63,7 +63,7 @@ func TestComparisonsCanFail(t *testing.T) {
 	}
 }
 
-// TestFoldersAreOfUse wants folders that select something and folders that do
+// TestFoldersAreOfUse wants directories that select something and directories that do
 // not, and every verdict.
 func TestFoldersAreOfUse(t *testing.T) {
 	o, m, base := startOurs(t), newMaker(*seed), inMemory(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// binDirs makes two folders with plugins that answer VERSION, or do not.
+// binDirs makes two directories with plugins that answer VERSION, or do not.
 func binDirs(t *testing.T) []string {
 	t.Helper()
 	first, second := t.TempDir(), t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The folders of a run; another seed makes others.
+// The directories of a run; another seed makes others.
 var (
 	seed    = flag.Uint64("seed", 1, "the seed of the folders")
 	folders = flag.Int("folders", 5000, "how many folders containerd's library loads; CRI-O's, which starts plugins, loads a fifth of them")
@@ -37,8 +37,8 @@ func TestCRIO(t *testing.T) {
 	})
 }
 
-// inMemory gives a folder on a tmpfs, where there is one: on a disk that others
-// use as well, thousands of folders take a minute.
+// inMemory returns a directory on a tmpfs, where there is one: on a disk that others
+// use as well, thousands of directories take a minute.
 func inMemory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "selection-")
@@ -53,13 +53,13 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// A property is what must hold of a folder.
+// A property is what must hold of a directory.
 type property struct {
 	folder folder
 	holds  func(dir string) error
 }
 
-// hold tries properties until one fails, and shows the smallest folder of which
+// hold tries properties until one fails, and shows the smallest directory of which
 // it does.
 func hold(t *testing.T, n int, next func() property) {
 	t.Helper()

@@ -16,14 +16,14 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
-// An installation is a node with a folder of plugins.
+// An installation is a node with a directory of plugins.
 type installation struct {
 	*rigtest.Rig
 	t               *testing.T
 	binDir, confDir string
 }
 
-// newInstallation puts programs of a folder into a new one.
+// newInstallation puts programs of a directory into a new one.
 func newInstallation(t *testing.T, from string, programs ...string) *installation {
 	t.Helper()
 	r := rigtest.New(t)
@@ -57,7 +57,7 @@ func (n *installation) copy(from, program string) {
 	}
 }
 
-// conflist writes a network of the node and gives its file.
+// conflist writes a network of the node and returns its file.
 func (n *installation) conflist(name string, plugins ...chain.Plugin) string {
 	n.t.Helper()
 	file := filepath.Join(n.confDir, "10-"+name+".conflist")

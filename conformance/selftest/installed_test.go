@@ -42,7 +42,7 @@ func TestOurProgramsAlone(t *testing.T) {
 
 func TestNoGuardctl(t *testing.T) {
 	n := newInstallation(t, rigtest.RefDir(t), "ptp", "host-local")
-	n.copy(rigtest.GuardDir(t), "cni-guard") // a link would lead to the folder with guardctl
+	n.copy(rigtest.GuardDir(t), "cni-guard") // a link would lead to the directory with guardctl
 	a := n.verify()
 	a.want(1, "failed")
 	a.wantSaw("guardctl is installed beside it", "failed", "no guardctl in ")

@@ -53,7 +53,7 @@ func text(path string) (string, error) {
 	return string(data), err
 }
 
-// files lists a folder with the time at which each file was last changed.
+// files lists a directory with the time at which each file was last changed.
 func files(dir string) (string, error) {
 	var b strings.Builder
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -75,7 +75,7 @@ func processes() (string, error) {
 	return strings.Join(found, " "), err
 }
 
-// iptables gives the rules of the test's node, which is its thread's.
+// iptables returns the rules of the test's node, which is its thread's.
 func iptables() (string, error) {
 	out, err := exec.Command("sh", "-c", "iptables-save | grep -v '^#'; echo end").Output()
 	return string(out), err

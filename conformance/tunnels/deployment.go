@@ -15,10 +15,10 @@ import (
 // A Share is how many connections of some came about.
 type Share struct{ Reached, Tried int }
 
-// Percent gives the share, rounded down: 100 is all.
+// Percent returns the share, rounded down: 100 is all.
 func (s Share) Percent() int { return 100 * s.Reached / max(s.Tried, 1) }
 
-// String gives "12 of 30 (40 %)".
+// String returns "12 of 30 (40 %)".
 func (s Share) String() string {
 	return fmt.Sprintf("%d of %d (%d %%)", s.Reached, s.Tried, s.Percent())
 }

@@ -49,7 +49,7 @@ func (l *Network) boot() (*Node, error) {
 	return n, err
 }
 
-// introduce gives the newest node routes to all others, and them routes to it.
+// introduce returns the newest node routes to all others, and them routes to it.
 func (l *Network) introduce() error {
 	newest := l.Nodes[len(l.Nodes)-1]
 	for _, n := range l.Nodes {

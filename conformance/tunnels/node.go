@@ -72,7 +72,7 @@ func plugIn(name string) error {
 	return netlink.LinkSetUp(link)
 }
 
-// configure gives the node what it has before it joins a cluster.
+// configure returns the node what it has before it joins a cluster.
 func (n *Node) configure() error {
 	for _, link := range []struct {
 		name    string

@@ -21,7 +21,7 @@ type Rounds struct {
 	Joined Share // a node joins, and more pods come up at once
 }
 
-// All gives the shares in their order.
+// All returns the shares in their order.
 func (r *Rounds) All() []Share { return []Share{r.First, r.Later, r.Second, r.Joined} }
 
 // Replay plays the rounds, each with so many pods more.
@@ -60,7 +60,7 @@ func (t *Table) Add(way string, r *Rounds) {
 	t.lines = append(t.lines, fmt.Sprintf("| %s | %s | %s | %s | %s |", way, r.First, r.Later, r.Second, r.Joined))
 }
 
-// String gives the table in Markdown.
+// String returns the table in Markdown.
 func (t Table) String() string {
 	return "| | pods come up | the same pods, 10 minutes later | more pods, 10 minutes later | a node joins, and more pods come up |\n|---|---|---|---|---|\n" +
 		strings.Join(t.lines, "\n") + "\n"

@@ -11,15 +11,15 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/chain"
 )
 
-// Folders are where things are and go.
+// Directories are where things are and go.
 type Folders struct {
 	Reference string // the reference plugins
 	Guard     string // our programs
 	Work      string // of the cluster
 }
 
-// NewCluster gives the nodes of the network a runtime each, with the guard last in
-// its chain where it is to be there. Each has folders of its own, as it has on
+// NewCluster returns the nodes of the network a runtime each, with the guard last in
+// its chain where it is to be there. Each has directories of its own, as it has on
 // machines of their own. What programs print goes to the journal.
 func NewCluster(l *Network, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
 	c := &Cluster{Network: l, folders: f, guarded: guarded, random: rand.New(rand.NewPCG(seed, 0)), journal: journal}

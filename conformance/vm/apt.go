@@ -24,7 +24,7 @@ func (a apt) setUp(suite string) error {
 	return os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(sources), 0o644)
 }
 
-// options keeps apt to its folder. The sandbox user could not write there.
+// options keeps apt to its directory. The sandbox user could not write there.
 func (a apt) options() []string {
 	return []string{
 		"-q", "-o", "Dir::Etc::SourceList=" + filepath.Join(a.dir, "sources.list"), "-o", "Dir::Etc::SourceParts=-",
@@ -34,7 +34,7 @@ func (a apt) options() []string {
 	}
 }
 
-// download gives the path of the package that the metapackage depends on.
+// download returns the path of the package that the metapackage depends on.
 func (a apt) download(ctx context.Context, meta string) (string, error) {
 	if _, err := output(ctx, a.dir, "apt-get", append([]string{"update"}, a.options()...)...); err != nil {
 		return "", err

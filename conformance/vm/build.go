@@ -12,7 +12,7 @@ import (
 // initPackage is the program that the kernel starts in the guest.
 const initPackage = "github.com/cni-guard/cni-guard/conformance/vm/init"
 
-// buildInit has the go command build init. It works in a folder of the
+// buildInit has the go command build init. It works in a directory of the
 // conformance module; elsewhere name one that is built with Machine.Init.
 func buildInit(ctx context.Context, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", path, initPackage)

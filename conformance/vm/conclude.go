@@ -67,7 +67,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return t.beside.Write(p)
 }
 
-// String gives what is remembered, without the carriage returns of a terminal.
+// String returns what is remembered, without the carriage returns of a terminal.
 func (t *tail) String() string {
 	if len(bytes.TrimSpace(t.last)) == 0 {
 		return "(nothing)"

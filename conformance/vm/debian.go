@@ -17,7 +17,7 @@ import (
 // mirror is Debian's own; a proxy in the machine's apt.conf holds for it too.
 const mirror = "http://deb.debian.org"
 
-// suites gives the release of Debian that has the kernel, with its updates and
+// suites returns the release of Debian that has the kernel, with its updates and
 // security updates: Debian keeps a kernel for the whole life of a release.
 func suites() map[string]string {
 	return map[string]string{"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}
@@ -26,8 +26,8 @@ func suites() map[string]string {
 // Kernels names the kernels that Debian has.
 func Kernels() []string { return []string{"5.10", "6.1", "6.12"} }
 
-// Debian gives Debian's newest cloud kernel of the version, such as "6.1". It
-// unpacks it into a folder of that name in cache, once: remove the folder for
+// Debian returns Debian's newest cloud kernel of the version, such as "6.1". It
+// unpacks it into a directory of that name in cache, once: remove the directory for
 // a newer one. Nothing is installed, root is not needed; apt's own lists stay
 // as they are. It needs apt-get and dpkg-deb, and Debian's mirror.
 func Debian(ctx context.Context, version, cache string) (Kernel, error) {
@@ -73,7 +73,7 @@ func fetch(ctx context.Context, suite, cache, dir string) error {
 	return nil
 }
 
-// output runs a program in the folder; the error has what it complained about.
+// output runs a program in the directory; the error has what it complained about.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)

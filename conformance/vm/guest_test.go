@@ -54,7 +54,7 @@ func talk() {
 	fmt.Fprintln(os.Stderr, "that was all")
 }
 
-// whoami tells what the guest is like.
+// whoami reports what the guest is like.
 func whoami() {
 	dir, _ := os.Getwd()
 	text, err := os.ReadFile("/data/sub/file")

@@ -73,7 +73,7 @@ func (m Machine) tree(ctx context.Context) (tree, error) {
 
 // write writes the tree as a cpio archive of the format newc, the one that
 // kernels read (Documentation/driver-api/early-userspace/buffer-format.rst).
-// Folders come before what they hold, as the kernel makes none by itself. It is
+// Directories come before what they hold, as the kernel makes none by itself. It is
 // not compressed: to unpack that takes an emulated processor seconds.
 func (t tree) write(to io.Writer) error {
 	archive := cpio.NewWriter(to)

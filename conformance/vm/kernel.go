@@ -15,7 +15,7 @@ type Kernel struct {
 	Release string // as uname -r gives it
 }
 
-// KernelIn finds the one kernel that was unpacked in the folder.
+// KernelIn finds the one kernel that was unpacked in the directory.
 func KernelIn(dir string) (Kernel, error) {
 	found, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
 	if err != nil || len(found) != 1 {

@@ -19,7 +19,7 @@ type Machine struct {
 	Command  []string // required: program, as a path of the guest or from its PATH, and arguments
 	Env      []string // "NAME=value", beside PATH, HOME and TMPDIR
 	Dir      string   // where the command starts; "" is /
-	Files    []File   // what the guest has beside the folders of a bare system
+	Files    []File   // what the guest has beside the directories of a bare system
 	Programs []string // dynamic programs of the machine, copied with their libraries
 	Sysctls  []string // "net.core.somaxconn=500", set before the command starts
 	Modules  []string // kernel modules, without what they depend on; see Network
@@ -34,10 +34,10 @@ type Machine struct {
 	Console        io.Writer // of the kernel; nil discards. An error has its last lines anyway
 }
 
-// A File of the guest is a file or a folder of the machine, or a text.
+// A File of the guest is a file or a directory of the machine, or a text.
 type File struct {
 	Path string // in the guest, absolute
-	From string // on the machine; a folder comes with all that it holds; "" takes Text
+	From string // on the machine; a directory comes with all that it holds; "" takes Text
 	Text string
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// read gives a module and the names of those that it needs. The packages have
+// read returns a module and the names of those that it needs. The packages have
 // no modules.dep, which depmod writes where they are installed, from the same
 // section of each module.
 func (l library) read(name string) (module, []string, error) {

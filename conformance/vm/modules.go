@@ -25,7 +25,7 @@ func Network() []string {
 	}
 }
 
-// merged gives modules that became part of another, by which they are replaced
+// merged returns modules that became part of another, by which they are replaced
 // in kernels that no longer have them.
 func merged() map[string]string {
 	return map[string]string{"nft_counter": "nf_tables"} // 5.18
@@ -64,7 +64,7 @@ func (k Kernel) library() (library, error) {
 // canonical is how the kernel spells a module's name.
 func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-// resolve gives the name under which the kernel has the module.
+// resolve returns the name under which the kernel has the module.
 func (l library) resolve(name string) string {
 	name = canonical(name)
 	if into := merged()[name]; into != "" && l.files[name] == "" {
@@ -79,7 +79,7 @@ type module struct {
 	elf  []byte
 }
 
-// order gives the modules and what they depend on, each behind its
+// order returns the modules and what they depend on, each behind its
 // dependencies, without what is built in.
 func (l library) order(names []string) ([]module, error) {
 	var ordered []module

@@ -66,8 +66,8 @@ func libraries(ctx context.Context, programs []string) ([]string, error) {
 	return found, nil
 }
 
-// plugins gives the folders of what programs load by name while they run:
-// iptables has each of its matches and targets in a library, all in one folder.
+// plugins returns the directories of what programs load by name while they run:
+// iptables has each of its matches and targets in a library, all in one directory.
 func plugins(programs []string) []string {
 	if !slices.ContainsFunc(programs, func(path string) bool { return strings.Contains(filepath.Base(path), "tables") }) {
 		return nil

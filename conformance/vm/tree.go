@@ -15,7 +15,7 @@ import (
 // A tree is the guest's files, by absolute path without the leading slash.
 type tree map[string]node
 
-// A node is a folder, a link, a text or a file of the machine.
+// A node is a directory, a link, a text or a file of the machine.
 type node struct {
 	mode fs.FileMode
 	link string // of a link: where it points
@@ -23,7 +23,7 @@ type node struct {
 	from string
 }
 
-// newTree has the folders of a bare system, laid out as Debian does: /bin and
+// newTree has the directories of a bare system, laid out as Debian does: /bin and
 // its like lead into /usr.
 func newTree() tree {
 	t := tree{}
@@ -41,7 +41,7 @@ func newTree() tree {
 	return t
 }
 
-// put adds a node where the guest finds it under the path, and its folders.
+// put adds a node where the guest finds it under the path, and its directories.
 func (t tree) put(name string, n node) {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if top, _, ok := strings.Cut(name, "/"); ok && t[top].mode&fs.ModeSymlink != 0 {
@@ -59,7 +59,7 @@ func (t tree) folder(name string, perm fs.FileMode) { t.put(name, node{mode: fs.
 
 func (t tree) text(name, text string) { t.put(name, node{mode: 0o644, text: []byte(text)}) }
 
-// add puts a file into the tree, or a folder with all that it holds.
+// add puts a file into the tree, or a directory with all that it holds.
 func (t tree) add(f File) error {
 	if !path.IsAbs(f.Path) {
 		return fmt.Errorf("add %q: the path in the guest must be absolute", f.Path)
@@ -74,7 +74,7 @@ func (t tree) add(f File) error {
 	}
 	return filepath.WalkDir(root, func(from string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && from != root {
-			return nil // gone since its folder was listed
+			return nil // gone since its directory was listed
 		}
 		if err != nil {
 			return fmt.Errorf("add %s: %w", f.Path, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// unpack gives what the kernel would make of an archive, and fails for a file
-// whose folder does not come before it.
+// unpack returns what the kernel would make of an archive, and fails for a file
+// whose directory does not come before it.
 func unpack(t *testing.T, archive io.Reader) map[string]string {
 	t.Helper()
 	found := map[string]string{".": "folder"}

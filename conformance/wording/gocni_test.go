@@ -52,7 +52,7 @@ func TestWithoutGuardctlIsTriedAgain(t *testing.T) {
 	n.wantCalls(t, "")
 }
 
-// A network is a conflist of the primary and the guard in a folder of its own.
+// A network is a conflist of the primary and the guard in a directory of its own.
 type network struct{ dir string }
 
 func newNetwork(t *testing.T, programs ...string) network {

@@ -13,14 +13,11 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// routingRulesName is the name of the check, and of its place in the configuration.
-const routingRulesName = "routing-rules"
-
 // RoutingRules checks that the kernel's own rules are there. systemd-networkd deletes
 // rules that it did not make, those of the kernel among them, when it takes an
 // interface (cilium#18706, systemd#41350). At STATUS it costs one dump of the rules.
 var RoutingRules = &Check{
-	Name:      routingRulesName,
+	Name:      "routing-rules",
 	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer at its own addresses, or finds no route at all; or it has added rules that lead the replies of pods astray.",
 	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no range of pods is known that it is about.",
 	Remedy:    "Add the rule that is missing. Then keep the network manager from deleting rules (docs/node.md): ManageForeignRoutingPolicyRules=no for systemd-networkd.",

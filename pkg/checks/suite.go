@@ -39,6 +39,10 @@ func nodeChecks() []nodeCheck {
 		chainPlugins{},
 		podNetworks{},
 		tunnelPeers{},
+		addressOverlap{},
+		reversePath{},
+		tablePressure{},
+		primaryReady{},
 	}
 }
 

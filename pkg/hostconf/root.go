@@ -32,6 +32,29 @@ func (r Root) path(name string) (string, error) {
 	return securejoin.SecureJoin(dir, name)
 }
 
+// ReadFile returns the contents of a file of the node. The error wraps fs.ErrNotExist
+// where there is none, and names the file as the node does.
+func (r Root) ReadFile(name string) ([]byte, error) { return r.read(name) }
+
+// ReadDir returns the names of the files in a directory of the node, sorted; none
+// where it does not exist.
+func (r Root) ReadDir(name string) ([]string, error) { return r.list(name) }
+
+// Exists reports whether a path of the node leads to something.
+func (r Root) Exists(name string) (bool, error) {
+	path, err := r.path(name)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", name, cause(err))
+	}
+	return true, nil
+}
+
 // read returns the contents of a file. The error wraps fs.ErrNotExist where there is
 // none, and names the file as the node does.
 func (r Root) read(name string) ([]byte, error) {

@@ -25,8 +25,8 @@ func (l *Live) Counter(name string) (value uint64, err error) {
 	err = l.enter(func() error {
 		text, err := os.ReadFile(filepath.Join(procNet, file))
 		if errors.Is(err, fs.ErrNotExist) {
-			if _, err := os.Stat(procNet); err != nil {
-				return fmt.Errorf("read counter %s: no procfs: %v", name, err) //nolint:errorlint // it does not say that the counter is not there
+			if _, err := os.Stat(procNet); err != nil { // that does not say that there is no such counter
+				return fmt.Errorf("read counter %s: procfs is not mounted", name)
 			}
 		}
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // config1 is for containerd 1.6. The options are those that a container without
-// CAP_SYS_RESOURCE needs, and folders of one's own. Disabled is what would write
+// CAP_SYS_RESOURCE needs, and directories of one's own. Disabled is what would write
 // outside of these.
 const config1 = `version = 2
 root = "DISK/containerd"

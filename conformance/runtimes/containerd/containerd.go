@@ -37,7 +37,7 @@ func New1(site runtimes.Site) runtimes.Runtime {
 	return newContainerd(site, config1)
 }
 
-// New2 makes the containerd 2 whose programs are in the site's folder.
+// New2 makes the containerd 2 whose programs are in the site's directory.
 func New2(site runtimes.Site) runtimes.Runtime {
 	return newContainerd(site, config2)
 }
@@ -55,7 +55,7 @@ func (c *Containerd) Set(s runtimes.Settings) { c.settings = s }
 func (c *Containerd) socket() string  { return filepath.Join(stateDir, "containerd.sock") }
 func (c *Containerd) confDir() string { return filepath.Join(c.site.Disk, "net.d") }
 
-// Guard is of runtimes.Runtime. All folders but one are where the guard expects
+// Guard is of runtimes.Runtime. All directories but one are where the guard expects
 // them on any node with containerd.
 func (c *Containerd) Guard() chain.Plugin {
 	return chain.Plugin{"type": "cni-guard", "confDir": c.confDir()}

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes/cri"
 )
 
-// importPause gives containerd the sandbox image. Debian's ctr serves
+// importPause returns containerd the sandbox image. Debian's ctr serves
 // containerd 2 as well. A second import changes nothing.
 func (c *Containerd) importPause(ctx context.Context) error {
 	archive, err := cri.PauseArchive(c.site.Pause)

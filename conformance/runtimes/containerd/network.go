@@ -18,7 +18,7 @@ import (
 const confFile = "10-a.conflist"
 
 // Configure is of runtimes.Runtime. The file is renamed into place, as the
-// README tells operators to do.
+// README reports operators to do.
 func (c *Containerd) Configure(ctx context.Context, version string, plugins ...chain.Plugin) error {
 	text, err := json.Marshal(map[string]any{"cniVersion": version, "name": chain.Name, "plugins": plugins})
 	if err != nil {

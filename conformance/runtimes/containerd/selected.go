@@ -10,7 +10,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Folder is of runtimes.Selector.
+// Directory is of runtimes.Selector.
 func (c *Containerd) Folder() string { return c.confDir() }
 
 // Own is of runtimes.Selector.

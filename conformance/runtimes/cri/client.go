@@ -20,7 +20,7 @@ const PauseImage = "localhost/pause:1"
 // A Client is the CRI half of a runtimes.Runtime. Dial connects it.
 type Client struct {
 	Name   string // of the runtime, for errors
-	Logs   string // folder for logs of containers
+	Logs   string // directory for logs of containers
 	Cgroup string // parent of all cgroups
 
 	conn *grpc.ClientConn

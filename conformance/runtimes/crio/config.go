@@ -51,7 +51,7 @@ cni_status_grace_period = "GRACE"
 enable_nri = false
 `
 
-// ownEtc gives the node an /etc that may be changed, with CRI-O's folders in it.
+// ownEtc returns the node an /etc that may be changed, with CRI-O's directories in it.
 func (c *CRIO) ownEtc() error {
 	upper, work := filepath.Join(c.site.Disk, "etc"), filepath.Join(c.site.Disk, "etc-work")
 	for _, dir := range []string{upper, work} {

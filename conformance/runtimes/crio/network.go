@@ -17,7 +17,7 @@ import (
 // confFile is the network's file, the name of the right one in incident 004.
 const confFile = "10-a.conflist"
 
-// Folder is of runtimes.Selector.
+// Directory is of runtimes.Selector.
 func (c *CRIO) Folder() string { return filepath.Join(c.site.Disk, "net.d") }
 
 // Own is of runtimes.Selector.
@@ -27,7 +27,7 @@ func (c *CRIO) Own() string { return confFile }
 func (c *CRIO) Product() string { return "crio" }
 
 // Configure is of runtimes.Runtime. The file is renamed into place, as the
-// README tells operators to do.
+// README reports operators to do.
 func (c *CRIO) Configure(ctx context.Context, version string, plugins ...chain.Plugin) error {
 	text, err := json.Marshal(map[string]any{"cniVersion": version, "name": chain.Name, "plugins": plugins})
 	if err != nil {

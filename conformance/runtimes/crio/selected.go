@@ -19,7 +19,7 @@ import (
 
 // Selected is of runtimes.Selector. No request shows it, so that it is read from
 // the log, of which ocicni writes these lines, in this order, when it has noticed
-// something in the folder:
+// something in the directory:
 //
 //	CNI monitoring event CREATE "/etc/cni/net.d/10-a.conflist"
 //	Found CNI network pods (type=bridge) at /etc/cni/net.d/10-a.conflist
@@ -48,7 +48,7 @@ func (c *CRIO) Selected(context.Context) ([]runtimes.Network, error) {
 // loaded follows the log.
 type loaded struct {
 	fixed      string            // cni_default_network
-	began      time.Time         // of the last look at the folder that is logged
+	began      time.Time         // of the last look at the directory that is logged
 	found      map[string]string // file of each network, of the last look
 	name, file string            // of the network that counts
 }

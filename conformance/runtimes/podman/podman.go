@@ -25,7 +25,7 @@ type Podman struct {
 	mu   sync.Mutex // of the log
 }
 
-// New makes the podman that scripts/podman.sh unpacked into the site's folder.
+// New makes the podman that scripts/podman.sh unpacked into the site's directory.
 func New(site runtimes.Site) runtimes.Runtime { return &Podman{site: site} }
 
 func (p *Podman) confDir() string { return filepath.Join(p.site.Disk, "net.d") }
@@ -35,7 +35,7 @@ func (p *Podman) Guard() chain.Plugin {
 	return chain.Plugin{"type": "cni-guard", "confDir": p.confDir()}
 }
 
-// config is for podman: folders of one's own, and nothing that needs systemd.
+// config is for podman: directories of one's own, and nothing that needs systemd.
 const config = `[network]
 network_backend = "cni"
 cni_plugin_dirs = ["BIN"]
@@ -72,7 +72,7 @@ func (p *Podman) Start(ctx context.Context) error {
 	return nil
 }
 
-// podman runs a command and gives what it prints.
+// podman runs a command and returns what it prints.
 func (p *Podman) podman(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.site.Programs, "usr/bin/podman"),
 		append([]string{"--tmpdir", "/run/podman/tmp"}, args...)...)

@@ -34,7 +34,7 @@ func (p *Podman) Configure(_ context.Context, version string, plugins ...chain.P
 	return os.Rename(file+".new", file)
 }
 
-// Run is of runtimes.Runtime. Each container has a root folder of its own, as
+// Run is of runtimes.Runtime. Each container has a root directory of its own, as
 // podman writes into it.
 func (p *Podman) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	return p.run(ctx, name)

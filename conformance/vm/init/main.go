@@ -37,7 +37,7 @@ func main() {
 	fmt.Fprintln(os.Stderr, "init: power off:", err) // and the kernel panics, as init ends
 }
 
-// boot gives the exit code of the command.
+// boot returns the exit code of the command.
 func boot() (int, error) {
 	if err := mount(); err != nil {
 		return 0, err

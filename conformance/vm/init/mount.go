@@ -11,7 +11,7 @@ import (
 )
 
 // mount mounts what programs expect of a running system. /run and /tmp are
-// folders of the initramfs, which is in memory, and may have files from there.
+// directories of the initramfs, which is in memory, and may have files from there.
 func mount() error {
 	for _, m := range []struct{ kind, at, options string }{
 		{"proc", "/proc", ""},

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// run runs the command and gives its exit code; 128 and the number of the
+// run runs the command and returns its exit code; 128 and the number of the
 // signal that ended it, as shells do.
 func run(o orders) (int, error) {
 	stdout, err := openPort(stdoutPort)

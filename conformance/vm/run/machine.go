@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/vm"
 )
 
-// machine gives all of the machine but its kernel.
+// machine returns all of the machine but its kernel.
 func (o options) machine() (vm.Machine, error) {
 	m := vm.Machine{
 		Init: o.init, Command: slices.Clone(o.command), Env: environment(o.env),
@@ -48,7 +48,7 @@ func (o options) machine() (vm.Machine, error) {
 	return m, nil
 }
 
-// share gives the guest a file of ours at the path to, or the same where to is
+// share returns the guest a file of ours at the path to, or the same where to is
 // none, and leaves in to what the guest's path is.
 func share(m *vm.Machine, from string, to *string) error {
 	from, err := filepath.Abs(from)
@@ -62,7 +62,7 @@ func share(m *vm.Machine, from string, to *string) error {
 	return nil
 }
 
-// environment gives variables that have no value the one that they have here,
+// environment returns variables that have no value the one that they have here,
 // and leaves out those that are not set.
 func environment(names []string) []string {
 	var env []string
@@ -76,7 +76,7 @@ func environment(names []string) []string {
 	return env
 }
 
-// besides gives the path of a file in the folder of this program, or "".
+// besides returns the path of a file in the directory of this program, or "".
 func besides(name string) string {
 	self, err := os.Executable()
 	if err != nil {

@@ -57,7 +57,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// kernels gives the folder where kernels are unpacked.
+// kernels returns the directory where kernels are unpacked.
 func (o options) kernels() (string, error) {
 	if o.cache != "" {
 		return filepath.Abs(o.cache)
