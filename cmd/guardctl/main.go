@@ -21,6 +21,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/eventscmd"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/install"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/releasecmd"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tunnels"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/verify"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/printable"
@@ -59,7 +60,7 @@ func root() *cobra.Command {
 	suite := checks.Suite()
 	cmd.AddCommand(
 		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite), eventscmd.Command(suite), catalog.ExplainCommand(suite),
-		install.InstallCommand(), releasecmd.Command(), tunnelsCommand(), install.UninstallCommand(), install.UpgradeCommand(),
+		install.InstallCommand(), releasecmd.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
 	cmd.AddCommand(verify.InsideCommands()...)
 	return cmd

@@ -11,56 +11,56 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// A tunnelEnd is a node, as a protocol reaches it.
-type tunnelEnd struct {
-	outer    netip.Addr
-	protocol uint8 // 0 where it does not matter
+// tunnelEvidence is what is known of the peers of tunnels besides their answers.
+type tunnelEvidence struct {
+	outer map[netip.Addr]tunnel.ProbeResult // of the nodes' own addresses
+	flows map[nodeProtocol]flowState
 }
 
-// evidence is what is known of a peer beside that it was silent.
-type evidence struct {
-	outer map[tunnelEnd]tunnel.Answer
-	flows map[tunnelEnd]flowState
+// A nodeProtocol is an IP protocol to and from the own address of a node.
+type nodeProtocol struct {
+	node     netip.Addr
+	protocol uint8
 }
 
-// A flowState is what connection tracking says of encapsulated packets. The zero
-// flowState says nothing: connections may not be tracked here.
-type flowState struct{ sent, came bool }
+// A flowState is what connection tracking has of encapsulated packets. The zero flowState
+// says nothing: connections may not be tracked here.
+type flowState struct{ sent, received bool }
 
-// flowsOf asks connection tracking for the protocols of the peers. Where it cannot
-// be asked nothing is known.
-func flowsOf(t *Target, answers []tunnel.Answer) map[tunnelEnd]flowState {
-	flows := map[tunnelEnd]flowState{}
-	asked := map[uint8]bool{0: true}
-	for _, a := range answers {
-		protocol := protocolOf(a.Peer)
-		if asked[protocol] {
+// flowsOf returns what connection tracking has of the protocols of the peers; nothing, if
+// it cannot be read.
+func flowsOf(t *Target, results []tunnel.ProbeResult) map[nodeProtocol]flowState {
+	flows := map[nodeProtocol]flowState{}
+	read := map[uint8]bool{0: true}
+	for _, r := range results {
+		protocol := trackedProtocol(r.Peer)
+		if read[protocol] {
 			continue
 		}
-		asked[protocol] = true
+		read[protocol] = true
 		found, err := t.Node.Flows(protocol)
 		if err != nil {
 			continue
 		}
 		for _, f := range found {
-			enterFlow(flows, f)
+			addFlow(flows, f)
 		}
 	}
 	return flows
 }
 
-// enterFlow enters a flow for the node that it is to and for the one that it is
-// from; one of them is this node, which nobody asks for.
-func enterFlow(flows map[tunnelEnd]flowState, f netstate.Flow) {
-	to, from := tunnelEnd{f.Dst, f.Protocol}, tunnelEnd{f.Src, f.Protocol}
-	flows[to] = flowState{sent: true, came: flows[to].came || f.Replied}
-	flows[from] = flowState{sent: flows[from].sent, came: true}
+// addFlow adds a flow for its source and for its destination. One of them is this node,
+// for which nobody asks.
+func addFlow(flows map[nodeProtocol]flowState, f netstate.Flow) {
+	to, from := nodeProtocol{f.Dst, f.Protocol}, nodeProtocol{f.Src, f.Protocol}
+	flows[to] = flowState{sent: true, received: flows[to].received || f.Replied}
+	flows[from] = flowState{sent: flows[from].sent, received: true}
 }
 
-// protocolOf gives the IP protocol of the outer packets, where connection tracking
-// keys it by addresses alone; 0 where it does not. UDP it keys by ports, of which
-// a tunnel draws the source anew for each flow within it, and GRE by keys.
-func protocolOf(p tunnel.Peer) uint8 {
+// trackedProtocol returns the IP protocol of the outer packets if connection tracking
+// identifies their flows by addresses alone, else 0. It identifies UDP flows by ports, of
+// which a tunnel chooses the source for each inner flow, and GRE flows by keys.
+func trackedProtocol(p tunnel.Peer) uint8 {
 	switch {
 	case p.Port != 0:
 		return 0
@@ -74,48 +74,49 @@ func protocolOf(p tunnel.Peer) uint8 {
 	return 0
 }
 
-// judge says what the answer of a peer amounts to: nothing, a finding, or a doubt.
-func (e evidence) judge(a tunnel.Answer) (*guard.Finding, string) {
-	switch a.State {
+// judge returns the finding that a result amounts to, or the clause of a doubt, or neither.
+func (e tunnelEvidence) judge(r tunnel.ProbeResult) (*guard.Finding, string) {
+	switch r.State {
 	case tunnel.Retried:
-		return peerFinding(a.Peer, "answered the second of two pings only: the first packets get lost", true), ""
+		return peerFinding(r.Peer, "loses the first packets to", "the first of two pings was lost, and the second answered", true), ""
 	case tunnel.Silent:
-		return e.judgeSilence(a)
+		return e.judgeSilence(r)
 	case tunnel.Unreachable:
-		if a.By == a.Peer.Outer && a.By.IsValid() || behind(a.Peer, a.By) {
-			return nil, "" // what the tunnel brought there came back
+		if r.By == r.Peer.Outer && r.By.IsValid() || isBehind(r.Peer, r.By) {
+			return nil, "" // the tunnel delivered the ping, and the error came back
 		}
-		return nil, doubt(a.Peer, said(a))
+		return nil, doubt(r.Peer, unreachableText(r))
 	}
 	return nil, ""
 }
 
-// judgeSilence weighs what else is known of a peer that did not answer.
-func (e evidence) judgeSilence(a tunnel.Answer) (*guard.Finding, string) {
-	protocol := protocolOf(a.Peer)
-	flow := e.flows[tunnelEnd{a.Peer.Outer, protocol}]
-	node, asked := e.outer[tunnelEnd{outer: a.Peer.Outer}]
+// judgeSilence weighs the other evidence on a peer that did not answer.
+func (e tunnelEvidence) judgeSilence(r tunnel.ProbeResult) (*guard.Finding, string) {
+	const cutOff = "does not reach"
+	protocol := trackedProtocol(r.Peer)
+	flow := e.flows[nodeProtocol{r.Peer.Outer, protocol}]
+	node, probed := e.outer[r.Peer.Outer]
 	switch {
-	case protocol != 0 && flow.came: // its packets do get here; it is pings that do not
+	case protocol != 0 && flow.received: // its packets do arrive; it is pings that do not
 		return nil, ""
-	case a.Peer.Outer.IsValid() && (!asked || node.State == tunnel.Unprobed):
-		return nil, doubt(a.Peer, "is silent, and the node itself could not be asked")
+	case r.Peer.Outer.IsValid() && (!probed || node.State == tunnel.Unprobed):
+		return nil, doubt(r.Peer, "is silent, and the node itself could not be probed")
 	case !node.State.Confirms():
-		return nil, doubt(a.Peer, "is silent, and so is the node itself, which may be switched off")
+		return nil, doubt(r.Peer, "is silent, and so is the node itself, which may be switched off")
 	case protocol != 0 && flow.sent:
-		problem := fmt.Sprintf("answers pings, but no packet of IP protocol %d comes back from it (conntrack: UNREPLIED): its firewall has no inbound rule for IP protocol %d%s", protocol, protocol, alias(protocol))
-		if a.Peer.Guessed {
-			problem += ", or nothing has the address that was pinged, which is a guess"
+		cause := fmt.Sprintf("the node itself answers pings, but no packet of IP protocol %d comes from it (conntrack: UNREPLIED): its firewall has no inbound rule for IP protocol %d%s", protocol, protocol, protocolName(protocol))
+		if r.Peer.Guessed {
+			cause += ", or nothing has the address that was pinged, which is a guess"
 		}
-		return peerFinding(a.Peer, problem, a.Peer.Guessed), ""
-	case a.Peer.Guessed:
-		return nil, doubt(a.Peer, "answers pings, but not through the tunnel, where its address is a guess")
+		return peerFinding(r.Peer, cutOff, cause, r.Peer.Guessed), ""
+	case r.Peer.Guessed:
+		return nil, doubt(r.Peer, "is silent, the node itself answers pings, and the address in the tunnel is a guess")
 	}
-	return peerFinding(a.Peer, "answers pings, but not through the tunnel: "+carrier(a.Peer)+" is blocked on the way, or pings are within the tunnel", false), ""
+	return peerFinding(r.Peer, cutOff, "the node itself answers pings, but not through the tunnel: "+carrier(r.Peer)+" is blocked on the way, or ICMP inside the tunnel is", false), ""
 }
 
-// behind says whether an address is one that only the tunnel leads to.
-func behind(p tunnel.Peer, addr netip.Addr) bool {
+// isBehind reports whether an address is one that only the tunnel leads to.
+func isBehind(p tunnel.Peer, addr netip.Addr) bool {
 	if p.Block.Contains(addr) {
 		return true
 	}
@@ -125,4 +126,85 @@ func behind(p tunnel.Peer, addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// peerFinding returns a finding of a peer: "node/flannel.1 does not reach 192.0.2.2 (…): …".
+func peerFinding(p tunnel.Peer, problem, cause string, minor bool) *guard.Finding {
+	return &guard.Finding{Object: "node/" + p.Device, Problem: problem + " " + peerName(p) + ": " + cause, Remedy: allowRemedy(p), Minor: minor}
+}
+
+func peerName(p tunnel.Peer) string {
+	if p.Outer.IsValid() {
+		return fmt.Sprintf("%s (%s, pinged at %s)", p.Outer, p.Block, p.Probed)
+	}
+	return fmt.Sprintf("%s (pinged at %s)", p.Block, p.Probed)
+}
+
+// doubt returns a clause about a peer.
+func doubt(p tunnel.Peer, why string) string { return p.Device + " to " + peerName(p) + " " + why }
+
+// unreachableText says who reported that a peer is unreachable, and why.
+func unreachableText(r tunnel.ProbeResult) string {
+	by := "this node"
+	if r.By.IsValid() {
+		by = r.By.String()
+	}
+	if r.Reason == "" {
+		return "is unreachable, says " + by
+	}
+	return "is unreachable (" + r.Reason + "), says " + by
+}
+
+// carrier names the outer packets of a tunnel.
+func carrier(p tunnel.Peer) string {
+	if p.Port != 0 {
+		return fmt.Sprintf("UDP port %d", p.Port)
+	}
+	if protocol := trackedProtocol(p); protocol != 0 {
+		return fmt.Sprintf("IP protocol %d%s", protocol, protocolName(protocol))
+	}
+	switch p.Kind {
+	case "gre", "gretap", "ip6gre", "ip6gretap":
+		return "IP protocol 47 (gre)"
+	case "openvswitch":
+		return "the traffic of Open vSwitch (geneve is UDP port 6081)"
+	}
+	return "the traffic of " + p.Kind
+}
+
+// protocolName tells a protocol from the one that it is mistaken for. /etc/protocols and
+// iptables call 94 ipip; Neutron's API calls 4 so, and then calls iptables
+// (launchpad.net/bugs/2054324).
+func protocolName(protocol uint8) string {
+	if protocol == 4 {
+		return " (ipencap; not 94, which OpenStack calls ipip)"
+	}
+	return " (ipv6)"
+}
+
+// allowRemedy returns the commands that allow the outer packets, for each cloud. NODES
+// stands for the group, tag or range of all nodes.
+func allowRemedy(p tunnel.Peer) string {
+	protocol := trackedProtocol(p)
+	switch {
+	case p.Port != 0:
+		return fmt.Sprintf("Allow UDP port %[1]d inbound on all nodes, from all nodes. "+
+			"AWS: aws ec2 authorize-security-group-ingress --group-id NODES --ip-permissions 'IpProtocol=udp,FromPort=%[1]d,ToPort=%[1]d,UserIdGroupPairs=[{GroupId=NODES}]'. "+
+			"OpenStack: openstack security group rule create --protocol udp --dst-port %[1]d --remote-group NODES NODES. "+
+			"Google: gcloud compute firewall-rules create allow-tunnels --allow=udp:%[1]d --source-tags=NODES --target-tags=NODES. "+
+			"On the node: iptables -I INPUT -p udp --dport %[1]d -s NODES -j ACCEPT (docs/tunnels.md).", p.Port)
+	case protocol == 0:
+		return "Allow " + carrier(p) + " inbound on all nodes, from all nodes (docs/tunnels.md)."
+	}
+	google := fmt.Sprint(protocol)
+	if protocol == 4 {
+		google = "ipip"
+	}
+	return fmt.Sprintf("Allow IP protocol %[1]d%[2]s inbound on all nodes, from all nodes. "+
+		"AWS: aws ec2 authorize-security-group-ingress --group-id NODES --ip-permissions 'IpProtocol=%[1]d,UserIdGroupPairs=[{GroupId=NODES}]'. "+
+		"OpenStack: openstack security group rule create --protocol %[1]d --remote-group NODES NODES. "+
+		"Google: gcloud compute firewall-rules create allow-tunnels --allow=%[3]s --source-tags=NODES --target-tags=NODES. "+
+		"On the node: iptables -I INPUT -p %[1]d -s NODES -j ACCEPT. "+
+		"Until then keep the tunnels warm on all nodes: guardctl tunnels warm --loop (docs/tunnels.md).",
+		protocol, protocolName(protocol), google)
 }

@@ -6,15 +6,17 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// tunnelPeers asks the other nodes through the tunnels, and those that stay silent
-// at their own addresses. Silence alone is no finding: nodes are switched off, and
-// pings are forbidden by policy. What nobody answers for is an unknown.
+// tunnelPeers pings the other nodes through the tunnels, and silent ones at their own
+// addresses. Silence alone is no finding: nodes are switched off, and policies forbid
+// pings. A peer that nothing explains is an unknown.
 type tunnelPeers struct{}
 
 func (tunnelPeers) declare() guard.Declaration {
@@ -23,25 +25,29 @@ func (tunnelPeers) declare() guard.Declaration {
 
 func (tunnelPeers) check() *Check {
 	return &Check{
-		Summary:   "Pods of two nodes cannot reach each other, or only minutes later: a firewall lets encapsulated packets in only after the node has sent some itself, a tunnel device is down, or two nodes have one tunnel address.",
-		Detection: "Devices that are down although the network needs them, and addresses or blocks that two nodes claim, are told from links, routes, neighbours and FDB. Each peer is pinged through its tunnel; who is silent, by its own address as well. Findings are: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. Of VXLAN connection tracking says nothing, as each direction is a flow of its own.",
-		Remedy:    "Allow what the tunnel sends, on every node, from every other: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
+		Summary:   "Pods of two nodes cannot reach each other, or only after minutes: a firewall accepts encapsulated packets only after its node has sent some, a tunnel device is down, or two nodes have the same tunnel address.",
+		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, and addresses or blocks that two nodes claim. Each peer is pinged through its tunnel; a silent one at its own address as well. A finding is: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. About VXLAN connection tracking says nothing, because each direction is a flow of its own.",
+		Remedy:    "Allow the tunnel's packets on every node, from every other node: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeTunnelPeers,
 	}
 }
 
-// Bounds of one look. The engine gives a probe two seconds (guard.Deadline).
+// Bounds of one run. The engine gives a probe two seconds (guard.Deadline).
 const (
 	innerWait   = 500 * time.Millisecond
 	innerWithin = 1100 * time.Millisecond
 	outerWait   = 300 * time.Millisecond
 	outerWithin = 500 * time.Millisecond
 
-	// mostInner are the packets that may leave through the tunnels, which leaves some
-	// for the nodes themselves: a look has no time to wait for the next second.
-	mostInner = tunnel.MaxPerSecond * 3 / 4
+	// maxInnerPackets may leave through the tunnels. That leaves some for the nodes
+	// themselves: there is no time to wait for the next second.
+	maxInnerPackets = tunnel.MaxPerSecond * 3 / 4
+
+	// maxPeerFindings bounds how many peers with the same problem are listed: nobody reads
+	// a thousand findings.
+	maxPeerFindings = 10
 )
 
 func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
@@ -51,40 +57,44 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	}
 	table := tunnel.Enumerate(dump)
 	findings := append(downFindings(table.Down), duplicateFindings(table.Duplicates)...)
-	silent, doubts, err := askPeers(ctx, t, some(table.Peers))
-	findings = append(findings, fewOf(silent)...)
+	broken, doubts, err := probePeers(ctx, t, samplePeers(table.Peers))
+	findings = append(findings, limitFindings(broken)...)
 	switch {
 	case len(findings) == 0 && err != nil:
 		return nil, err
 	case len(findings) == 0 && len(doubts) > 0:
-		return nil, fmt.Errorf("tell whether %s: %s", theTunnelsWork(len(doubts)), listed(doubts))
-	case len(doubts) > 0: // they must not get lost beside what is known
-		problem := "does not show whether " + theTunnelsWork(len(doubts)) + ": " + listed(doubts)
-		findings = append(findings, guard.Finding{Object: "node", Problem: problem, Remedy: doubtRemedy, Minor: true})
+		return nil, fmt.Errorf("check whether %s: %s", tunnelsWork(len(doubts)), joinFirst(doubts))
+	case len(doubts) > 0: // they must not get lost beside the findings
+		findings = append(findings, guard.Finding{
+			Object:  "node",
+			Problem: "does not show whether " + tunnelsWork(len(doubts)) + ": " + joinFirst(doubts),
+			Remedy:  "Check whether these nodes are up; if so, see docs/tunnels.md, and run guardctl tunnels --probe on them as well.",
+			Minor:   true,
+		})
 	}
 	return findings, nil
 }
 
-// some bounds how many peers are asked, as if none answered. Each look takes others,
-// where there are more.
-func some(peers []tunnel.Peer) []tunnel.Peer {
-	if packetsTo(peers) <= mostInner {
+// samplePeers returns as many peers as the packets allow if none answers. If there are
+// more, each run takes others.
+func samplePeers(peers []tunnel.Peer) []tunnel.Peer {
+	if maxPackets(peers...) <= maxInnerPackets {
 		return peers
 	}
-	var chosen []tunnel.Peer
-	left := mostInner
+	var sample []tunnel.Peer
+	left := maxInnerPackets
 	for _, at := range rand.Perm(len(peers)) {
-		if left -= packetsTo(peers[at : at+1]); left < 0 {
+		if left -= maxPackets(peers[at]); left < 0 {
 			break
 		}
-		chosen = append(chosen, peers[at])
+		sample = append(sample, peers[at])
 	}
-	return chosen
+	return sample
 }
 
-// packetsTo gives how many packets it takes at most to ask peers: two to each, and
-// one to each address that may answer in its place.
-func packetsTo(peers []tunnel.Peer) int {
+// maxPackets returns how many packets it takes at most to probe peers: two for each, and
+// one for each alternative address.
+func maxPackets(peers ...tunnel.Peer) int {
 	n := 0
 	for _, p := range peers {
 		n += 2 + len(p.Also)
@@ -92,19 +102,19 @@ func packetsTo(peers []tunnel.Peer) int {
 	return n
 }
 
-// askPeers gives a finding for each peer that is seen to be cut off, and a clause
-// for each of which nobody can tell.
-func askPeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []guard.Finding, doubts []string, err error) {
+// probePeers returns a finding for each peer that is shown to be cut off, and a clause for
+// each of which that remains unknown.
+func probePeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []guard.Finding, doubts []string, err error) {
 	if len(peers) == 0 {
 		return nil, nil, nil
 	}
 	inner, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, RetryAfter: innerWait / 2, Within: innerWithin})
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask the peers of tunnels: %w", err)
+		return nil, nil, fmt.Errorf("probe the peers of tunnels: %w", err)
 	}
-	e := evidence{outer: outerAnswers(ctx, t, inner), flows: flowsOf(t, inner)}
-	for _, a := range inner {
-		finding, doubt := e.judge(a)
+	e := tunnelEvidence{outer: probeOuter(ctx, t, inner), flows: flowsOf(t, inner)}
+	for _, r := range inner {
+		finding, doubt := e.judge(r)
 		if finding != nil {
 			findings = append(findings, *finding)
 		}
@@ -115,26 +125,72 @@ func askPeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []g
 	return findings, doubts, nil
 }
 
-// outerAnswers asks those that were silent within the tunnel at their own address,
-// as many as the packets that are left of the second are enough for.
-func outerAnswers(ctx context.Context, t *Target, inner []tunnel.Answer) map[tunnelEnd]tunnel.Answer {
+// probeOuter probes the peers that were silent through the tunnel at their own addresses,
+// as many as the rest of the budget allows.
+func probeOuter(ctx context.Context, t *Target, inner []tunnel.ProbeResult) map[netip.Addr]tunnel.ProbeResult {
 	var nodes []tunnel.Peer
-	spent := tunnel.Spent{At: time.Now()}
-	for _, a := range inner {
-		spent.Packets += a.Sent
-		if a.State == tunnel.Silent && a.Peer.Outer.IsValid() {
-			nodes = append(nodes, tunnel.Peer{Probed: a.Peer.Outer})
+	budget := tunnel.SendBudget{At: time.Now()}
+	for _, r := range inner {
+		budget.Packets += r.Sent
+		if r.State == tunnel.Silent && r.Peer.Outer.IsValid() {
+			nodes = append(nodes, tunnel.Peer{Probed: r.Peer.Outer})
 		}
 	}
-	nodes = nodes[:min(len(nodes), max(0, tunnel.MaxPerSecond-spent.Packets)/2)]
-	answers := make(map[tunnelEnd]tunnel.Answer, len(nodes))
+	nodes = nodes[:min(len(nodes), max(0, tunnel.MaxPerSecond-budget.Packets)/2)]
+	results := make(map[netip.Addr]tunnel.ProbeResult, len(nodes))
 	if len(nodes) == 0 {
-		return answers
+		return results
 	}
-	// An error leaves the nodes unasked: nothing is known of them.
-	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, RetryAfter: outerWait / 2, Within: outerWithin, Spent: spent})
-	for _, a := range outer {
-		answers[tunnelEnd{outer: a.Peer.Probed}] = a
+	// After an error nothing is known of the nodes.
+	outer, _ := tunnel.Probe(ctx, t.Node.ListenICMP, nodes, tunnel.ProbeOptions{Wait: outerWait, RetryAfter: outerWait / 2, Within: outerWithin, Budget: budget})
+	for _, r := range outer {
+		results[r.Peer.Probed] = r
 	}
-	return answers
+	return results
+}
+
+func downFindings(down []tunnel.Down) []guard.Finding {
+	var findings []guard.Finding
+	for _, d := range down {
+		remedy := fmt.Sprintf("Run ip link set %s up, restart the network's daemon on this node, which restores the routes that the kernel dropped, and find out what took the device down (a network manager, or a cleanup script).", d.Device)
+		findings = append(findings, guard.Finding{Object: "node/" + d.Device, Problem: "is down, and " + d.Needed, Remedy: remedy})
+	}
+	return findings
+}
+
+func duplicateFindings(duplicates []tunnel.Duplicate) []guard.Finding {
+	const remedy = "Let the network assign a new one: two nodes with the same tunnel address or block receive each other's packets. With Calico compare the annotations projectcalico.org/IPv4IPIPTunnelAddr and IPv4VXLANTunnelAddr of the nodes and run calicoctl ipam check; with flannel delete /run/flannel/subnet.env on the node that was cloned, and restart flannel there."
+	var findings []guard.Finding
+	for _, d := range duplicates {
+		problem := fmt.Sprintf("has %s twice: %s", d.What, strings.Join(d.Who, " and "))
+		findings = append(findings, guard.Finding{Object: "node/" + d.Device, Problem: problem, Remedy: remedy})
+	}
+	return limitFindings(findings)
+}
+
+// limitFindings returns the first few findings, and one that counts the others.
+func limitFindings(findings []guard.Finding) []guard.Finding {
+	if len(findings) <= maxPeerFindings {
+		return findings
+	}
+	rest := findings[maxPeerFindings]
+	rest.Object = "node"
+	rest.Problem = fmt.Sprintf("has the same problem with %d more peers; guardctl tunnels --probe lists them", len(findings)-maxPeerFindings)
+	return append(findings[:maxPeerFindings:maxPeerFindings], rest)
+}
+
+func tunnelsWork(n int) string {
+	if n == 1 {
+		return "1 tunnel works"
+	}
+	return fmt.Sprintf("%d tunnels work", n)
+}
+
+// joinFirst joins the first few clauses, and counts the others.
+func joinFirst(doubts []string) string {
+	const few = 3
+	if len(doubts) <= few {
+		return strings.Join(doubts, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(doubts[:few], "; "), len(doubts)-few)
 }

@@ -64,7 +64,7 @@ func TestTunnelPeersKeepsToThePace(t *testing.T) {
 				if answer && len(o.Findings) > 0 {
 					last = o.Findings[len(o.Findings)-1].Problem
 				}
-				if answer && len(o.Findings) != 12 || !answer && o.Err == nil || answer && !strings.Contains(last, "the node itself could not be asked") {
+				if answer && len(o.Findings) != 12 || !answer && o.Err == nil || answer && !strings.Contains(last, "the node itself could not be probed") {
 					t.Errorf("it has %d findings, the last %q, error %v", len(o.Findings), last, o.Err)
 				}
 			})

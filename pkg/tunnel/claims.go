@@ -9,30 +9,31 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// thisNode stands for the node itself among those who claim something.
+// thisNode names the node itself as a claimant.
 const thisNode = "this node"
 
-// rivals bounds how many are named that claim one thing.
-const rivals = 8
+// maxClaimants bounds how many claimants of one thing are named.
+const maxClaimants = 8
 
-// claims are who lays claim to what. Only the first claim and those that
-// contradict it are kept.
+// claims records who claims which block and which MAC. It keeps the first claim of each,
+// and those that contradict it.
 type claims struct {
-	blocks   map[claimed]netip.Addr
-	macs     map[worn]netip.Addr
+	blocks   map[tableBlock]netip.Addr
+	macs     map[familyMAC]netip.Addr
 	disputes map[string]*Duplicate // by device and what
 	order    []*Duplicate
 }
 
-// claimed is a block in a routing table. Different tables are asked by different
-// rules, so that a block may rightly be in two of them.
-type claimed struct {
+// A tableBlock is a block in a routing table. Rules select between tables, so a block may
+// rightly be in two of them.
+type tableBlock struct {
 	block netip.Prefix
 	table int
 }
 
-// worn is a MAC on a device, as neighbours of one family have it.
-type worn struct {
+// A familyMAC is a MAC that neighbors of one family have on a device. A node may rightly
+// have one MAC for the addresses of both families.
+type familyMAC struct {
 	link int
 	mac  netstate.MAC
 	four bool
@@ -40,13 +41,66 @@ type worn struct {
 
 func newClaims(routes int) claims {
 	return claims{
-		blocks:   make(map[claimed]netip.Addr, routes),
-		macs:     map[worn]netip.Addr{},
+		blocks:   make(map[tableBlock]netip.Addr, routes),
+		macs:     map[familyMAC]netip.Addr{},
 		disputes: map[string]*Duplicate{},
 	}
 }
 
-// dispute records that someone else claims what another had.
+// addClaims records the claims of a route. It reports whether the route leads to an
+// address of this node, and so to no peer.
+func (e *enumeration) addClaims(d *device, r netstate.TunnelRoute, outer, inner netip.Addr) (leadsHere bool) {
+	who := "a node whose outer address is unknown"
+	if outer.IsValid() {
+		who = outer.String()
+	}
+	e.steps += 2
+	switch {
+	case e.ownAddrs[inner]:
+		e.claims.dispute(d.Name, "tunnel address "+inner.String(), thisNode, who)
+		return true
+	case r.Dst.IsSingleIP() && e.ownAddrs[r.Dst.Addr()]:
+		e.claims.dispute(d.Name, "tunnel address "+r.Dst.Addr().String(), thisNode, who)
+		return true
+	}
+	if outer.IsValid() {
+		e.claims.addBlock(d.Name, r, outer)
+	}
+	if mac, ok := e.macs[linkAddr{d.Index, inner}]; ok {
+		e.claims.addMAC(d, mac, inner)
+	}
+	return false
+}
+
+// addBlock records that a block is behind an outer address. A single address with two
+// next hops is a service that both announce, not a dispute.
+func (c *claims) addBlock(device string, r netstate.TunnelRoute, outer netip.Addr) {
+	if r.Dst.IsSingleIP() && r.Multipath {
+		return
+	}
+	key := tableBlock{r.Dst, r.Table}
+	first, ok := c.blocks[key]
+	if !ok {
+		c.blocks[key] = outer
+	} else if first != outer {
+		c.dispute(device, "block "+r.Dst.String(), first.String(), outer.String())
+	}
+}
+
+// addMAC records that a tunnel address has a MAC. The FDB has one outer address for each
+// MAC, so of two nodes with the same MAC only one receives packets. Cloned machines have
+// the same MAC, because systemd derives it from the machine ID.
+func (c *claims) addMAC(d *device, mac netstate.MAC, inner netip.Addr) {
+	key := familyMAC{d.Index, mac, inner.Is4()}
+	first, ok := c.macs[key]
+	if !ok {
+		c.macs[key] = inner
+	} else if first != inner {
+		c.dispute(d.Name, "MAC "+mac.String(), first.String(), inner.String())
+	}
+}
+
+// dispute records who claims the same thing.
 func (c *claims) dispute(device, what string, who ...string) {
 	key := device + " " + what
 	d := c.disputes[key]
@@ -56,7 +110,7 @@ func (c *claims) dispute(device, what string, who ...string) {
 		c.order = append(c.order, d)
 	}
 	for _, w := range who {
-		if len(d.Who) < rivals && !slices.Contains(d.Who, w) {
+		if len(d.Who) < maxClaimants && !slices.Contains(d.Who, w) {
 			d.Who = append(d.Who, w)
 		}
 	}
@@ -69,58 +123,4 @@ func (c *claims) duplicates() []Duplicate {
 		all = append(all, *d)
 	}
 	return all
-}
-
-// taken enters the claims of a route, and says whether it leads to what the node
-// itself has, so that it leads to no peer.
-func (e *enumeration) taken(d *device, r netstate.TunnelRoute, outer, inner netip.Addr) bool {
-	who := "somebody whose outer address is not known"
-	if outer.IsValid() {
-		who = outer.String()
-	}
-	e.steps += 2
-	switch {
-	case e.ownAddr[inner]:
-		e.claims.dispute(d.Name, "tunnel address "+inner.String(), thisNode, who)
-		return true
-	case r.Dst.IsSingleIP() && e.ownAddr[r.Dst.Addr()]:
-		e.claims.dispute(d.Name, "tunnel address "+r.Dst.Addr().String(), thisNode, who)
-		return true
-	}
-	if outer.IsValid() {
-		e.claims.block(d.Name, r, outer)
-	}
-	if mac, known := e.macs[onLink{d.Index, inner}]; known {
-		e.claims.mac(d, mac, inner)
-	}
-	return false
-}
-
-// block enters that a block is behind an outer address. A single address by two
-// next hops is a service that both announce, and no dispute.
-func (c *claims) block(device string, r netstate.TunnelRoute, outer netip.Addr) {
-	if r.Dst.IsSingleIP() && r.Multipath {
-		return
-	}
-	key := claimed{r.Dst, r.Table}
-	first, ok := c.blocks[key]
-	if !ok {
-		c.blocks[key] = outer
-	} else if first != outer {
-		c.dispute(device, "block "+r.Dst.String(), first.String(), outer.String())
-	}
-}
-
-// mac enters that a tunnel address has a MAC. The FDB has one outer address for
-// each, so that of two nodes with one MAC only one gets packets: machines that
-// were cloned have devices of the same MAC, which systemd makes from the machine
-// ID. The addresses of two families may rightly be of one node.
-func (c *claims) mac(d *device, mac netstate.MAC, inner netip.Addr) {
-	key := worn{d.Index, mac, inner.Is4()}
-	first, ok := c.macs[key]
-	if !ok {
-		c.macs[key] = inner
-	} else if first != inner {
-		c.dispute(d.Name, "MAC "+mac.String(), first.String(), inner.String())
-	}
 }

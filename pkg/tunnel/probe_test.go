@@ -39,13 +39,13 @@ func peersAt(addrs ...string) []tunnel.Peer {
 }
 
 // say gives an answer as one line.
-func say(a tunnel.Answer) string {
+func say(a tunnel.ProbeResult) string {
 	words := []string{a.State.String()}
 	if a.By.IsValid() {
 		words = append(words, "by "+a.By.String())
 	}
-	if a.Why != "" {
-		words = append(words, "("+a.Why+")")
+	if a.Reason != "" {
+		words = append(words, "("+a.Reason+")")
 	}
 	return strings.Join(words, " ")
 }
@@ -130,7 +130,7 @@ func TestProbeWithoutSockets(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 		for _, a := range answers {
-			if a.State != tunnel.Unprobed || !strings.Contains(a.Why, "not permitted") {
+			if a.State != tunnel.Unprobed || !strings.Contains(a.Reason, "not permitted") {
 				t.Errorf("%s: %s", a.Peer.Probed, say(a))
 			}
 		}
@@ -170,7 +170,7 @@ func TestProbeEnds(t *testing.T) {
 		t.Error(err)
 	}
 	for _, a := range answers {
-		if a.State.Confirms() || a.Why == "" && a.State == tunnel.Unprobed {
+		if a.State.Confirms() || a.Reason == "" && a.State == tunnel.Unprobed {
 			t.Errorf("%s: %s", a.Peer.Probed, say(a))
 		}
 	}
@@ -259,7 +259,7 @@ func TestProbeKeepsPace(t *testing.T) {
 			conn, err := fake.ListenICMP(six)
 			return counting{conn, &sent}, err
 		}
-		opt := tunnel.ProbeOptions{Wait: 300 * time.Millisecond, Within: 300 * time.Millisecond, RetryAfter: 150 * time.Millisecond, PerSecond: 200, Spent: tunnel.Spent{At: time.Now(), Packets: 50}}
+		opt := tunnel.ProbeOptions{Wait: 300 * time.Millisecond, Within: 300 * time.Millisecond, RetryAfter: 150 * time.Millisecond, PerSecond: 200, Budget: tunnel.SendBudget{At: time.Now(), Packets: 50}}
 		answers, err := tunnel.Probe(t.Context(), open, peers, opt)
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +269,7 @@ func TestProbeKeepsPace(t *testing.T) {
 			switch say(a) {
 			case "silent":
 				silent++
-			case "unprobed (there was no time to ask it)":
+			case "unprobed (there was no time to probe it)":
 				unasked++
 			}
 		}
@@ -302,7 +302,7 @@ answers 10.0.0.9 over 12
 		if err != nil {
 			t.Fatal(err)
 		}
-		const astray = "silent by %s (what answered did not come through the tunnel)"
+		const astray = "silent by %s (the answer did not come through the tunnel)"
 		for i, want := range []string{
 			"answered by 10.0.0.1", fmt.Sprintf(astray, "10.0.0.2"), fmt.Sprintf(astray, "10.0.0.3"),
 			"answered by 10.0.0.4", // an old kernel does not say
