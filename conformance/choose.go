@@ -47,7 +47,7 @@ func pick[T any](what, wanted string, all []T, name func(T) string) ([]T, error)
 }
 
 // prepare finds out what is missing before anything is begun.
-func (s suite) prepare(f folders) error {
+func (s suite) prepare(f locations) error {
 	if os.Getuid() != 0 {
 		return errors.New("container runtimes need root: run this as root")
 	}
@@ -55,7 +55,7 @@ func (s suite) prepare(f folders) error {
 }
 
 // missing names every program that is not there, and what provides it.
-func (s suite) missing(f folders) error {
+func (s suite) missing(f locations) error {
 	const script = "scripts/conformance.sh"
 	needs := []need{{"unshare", "apt-get install util-linux"}, {"ip", "apt-get install iproute2"}}
 	for _, program := range []string{"cni-guard", "loopback", "guardctl"} {

@@ -36,7 +36,7 @@ func TestMissingPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	missing := s.missing(folders{guard: "/nowhere"})
+	missing := s.missing(locations{guard: "/nowhere"})
 	for _, want := range []string{
 		"runc is missing: apt-get install runc provides it",
 		"containerd is missing: apt-get install containerd provides it",

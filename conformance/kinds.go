@@ -23,7 +23,7 @@ type kind struct {
 	name     string
 	about    string
 	needs    []need
-	programs func(folders) string // directory of its own programs; nil where it is installed
+	programs func(locations) string // directory of its own programs; nil where it is installed
 	program  string               // that must be there
 	from     string               // the script that puts it there
 	version  func(programs string) (string, error)
@@ -54,7 +54,7 @@ func kinds() []kind {
 			name:     "containerd2",
 			about:    "containerd 2.4, built by scripts/containerd.sh, through the CRI API",
 			needs:    crucial,
-			programs: func(f folders) string { return f.containerd2 },
+			programs: func(f locations) string { return f.containerd2 },
 			program:  "containerd",
 			from:     "scripts/containerd.sh",
 			version:  containerdVersion,
@@ -64,7 +64,7 @@ func kinds() []kind {
 			name:     "crio",
 			about:    "CRI-O 1.36, built by scripts/crio.sh, through the CRI API",
 			needs:    []need{{"runc", debian + "runc"}, {"conmon", debian + "conmon"}},
-			programs: func(f folders) string { return f.crio },
+			programs: func(f locations) string { return f.crio },
 			program:  "crio",
 			from:     "scripts/crio.sh",
 			version:  crioVersion,
@@ -74,7 +74,7 @@ func kinds() []kind {
 			name:     "podman",
 			about:    "podman 4 of Debian with its CNI backend, unpacked by scripts/podman.sh",
 			needs:    []need{{"runc", debian + "runc"}},
-			programs: func(f folders) string { return f.podman },
+			programs: func(f locations) string { return f.podman },
 			program:  "usr/bin/podman",
 			from:     "scripts/podman.sh",
 			version:  podmanVersion,

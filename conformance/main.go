@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string) error {
 	if o.join {
 		return suite.join(o)
 	}
-	if err := suite.prepare(o.folders); err != nil {
+	if err := suite.prepare(o.locations); err != nil {
 		return err
 	}
 	return suite.run(ctx, o)

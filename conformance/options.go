@@ -12,25 +12,25 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/scenario"
 )
 
-// directories are where the suite finds what it did not build itself. The defaults
+// locations are the paths of what the suite did not build itself. The defaults
 // suit `go -C conformance run .`, after scripts/conformance.sh ran once.
-type folders struct {
+type locations struct {
 	guard, ref, containerd2, crio, podman, pause, inNode string
 }
 
-// register makes flags of the directories. A cell is started with the same flags.
-func (f *folders) register(flags *flag.FlagSet) {
-	flags.StringVar(&f.guard, "guard", "bin/guard", "`folder` of cni-guard, loopback and guardctl")
-	flags.StringVar(&f.ref, "ref", "bin/ref", "`folder` of the reference plugins")
-	flags.StringVar(&f.containerd2, "containerd2", "bin/containerd2", "`folder` of containerd 2")
-	flags.StringVar(&f.crio, "crio", "bin/crio", "`folder` of CRI-O")
-	flags.StringVar(&f.podman, "podman", "bin/podman", "`folder` that podman was unpacked into")
+// register makes flags of the locations. A cell is started with the same flags.
+func (f *locations) register(flags *flag.FlagSet) {
+	flags.StringVar(&f.guard, "guard", "bin/guard", "`directory` of cni-guard, loopback and guardctl")
+	flags.StringVar(&f.ref, "ref", "bin/ref", "`directory` of the reference plugins")
+	flags.StringVar(&f.containerd2, "containerd2", "bin/containerd2", "`directory` of containerd 2")
+	flags.StringVar(&f.crio, "crio", "bin/crio", "`directory` of CRI-O")
+	flags.StringVar(&f.podman, "podman", "bin/podman", "`directory` that podman was unpacked into")
 	flags.StringVar(&f.pause, "pause", "bin/pause", "the `program` that a sandbox runs")
 	flags.StringVar(&f.inNode, "in-node", "../scripts/in-node", "the `script` that makes a private node")
 }
 
 // args returns the flags back, with absolute paths.
-func (f *folders) args() ([]string, error) {
+func (f *locations) args() ([]string, error) {
 	var args []string
 	for _, one := range []struct{ name, path string }{
 		{"guard", f.guard}, {"ref", f.ref}, {"containerd2", f.containerd2}, {"crio", f.crio}, {"podman", f.podman},
@@ -46,7 +46,7 @@ func (f *folders) args() ([]string, error) {
 }
 
 type options struct {
-	folders
+	locations
 	scenario, runtime string
 	list, json, join  bool
 	page              string

@@ -24,12 +24,12 @@ type outcome struct {
 
 // play is the inside of a cell: it has a private node to itself.
 func play(ctx context.Context, args []string) error {
-	var f folders
+	var f locations
 	flags := flag.NewFlagSet("play", flag.ContinueOnError)
 	name := flags.String("scenario", "", "")
 	runtime := flags.String("runtime", "", "")
 	guarded := flags.Bool("guarded", false, "")
-	scratch := flags.String("scratch", "", "an empty `folder`")
+	scratch := flags.String("scratch", "", "an empty `directory`")
 	log := flags.String("log", "", "`file` for the runtime's log")
 	cgroup := flags.String("cgroup", "", "parent of control groups")
 	f.register(flags)
@@ -48,7 +48,7 @@ func play(ctx context.Context, args []string) error {
 		site.Programs = programs(f)
 	}
 	sc := chosen.scenarios[0]
-	st, err := rig.New(*scratch, *guarded, sc.Setup, rig.Folders{Ref: f.ref, Guard: f.guard}, site, chosen.kinds[0].make)
+	st, err := rig.New(*scratch, *guarded, sc.Setup, rig.Dirs{Ref: f.ref, Guard: f.guard}, site, chosen.kinds[0].make)
 	if err != nil {
 		return err
 	}

@@ -20,13 +20,13 @@ func (s suite) run(ctx context.Context, o options) error {
 		if k.programs == nil {
 			return k.version("")
 		}
-		return k.version(k.programs(o.folders))
+		return k.version(k.programs(o.locations))
 	})
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	w, err := newWorkshop(o.folders)
+	w, err := newWorkshop(o.locations)
 	if err != nil {
 		return err
 	}

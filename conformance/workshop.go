@@ -34,7 +34,7 @@ type workshop struct {
 	made   bool   // cacheDir was not there before
 }
 
-func newWorkshop(f folders) (*workshop, error) {
+func newWorkshop(f locations) (*workshop, error) {
 	flags, err := f.args()
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (r *Runtime) Calls() []Call {
 	return slices.Clone(r.exec.calls)
 }
 
-// ExecPlugin is of invoke.Exec.
+// ExecPlugin implements invoke.Exec.
 func (r *recorder) ExecPlugin(ctx context.Context, path string, stdin []byte, environ []string) ([]byte, error) {
 	stdout, err := r.RawExec.ExecPlugin(ctx, path, stdin, environ)
 	r.mu.Lock()

@@ -136,7 +136,7 @@ type handing struct {
 	handed int
 }
 
-// ExecPlugin is of invoke.Exec.
+// ExecPlugin implements invoke.Exec.
 func (h *handing) ExecPlugin(ctx context.Context, path string, stdin []byte, environ []string) ([]byte, error) {
 	h.Stderr = io.Discard
 	stdout, err := h.RawExec.ExecPlugin(ctx, path, stdin, environ)

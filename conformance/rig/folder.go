@@ -13,7 +13,7 @@ import (
 
 // Of returns the path of a file in the conf dir. Scenarios that ask for it are not
 // played on runtimes that select no file.
-func (s *Rig) Of(name string) string { return filepath.Join(s.selector().Folder(), name) }
+func (s *Rig) Of(name string) string { return filepath.Join(s.selector().ConfDir(), name) }
 
 // OwnFile returns the path of the file that has the pods' own network.
 func (s *Rig) OwnFile() string { return s.Of(s.selector().Own()) }

@@ -13,7 +13,7 @@ import (
 // upgrade or uninstall. The flags say of this node what is not as elsewhere.
 func (s *Rig) Operate(ctx context.Context, release, verb string, args ...string) (Answer, error) {
 	args = append([]string{verb,
-		"--runtime", s.Product(), "--conf-dir", s.selector().Folder(), "--bin-dir", s.site.Bin,
+		"--runtime", s.Product(), "--conf-dir", s.selector().ConfDir(), "--bin-dir", s.site.Bin,
 		"--record-dir", filepath.Join(s.site.Disk, "record"),
 	}, args...)
 	return run(ctx, filepath.Join(release, "guardctl"), args...)

@@ -29,8 +29,8 @@ type Setup struct {
 	Settings   runtimes.Settings
 }
 
-// Directories are what the suite brings along.
-type Folders struct {
+// Dirs are what the suite brings along.
+type Dirs struct {
 	Ref   string // of the reference plugins
 	Guard string // of our programs
 }
@@ -43,7 +43,7 @@ type Rig struct {
 	node    *node.Node
 	before  string // snapshot of the node
 	site    runtimes.Site
-	folders Folders
+	folders Dirs
 	setup   Setup
 
 	mu        sync.Mutex
@@ -52,7 +52,7 @@ type Rig struct {
 
 // New makes the process's own namespaces, which scripts/in-node gave it, a node
 // with a runtime that is not started yet. Scratch is an empty directory.
-func New(scratch string, guarded bool, setup Setup, folders Folders, site runtimes.Site, make func(runtimes.Site) runtimes.Runtime) (*Rig, error) {
+func New(scratch string, guarded bool, setup Setup, folders Dirs, site runtimes.Site, make func(runtimes.Site) runtimes.Runtime) (*Rig, error) {
 	n, err := node.Here()
 	if err != nil {
 		return nil, err

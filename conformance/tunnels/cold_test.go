@@ -68,7 +68,7 @@ func newCluster(t *testing.T, guarded bool) *tunnels.Cluster {
 			t.Error(err)
 		}
 	})
-	f := tunnels.Folders{Reference: rigtest.RefDir(t), Guard: rigtest.GuardDir(t), Work: t.TempDir()}
+	f := tunnels.Dirs{Reference: rigtest.RefDir(t), Guard: rigtest.GuardDir(t), Work: t.TempDir()}
 	c, err := tunnels.NewCluster(l, f, guarded, seed, t.Output())
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (s Share) String() string {
 // order that its seed decides.
 type Cluster struct {
 	*Network
-	folders  Folders
+	folders  Dirs
 	guarded  bool             // the plugin is in the chain
 	runtimes []*chain.Runtime // by node
 	loops    []*exec.Cmd      // guardctl tunnels warm --loop, by node; none before KeepWarm

@@ -11,8 +11,8 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/chain"
 )
 
-// Directories are where things are and go.
-type Folders struct {
+// Dirs are where things are and go.
+type Dirs struct {
 	Reference string // the reference plugins
 	Guard     string // our programs
 	Work      string // of the cluster
@@ -21,7 +21,7 @@ type Folders struct {
 // NewCluster returns the nodes of the network a runtime each, with the guard last in
 // its chain where it is to be there. Each has directories of its own, as it has on
 // machines of their own. What programs print goes to the journal.
-func NewCluster(l *Network, f Folders, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
+func NewCluster(l *Network, f Dirs, guarded bool, seed uint64, journal io.Writer) (*Cluster, error) {
 	c := &Cluster{Network: l, folders: f, guarded: guarded, random: rand.New(rand.NewPCG(seed, 0)), journal: journal}
 	for _, n := range l.Nodes {
 		if err := c.equip(n); err != nil {
@@ -65,10 +65,10 @@ func (c *Cluster) Grow() error {
 	return c.introduce()
 }
 
-func (f Folders) dir(n *Node) string { return filepath.Join(f.Work, n.Name) }
+func (f Dirs) dir(n *Node) string { return filepath.Join(f.Work, n.Name) }
 
 // stateDir is where the guard of the node keeps its state.
-func (f Folders) stateDir(n *Node) string { return filepath.Join(f.dir(n), "state") }
+func (f Dirs) stateDir(n *Node) string { return filepath.Join(f.dir(n), "state") }
 
 // ipam hands out the addresses of the node's block, but that of its tunl0.
 func ipam(n *Node, dir string) chain.Plugin {

@@ -49,22 +49,22 @@ func newContainerd(site runtimes.Site, config string) *Containerd {
 	}
 }
 
-// Set is of runtimes.Configurable. containerd 1.6 has none of the options.
+// Set implements runtimes.Configurable. containerd 1.6 has none of the options.
 func (c *Containerd) Set(s runtimes.Settings) { c.settings = s }
 
 func (c *Containerd) socket() string  { return filepath.Join(stateDir, "containerd.sock") }
 func (c *Containerd) confDir() string { return filepath.Join(c.site.Disk, "net.d") }
 
-// Guard is of runtimes.Runtime. All directories but one are where the guard expects
+// Guard implements runtimes.Runtime. All directories but one are where the guard expects
 // them on any node with containerd.
 func (c *Containerd) Guard() chain.Plugin {
 	return chain.Plugin{"type": "cni-guard", "confDir": c.confDir()}
 }
 
-// DeletesAsMade is of runtimes.Runtime.
+// DeletesAsMade implements runtimes.Runtime.
 func (c *Containerd) DeletesAsMade() bool { return false }
 
-// Start is of runtimes.Runtime.
+// Start implements runtimes.Runtime.
 func (c *Containerd) Start(ctx context.Context) error {
 	if err := c.prepare(); err != nil {
 		return fmt.Errorf("start containerd: %w", err)
@@ -111,7 +111,7 @@ func (c *Containerd) launch() error {
 	return c.cmd.Start()
 }
 
-// Kill is of runtimes.Runtime. The shims and what they run stay.
+// Kill implements runtimes.Runtime. The shims and what they run stay.
 func (c *Containerd) Kill() error {
 	if c.cmd == nil {
 		return errors.New("kill containerd: it does not run")

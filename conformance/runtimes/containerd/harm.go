@@ -4,25 +4,21 @@ package containerd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/cni-guard/cni-guard/conformance/node"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Lose is of runtimes.Runtime. containerd pins sandboxes; the pin is replaced.
+// Lose implements runtimes.Runtime. containerd pins sandboxes; the pin is replaced.
 func (c *Containerd) Lose(pod runtimes.Pod, namespace string) error {
 	pin := node.Pin{Path: pod.Netns}
 	return pin.PointAt(namespace)
 }
 
-// KillSandbox is of runtimes.Runtime. The path is a pin, which no process ID
+// KillSandbox implements runtimes.Runtime. The path is a pin, which no process ID
 // leads to or from, so there is no ID to reuse.
 func (c *Containerd) KillSandbox(pod runtimes.Pod, _ string) error {
 	ctx := context.Background()
@@ -30,7 +26,7 @@ func (c *Containerd) KillSandbox(pod runtimes.Pod, _ string) error {
 	if err != nil {
 		return fmt.Errorf("kill sandbox: %w", err)
 	}
-	if err := kill(sandbox.PID); err != nil {
+	if err := runtimes.Kill(sandbox.PID); err != nil {
 		return fmt.Errorf("kill sandbox: %w", err)
 	}
 	return runtimes.Await(ctx, "containerd to see that the sandbox ended", func(ctx context.Context) (bool, error) {
@@ -39,7 +35,7 @@ func (c *Containerd) KillSandbox(pod runtimes.Pod, _ string) error {
 	})
 }
 
-// PowerOff is of runtimes.Runtime.
+// PowerOff implements runtimes.Runtime.
 func (c *Containerd) PowerOff(ctx context.Context) error {
 	ids, err := c.Pods(ctx)
 	if err != nil {
@@ -53,7 +49,7 @@ func (c *Containerd) PowerOff(ctx context.Context) error {
 		}
 		pids = append(pids, sandbox.PID)
 	}
-	// In this order nobody is left to tidy up behind the others.
+	// In this order no process is left that could clean up after the others.
 	if err := c.Kill(); err != nil {
 		return fmt.Errorf("power off: %w", err)
 	}
@@ -61,43 +57,16 @@ func (c *Containerd) PowerOff(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("power off: %w", err)
 	}
-	for _, pid := range append(shims, pids...) {
-		if err := kill(pid); err != nil {
-			return fmt.Errorf("power off: %w", err)
-		}
+	if err := runtimes.Kill(append(shims, pids...)...); err != nil {
+		return fmt.Errorf("power off: %w", err)
 	}
 	return nil
 }
 
-// shims finds the processes that were started to serve this containerd: each has
-// its socket among its arguments. The node is a pid namespace of its own.
+// shims returns the processes that serve this containerd: each has its socket among its
+// arguments. The node is a PID namespace of its own.
 func (c *Containerd) shims() ([]int, error) {
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, file := range files {
-		arguments, err := os.ReadFile(file)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		if program, _, _ := strings.Cut(string(arguments), "\x00"); !strings.Contains(filepath.Base(program), "containerd-shim") {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && strings.Contains(string(arguments), c.socket()) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-func kill(pid int) error {
-	if pid <= 1 {
-		return nil // the sandbox ended before
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("kill process %d: %w", pid, err)
-	}
-	return nil
+	return runtimes.Processes(func(args []string) bool {
+		return strings.Contains(filepath.Base(args[0]), "containerd-shim") && strings.Contains(strings.Join(args, " "), c.socket())
+	})
 }

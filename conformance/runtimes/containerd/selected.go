@@ -10,16 +10,16 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Directory is of runtimes.Selector.
-func (c *Containerd) Folder() string { return c.confDir() }
+// ConfDir implements runtimes.Selector.
+func (c *Containerd) ConfDir() string { return c.confDir() }
 
-// Own is of runtimes.Selector.
-func (c *Containerd) Own() string { return confFile }
+// Own implements runtimes.Selector.
+func (c *Containerd) Own() string { return runtimes.OwnFile }
 
-// Product is of runtimes.Selector.
+// Product implements runtimes.Selector.
 func (c *Containerd) Product() string { return "containerd" }
 
-// Selected is of runtimes.Selector: what crictl info shows, without the network of
+// Selected implements runtimes.Selector: what crictl info shows, without the network of
 // lo, which is compiled in and comes from no file.
 func (c *Containerd) Selected(ctx context.Context) ([]runtimes.Network, error) {
 	text, err := c.Info(ctx)

@@ -60,7 +60,7 @@ func condition(status *cri.StatusResponse, kind string) *cri.RuntimeCondition {
 	return nil
 }
 
-// Network is of runtimes.Runtime.
+// Network implements runtimes.Runtime.
 func (c *Client) Network(ctx context.Context) (bool, string, error) {
 	status, err := c.cri.Status(ctx, &cri.StatusRequest{})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Ping is of runtimes.Runtime: ExecSync in a container of the pod.
+// Ping implements runtimes.Runtime: ExecSync in a container of the pod.
 func (c *Client) Ping(ctx context.Context, from, to runtimes.Pod) (err error) {
 	id, err := c.startContainer(ctx, from)
 	if err != nil {

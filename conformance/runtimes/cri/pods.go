@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Run is of runtimes.Runtime.
+// Run implements runtimes.Runtime.
 func (c *Client) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	return c.run(ctx, name, c.sandboxConfig(name))
 }
@@ -92,7 +92,7 @@ func (c *Client) Inspect(ctx context.Context, id string) (*cri.PodSandboxStatus,
 	return answer.GetStatus(), s, nil
 }
 
-// Remove is of runtimes.Runtime: what kubelet does, in its order.
+// Remove implements runtimes.Runtime: what kubelet does, in its order.
 func (c *Client) Remove(ctx context.Context, pod runtimes.Pod) error {
 	if _, err := c.cri.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.ID}); err != nil {
 		return fmt.Errorf("stop pod %s: %w", pod.Name, err)
@@ -103,7 +103,7 @@ func (c *Client) Remove(ctx context.Context, pod runtimes.Pod) error {
 	return nil
 }
 
-// Pods is of runtimes.Runtime.
+// Pods implements runtimes.Runtime.
 func (c *Client) Pods(ctx context.Context) ([]string, error) {
 	list, err := c.cri.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
 	if err != nil {

@@ -88,7 +88,7 @@ func (c *CRIO) configure() error {
 		"SOCKET", socket,
 		"PROGRAMS", c.site.Programs,
 		"IMAGE", cri.PauseImage,
-		"CONF", c.Folder(),
+		"CONF", c.ConfDir(),
 		"BIN", c.site.Bin,
 		"GRACE", c.settings.StatusGracePeriod.String(),
 	).Replace(config)

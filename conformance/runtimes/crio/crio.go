@@ -46,18 +46,18 @@ func New(site runtimes.Site) runtimes.Runtime {
 	return &CRIO{site: site, Client: &cri.Client{Name: "CRI-O", Logs: site.Disk, Cgroup: site.Cgroup}}
 }
 
-// Set is of runtimes.Configurable.
+// Set implements runtimes.Configurable.
 func (c *CRIO) Set(s runtimes.Settings) { c.settings = s }
 
-// Guard is of runtimes.Runtime.
+// Guard implements runtimes.Runtime.
 func (c *CRIO) Guard() chain.Plugin {
-	return chain.Plugin{"type": "cni-guard", "confDir": c.Folder()}
+	return chain.Plugin{"type": "cni-guard", "confDir": c.ConfDir()}
 }
 
-// DeletesAsMade is of runtimes.Runtime.
+// DeletesAsMade implements runtimes.Runtime.
 func (c *CRIO) DeletesAsMade() bool { return true }
 
-// Start is of runtimes.Runtime.
+// Start implements runtimes.Runtime.
 func (c *CRIO) Start(ctx context.Context) error {
 	var err error
 	c.prepare.Do(func() { err = errors.Join(c.ownEtc(), c.importPause(ctx)) })
@@ -93,7 +93,7 @@ func (c *CRIO) launch() error {
 	return c.cmd.Start()
 }
 
-// Kill is of runtimes.Runtime. What conmon watches stays, and so do the pins.
+// Kill implements runtimes.Runtime. What conmon watches stays, and so do the pins.
 func (c *CRIO) Kill() error {
 	if c.cmd == nil {
 		return errors.New("kill CRI-O: it does not run")

@@ -4,50 +4,26 @@ package crio
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// confFile is the network's file, the name of the right one in incident 004.
-const confFile = "10-a.conflist"
+// ConfDir implements runtimes.Selector.
+func (c *CRIO) ConfDir() string { return filepath.Join(c.site.Disk, "net.d") }
 
-// Directory is of runtimes.Selector.
-func (c *CRIO) Folder() string { return filepath.Join(c.site.Disk, "net.d") }
+// Own implements runtimes.Selector.
+func (c *CRIO) Own() string { return runtimes.OwnFile }
 
-// Own is of runtimes.Selector.
-func (c *CRIO) Own() string { return confFile }
-
-// Product is of runtimes.Selector.
+// Product implements runtimes.Selector.
 func (c *CRIO) Product() string { return "crio" }
 
-// Configure is of runtimes.Runtime. The file is renamed into place, as the
-// README reports operators to do.
+// Configure implements runtimes.Runtime.
 func (c *CRIO) Configure(ctx context.Context, version string, plugins ...chain.Plugin) error {
-	text, err := json.Marshal(map[string]any{"cniVersion": version, "name": chain.Name, "plugins": plugins})
-	if err != nil {
-		return fmt.Errorf("configure CRI-O: %w", err)
+	text, err := runtimes.WriteNetwork(c.ConfDir(), version, plugins)
+	if err != nil || c.cmd == nil { // without a process, it is read at the start
+		return err
 	}
-	if err := os.MkdirAll(c.Folder(), 0o755); err != nil {
-		return fmt.Errorf("configure CRI-O: %w", err)
-	}
-	file := filepath.Join(c.Folder(), confFile)
-	if err := os.WriteFile(file+".new", text, 0o644); err != nil {
-		return fmt.Errorf("configure CRI-O: %w", err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("configure CRI-O: %w", err)
-	}
-	if c.cmd == nil {
-		return nil // it is read at the start
-	}
-	return runtimes.Await(ctx, "CRI-O to load its network", func(ctx context.Context) (bool, error) {
-		selected, err := c.Selected(ctx)
-		return slices.ContainsFunc(selected, func(n runtimes.Network) bool { return n.Source == string(text) }), err
-	})
+	return runtimes.AwaitNetwork(ctx, c, text)
 }

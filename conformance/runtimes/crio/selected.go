@@ -17,7 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Selected is of runtimes.Selector. No request shows it, so that it is read from
+// Selected implements runtimes.Selector. No request shows it, so that it is read from
 // the log, of which ocicni writes these lines, in this order, when it has noticed
 // something in the directory:
 //

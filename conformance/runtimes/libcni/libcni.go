@@ -35,14 +35,14 @@ func New(site runtimes.Site) runtimes.Runtime {
 	return &Libcni{site: site, pods: map[string]*node.Process{}, runs: map[string]runtimes.Pod{}}
 }
 
-// Guard is of runtimes.Runtime.
+// Guard implements runtimes.Runtime.
 func (l *Libcni) Guard() chain.Plugin {
 	guard := chain.Guard(l.site.Disk)
 	delete(guard, "stateDir") // where a reboot empties it
 	return guard
 }
 
-// Configure is of runtimes.Runtime.
+// Configure implements runtimes.Runtime.
 func (l *Libcni) Configure(_ context.Context, version string, plugins ...chain.Plugin) error {
 	if l.chain != nil {
 		return l.chain.Configure(version, plugins...)
@@ -58,13 +58,13 @@ func (l *Libcni) Configure(_ context.Context, version string, plugins ...chain.P
 	return err
 }
 
-// Set is of runtimes.Configurable.
+// Set implements runtimes.Configurable.
 func (l *Libcni) Set(s runtimes.Settings) { l.settings = s }
 
-// DeletesAsMade is of runtimes.Runtime.
+// DeletesAsMade implements runtimes.Runtime.
 func (l *Libcni) DeletesAsMade() bool { return false }
 
-// Start is of runtimes.Runtime. After a power-off the process IDs of former pods
+// Start implements runtimes.Runtime. After a power-off the process IDs of former pods
 // belong to processes of the node, as after a boot.
 func (l *Libcni) Start(context.Context) error {
 	for _, pod := range l.off {
@@ -76,10 +76,10 @@ func (l *Libcni) Start(context.Context) error {
 	return nil
 }
 
-// Kill is of runtimes.Runtime.
+// Kill implements runtimes.Runtime.
 func (l *Libcni) Kill() error { return nil }
 
-// PowerOff is of runtimes.Runtime.
+// PowerOff implements runtimes.Runtime.
 func (l *Libcni) PowerOff(context.Context) error {
 	for id, process := range l.pods {
 		if err := process.End(); err != nil {
@@ -90,7 +90,7 @@ func (l *Libcni) PowerOff(context.Context) error {
 	return nil
 }
 
-// Run is of runtimes.Runtime.
+// Run implements runtimes.Runtime.
 func (l *Libcni) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	process, err := node.NewHolder()
 	if err != nil {
@@ -99,7 +99,7 @@ func (l *Libcni) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	return l.add(ctx, runtimes.Pod{ID: name, Name: name, Netns: process.Path()}, process)
 }
 
-// RunInto is of runtimes.Misleader.
+// RunInto implements runtimes.Misleader.
 func (l *Libcni) RunInto(ctx context.Context, name, namespace string) (runtimes.Pod, error) {
 	process, err := node.NewHolder() // for the pod to have one that ends with it
 	if err != nil {
@@ -123,7 +123,7 @@ func (l *Libcni) add(ctx context.Context, pod runtimes.Pod, process *node.Proces
 	return pod, nil
 }
 
-// Remove is of runtimes.Runtime: the network first, then the process.
+// Remove implements runtimes.Runtime: the network first, then the process.
 func (l *Libcni) Remove(ctx context.Context, pod runtimes.Pod) error {
 	removal := l.chain.Remove(ctx, pod.Chain())
 	for _, err := range append(removal.Said, removal.Err) {
@@ -142,7 +142,7 @@ func (l *Libcni) Remove(ctx context.Context, pod runtimes.Pod) error {
 	return process.End()
 }
 
-// Pods is of runtimes.Runtime.
+// Pods implements runtimes.Runtime.
 func (l *Libcni) Pods(context.Context) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +153,7 @@ func (l *Libcni) Pods(context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// Network is of runtimes.Runtime.
+// Network implements runtimes.Runtime.
 func (l *Libcni) Network(ctx context.Context) (bool, string, error) {
 	if err := l.chain.Status(ctx); err != nil {
 		return false, err.Error(), nil
@@ -161,12 +161,12 @@ func (l *Libcni) Network(ctx context.Context) (bool, string, error) {
 	return true, "", nil
 }
 
-// Lose is of runtimes.Runtime: the process ends, and another has its ID.
+// Lose implements runtimes.Runtime: the process ends, and another has its ID.
 func (l *Libcni) Lose(pod runtimes.Pod, namespace string) error {
 	return l.KillSandbox(pod, namespace)
 }
 
-// KillSandbox is of runtimes.Runtime.
+// KillSandbox implements runtimes.Runtime.
 func (l *Libcni) KillSandbox(pod runtimes.Pod, namespace string) error {
 	l.mu.Lock()
 	process := l.pods[pod.ID]

@@ -11,7 +11,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Ping is of runtimes.Runtime: a process of the pod's namespace.
+// Ping implements runtimes.Runtime: a process of the pod's namespace.
 func (l *Libcni) Ping(ctx context.Context, from, to runtimes.Pod) error {
 	return node.Within(from.Netns, func() error {
 		out, err := exec.CommandContext(ctx, l.site.Pause, "ping", to.Address).CombinedOutput()

@@ -30,7 +30,7 @@ func New(site runtimes.Site) runtimes.Runtime { return &Podman{site: site} }
 
 func (p *Podman) confDir() string { return filepath.Join(p.site.Disk, "net.d") }
 
-// Guard is of runtimes.Runtime.
+// Guard implements runtimes.Runtime.
 func (p *Podman) Guard() chain.Plugin {
 	return chain.Plugin{"type": "cni-guard", "confDir": p.confDir()}
 }
@@ -55,10 +55,10 @@ runroot = "/run/podman/root"
 graphroot = "DISK/graph"
 `
 
-// DeletesAsMade is of runtimes.Runtime.
+// DeletesAsMade implements runtimes.Runtime.
 func (p *Podman) DeletesAsMade() bool { return true }
 
-// Start is of runtimes.Runtime.
+// Start implements runtimes.Runtime.
 func (p *Podman) Start(ctx context.Context) error {
 	fill := strings.NewReplacer("BIN", p.site.Bin, "CONF", p.confDir(), "PROGRAMS", p.site.Programs, "DISK", p.site.Disk)
 	for name, text := range map[string]string{"containers.conf": config, "storage.conf": storage, "registries.conf": ""} {

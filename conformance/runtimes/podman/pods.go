@@ -18,7 +18,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Configure is of runtimes.Runtime. Every command reads the file anew.
+// Configure implements runtimes.Runtime. Every command reads the file anew.
 func (p *Podman) Configure(_ context.Context, version string, plugins ...chain.Plugin) error {
 	text, err := json.Marshal(map[string]any{"cniVersion": version, "name": chain.Name, "plugins": plugins})
 	if err != nil {
@@ -34,13 +34,13 @@ func (p *Podman) Configure(_ context.Context, version string, plugins ...chain.P
 	return os.Rename(file+".new", file)
 }
 
-// Run is of runtimes.Runtime. Each container has a root directory of its own, as
+// Run implements runtimes.Runtime. Each container has a root directory of its own, as
 // podman writes into it.
 func (p *Podman) Run(ctx context.Context, name string) (runtimes.Pod, error) {
 	return p.run(ctx, name)
 }
 
-// RunInUserNamespace is of runtimes.UserNamespacer.
+// RunInUserNamespace implements runtimes.UserNamespacer.
 func (p *Podman) RunInUserNamespace(ctx context.Context, name string) (runtimes.Pod, error) {
 	const first = 200_000
 	// runc makes the mount points as the container's root.
@@ -97,34 +97,34 @@ func (p *Podman) fill(root string) error {
 	return os.WriteFile(filepath.Join(root, "pause"), program, 0o755)
 }
 
-// Ping is of runtimes.Runtime.
+// Ping implements runtimes.Runtime.
 func (p *Podman) Ping(ctx context.Context, from, to runtimes.Pod) error {
 	_, err := p.podman(ctx, "exec", from.ID, "/pause", "ping", to.Address)
 	return err
 }
 
-// Remove is of runtimes.Runtime.
+// Remove implements runtimes.Runtime.
 func (p *Podman) Remove(ctx context.Context, pod runtimes.Pod) error {
 	_, err := p.podman(ctx, "rm", "--force", "--time", "0", pod.ID)
 	return err
 }
 
-// Pods is of runtimes.Runtime.
+// Pods implements runtimes.Runtime.
 func (p *Podman) Pods(ctx context.Context) ([]string, error) {
 	ids, err := p.podman(ctx, "ps", "--all", "--no-trunc", "--quiet")
 	return strings.Fields(ids), err
 }
 
-// Network is of runtimes.Runtime. podman never asks whether its network works.
+// Network implements runtimes.Runtime. podman never asks whether its network works.
 func (p *Podman) Network(context.Context) (bool, string, error) { return true, "", nil }
 
-// Lose is of runtimes.Runtime. podman pins sandboxes; the pin is replaced.
+// Lose implements runtimes.Runtime. podman pins sandboxes; the pin is replaced.
 func (p *Podman) Lose(pod runtimes.Pod, namespace string) error {
 	pin := node.Pin{Path: pod.Netns}
 	return pin.PointAt(namespace)
 }
 
-// KillSandbox is of runtimes.Runtime. No process ID leads to or from a pin.
+// KillSandbox implements runtimes.Runtime. No process ID leads to or from a pin.
 func (p *Podman) KillSandbox(pod runtimes.Pod, _ string) error {
 	ctx := context.Background()
 	if err := p.kill(ctx, pod.ID, "{{.State.Pid}}"); err != nil {
@@ -149,10 +149,10 @@ func (p *Podman) kill(ctx context.Context, id, format string) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// Kill is of runtimes.Runtime: there is no daemon.
+// Kill implements runtimes.Runtime: there is no daemon.
 func (p *Podman) Kill() error { return nil }
 
-// PowerOff is of runtimes.Runtime: the monitors first, so that nobody is left to
+// PowerOff implements runtimes.Runtime: the monitors first, so that nobody is left to
 // tidy up behind the containers.
 func (p *Podman) PowerOff(ctx context.Context) error {
 	ids, err := p.Pods(ctx)
