@@ -24,8 +24,8 @@ type kind struct {
 	about    string
 	needs    []need
 	programs func(locations) string // directory of its own programs; nil where it is installed
-	program  string               // that must be there
-	from     string               // the script that puts it there
+	program  string                 // that must be there
+	from     string                 // the script that puts it there
 	version  func(programs string) (string, error)
 	make     func(runtimes.Site) runtimes.Runtime
 }
