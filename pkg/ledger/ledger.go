@@ -20,7 +20,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -149,7 +148,7 @@ func (l Ledger) records(dirs ...string) iter.Seq2[*Record, error] {
 // write writes a record to one of the ledger's directories. It creates the
 // directories on first use.
 func (l Ledger) write(dir string, r Record) error {
-	data, err := json.Marshal(r)
+	data, err := r.encode()
 	if err != nil {
 		return err
 	}

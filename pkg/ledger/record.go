@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,6 +63,82 @@ type Release struct {
 	Began  time.Time `json:"began"`
 	Called []string  `json:"called,omitempty"` // types of the plugins that clean up by address and whose DEL has begun
 	Failed []string  `json:"failed,omitempty"` // those of Called whose DEL failed
+}
+
+// encode returns the JSON of a record, which is that of json.Marshal. The encoder of the
+// standard library first builds an encoder for every type of the struct. That took
+// longer than to write the file, and 3 % of an ADD.
+func (r *Record) encode() ([]byte, error) {
+	b := make([]byte, 0, 512)
+	b = append(b, '{')
+	text := func(key, value string) { b = appendString(appendKey(b, key), value) }
+	text("network", r.Network)
+	text("containerID", r.ContainerID)
+	text("ifName", r.IfName)
+	text("bootID", r.BootID)
+	if r.Cookie != 0 {
+		b = strconv.AppendUint(appendKey(b, "cookie"), r.Cookie, 10)
+	}
+	text("netns", r.Netns)
+	if r.MAC != "" {
+		text("mac", r.MAC)
+	}
+	addrs := make([]string, len(r.Addrs))
+	for i, a := range r.Addrs {
+		text, err := a.MarshalText()
+		if err != nil {
+			return nil, err
+		}
+		addrs[i] = string(text)
+	}
+	b = appendStrings(b, "addrs", addrs)
+	b = appendStrings(b, "links", r.Links)
+	if r.Pod != "" {
+		text("pod", r.Pod)
+	}
+	added, err := r.Added.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	b = append(appendKey(b, "added"), added...)
+	if r.Released {
+		b = append(appendKey(b, "released"), "true"...)
+	}
+	if r.Release != nil {
+		release, err := json.Marshal(r.Release)
+		if err != nil {
+			return nil, err
+		}
+		b = append(appendKey(b, "release"), release...)
+	}
+	return append(b, '}'), nil
+}
+
+func appendKey(b []byte, key string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	return append(append(append(b, '"'), key...), '"', ':')
+}
+
+// appendStrings leaves out an empty list.
+func appendStrings(b []byte, key string, list []string) []byte {
+	if len(list) == 0 {
+		return b
+	}
+	b = append(appendKey(b, key), '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
+func appendString(b []byte, s string) []byte {
+	quoted, _ := json.Marshal(s) // a string always can be
+	return append(b, quoted...)
 }
 
 // parseRecord parses a record. A record without a key or a boot ID is an error.

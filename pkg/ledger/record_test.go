@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
+	"time"
 )
 
 // A record that is damaged is an error, and none of those that mean "none".
@@ -80,4 +83,41 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("written and read again %+v is %+v, error %v", r, second, err)
 		}
 	})
+}
+
+// The file of a record is what json.Marshal writes, whichever fields are set and
+// whatever the strings contain.
+func TestEncode(t *testing.T) {
+	full := *record(Key{"pods", "c<&>1", "eth\u2028\xff"})
+	full.Netns, full.Pod, full.Links = "/run/\"x\"\n", "näme/\\space", []string{"cni0", "veth\x01"}
+	full.Released, full.Release = true, &Release{Began: full.Added, Called: []string{"firewall"}, Failed: []string{"firewall"}}
+	value := reflect.ValueOf(full)
+	for i := range value.NumField() {
+		if value.Field(i).IsZero() && value.Type().Field(i).Tag.Get("json") != "-" {
+			t.Errorf("the test does not set the field %s", value.Type().Field(i).Name)
+		}
+	}
+	unset := []func(*Record){
+		func(*Record) {},
+		func(r *Record) { r.Cookie, r.MAC = 0, "" },
+		func(r *Record) { r.Addrs, r.Links, r.Pod = nil, nil, "" },
+		func(r *Record) { r.Released, r.Release = false, nil },
+		func(r *Record) { r.Added = r.Added.In(time.FixedZone("", 3600)) },
+		func(r *Record) { r.Addrs = []netip.Prefix{{}} },
+		func(r *Record) { *r = Record{} },
+	}
+	for i, change := range unset {
+		r := full
+		change(&r)
+		want, err := json.Marshal(r)
+		must(t, err)
+		if got, err := r.encode(); err != nil || string(got) != string(want) {
+			t.Errorf("%d: the record is encoded as\n%s\nerror %v, want\n%s", i, got, err, want)
+		}
+	}
+	late := full
+	late.Added = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := late.encode(); err == nil {
+		t.Error("a year of five digits is no error")
+	}
 }
