@@ -25,10 +25,13 @@ func expectedInterface(c config, ifName string) (checks.Interface, error) {
 		return checks.Interface{}, nil
 	}
 	result, err := parseResult(c.PrevResult, c.CNIVersion)
+	var want checks.Interface
+	if err == nil {
+		want, err = interfaceOf(result, ifName)
+	}
 	if err != nil {
 		return checks.Interface{}, fmt.Errorf("read prevResult: %w", err)
 	}
-	want := interfaceOf(result, ifName)
 	want.Optional = want.Optional || c.Device
 	return want, nil
 }
@@ -51,22 +54,17 @@ func resultVersion(raw json.RawMessage) string {
 	return result.CNIVersion
 }
 
-// A cniResult is the part of a result that a check compares, in the form of all
-// versions: addresses are in IPs since 0.3.0 (SPEC 1.1.0, "Success"), before that in IP4
-// and IP6 (SPEC 0.2.0, "Result"). The library's types have more fields, and with them
-// the decoder takes twice as long.
+// A cniResult is the part of a result that a check compares (SPEC 1.1.0, "Success"). The
+// library's types have more fields, and the decoder takes twice as long with them.
 type cniResult struct {
 	CNIVersion string
-	Interfaces []cniInterface
+	Interfaces []struct{ Name, Mac, Sandbox, SocketPath, PciID string }
 	IPs        []cniAddress
-	IP4, IP6   struct{ IP types.IPNet }
 }
-
-type cniInterface struct{ Name, Mac, Sandbox, SocketPath, PciID string }
 
 type cniAddress struct {
 	Interface *int
-	Address   types.IPNet // the zero IPNet if there is none
+	Address   string // in CIDR notation; "" if there is none
 }
 
 // parseResult reads a result in the version that it states, which need not be that
@@ -78,7 +76,7 @@ func parseResult(raw json.RawMessage, listVersion string) (r cniResult, err erro
 	}
 	switch stated := cmp.Or(r.CNIVersion, listVersion); {
 	case stated == "0.1.0" || stated == "0.2.0":
-		return cniResult{IPs: []cniAddress{{Address: r.IP4.IP}, {Address: r.IP6.IP}}}, nil
+		return parseOldResult(raw)
 	case stated == "0.3.0" || stated == "0.3.1" || stated == "0.4.0":
 	case strings.HasPrefix(stated, "1."): // a later 1.x has all of 1.1.0 (SPEC 1.1.0, "Version considerations")
 	default:
@@ -87,10 +85,19 @@ func parseResult(raw json.RawMessage, listVersion string) (r cniResult, err erro
 	return r, nil
 }
 
+// parseOldResult reads a result that has one address of each family, and no interface
+// (SPEC 0.2.0, "Result").
+func parseOldResult(raw json.RawMessage) (cniResult, error) {
+	var r struct{ IP4, IP6 struct{ IP string } }
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return cniResult{}, err
+	}
+	return cniResult{IPs: []cniAddress{{Address: r.IP4.IP}, {Address: r.IP6.IP}}}, nil
+}
+
 // interfaceOf returns the interface of that name in the sandbox. An address without an
 // index belongs to it: older versions name no interfaces.
-func interfaceOf(r cniResult, ifName string) checks.Interface {
-	var want checks.Interface
+func interfaceOf(r cniResult, ifName string) (want checks.Interface, err error) {
 	index := -1
 	want.Links = nodeLinks(r)
 	for i, iface := range r.Interfaces {
@@ -105,14 +112,16 @@ func interfaceOf(r cniResult, ifName string) checks.Interface {
 		}
 	}
 	for _, ip := range r.IPs {
-		if ip.Interface != nil && *ip.Interface != index {
+		if ip.Address == "" || ip.Interface != nil && *ip.Interface != index {
 			continue
 		}
-		if addr := prefixOf(net.IPNet(ip.Address)); addr.IsValid() { // a result may have none
-			want.Addrs = append(want.Addrs, addr)
+		addr, err := types.ParseCIDR(ip.Address)
+		if err != nil {
+			return checks.Interface{}, err
 		}
+		want.Addrs = append(want.Addrs, prefixOf(*addr))
 	}
-	return want
+	return want, nil
 }
 
 // nodeLinks returns the interfaces of a result that are not in the sandbox.
