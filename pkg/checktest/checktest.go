@@ -81,7 +81,7 @@ func lacks(c *checks.Check, fixtures []*fixture) []string {
 func strays(suite []*checks.Check, dir string) []string {
 	folders, _ := filepath.Glob(filepath.Join(dir, "*"))
 	return slices.DeleteFunc(folders, func(folder string) bool {
-		return slices.ContainsFunc(suite, func(c *checks.Check) bool { return c.Name == filepath.Base(folder) })
+		return filepath.Base(folder) == "healthy" || slices.ContainsFunc(suite, func(c *checks.Check) bool { return c.Name == filepath.Base(folder) })
 	})
 }
 
