@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks_test
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+)
+
+// lostPods is a node with a pod whose port, bridge setting and forwarding were lost.
+const lostPods = `
+link lo index 1 up
+link cni0 index 8 kind bridge up
+addr 10.244.1.1/24 dev cni0
+link veth1.2 index 17 kind veth peer 2 up
+chain nft ip nat KUBE-SERVICES
+sysctl net/ipv4/ip_forward = 0
+sysctl net/ipv4/conf/default/forwarding = 0
+sysctl net/ipv4/conf/cni0/forwarding = 0
+sysctl net/ipv4/conf/veth1.2/forwarding = 0
+sysctl net/bridge/bridge-nf-call-iptables = 0
+`
+
+// addTo runs the three checks of the node's end as an ADD does, on a node in a state.
+func addTo(t *testing.T, text, stateDir string, settings guard.Settings) (guard.Report, *netstate.Fake) {
+	t.Helper()
+	node, err := netstate.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod, err := netstate.Parse("link lo index 1 up\nlink eth0 index 2 kind veth peer 17 up\naddr 10.244.1.7/24 dev eth0\nroute default via 10.244.1.1 dev eth0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &checks.Target{
+		IfName: "eth0", Netns: &netstate.Netns{Path: "/run/netns/pod", Kind: netstate.Sandbox}, Pod: pod, Node: node, StateDir: stateDir,
+		Want: checks.Interface{Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}, Links: []string{"cni0", "veth1.2"}},
+	}
+	suite := []*checks.Check{independent(checks.BridgePort), independent(checks.BridgeNetfilter), independent(checks.IPForwarding)}
+	return guard.Run(t.Context(), suite, guard.Add, settings, target), node
+}
+
+// independent returns the check without those that it needs.
+func independent(c *checks.Check) *checks.Check {
+	check := *c
+	check.Needs = nil
+	return &check
+}
+
+// One ADD repairs all three, one after the other, and says what it changed.
+func TestRepairsOfNodeEnd(t *testing.T) {
+	report, node := addTo(t, lostPods, t.TempDir(), guard.Settings{})
+	want := []string{"master of veth1.2: none -> cni0", "nf_call_iptables of cni0: 0 -> 1", "/proc/sys/net/ipv4/ip_forward: 0 -> 1"}
+	for i, o := range report.Outcomes {
+		if changes := o.Changes(); o.State != guard.Repaired || len(changes) != 1 || changes[0] != want[i] {
+			t.Errorf("%s has %v and changed %q; want %q", o.Check, o.State, changes, want[i])
+		}
+	}
+	if report, _ := addTo(t, node.String(), t.TempDir(), guard.Settings{}); len(report.Noteworthy()) > 0 {
+		t.Errorf("after the repair the next ADD has\n%s", report)
+	}
+	if text := node.String(); !strings.Contains(text, "bridge-nf-call-iptables = 0") {
+		t.Errorf("the setting of all bridges was written:\n%s", text)
+	}
+}
+
+// Audit repairs nothing, and writes nothing.
+func TestAuditRepairsNothing(t *testing.T) {
+	state := t.TempDir()
+	report, node := addTo(t, lostPods, state, guard.Settings{Audit: true})
+	before, err := netstate.Parse(lostPods)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := node.String(), before.String(); got != want {
+		t.Errorf("audit changed the node:\n%s\nwas\n%s", got, want)
+	}
+	if o := report.Outcomes[0]; o.State != guard.Failed {
+		t.Errorf("%s has %v", o.Check, o.State)
+	}
+	counts, err := filepath.Glob(filepath.Join(state, "*", "repairs.json"))
+	if err != nil || len(counts) > 0 {
+		t.Errorf("audit counted repairs: %q, %v", counts, err)
+	}
+}
+
+// A value that is undone again is reported with how often it was repaired.
+func TestUndoneAgain(t *testing.T) {
+	state := t.TempDir()
+	for range 3 {
+		addTo(t, lostPods, state, guard.Settings{})
+	}
+	report, _ := addTo(t, lostPods, state, guard.Settings{})
+	for i, part := range []string{
+		"; cni-guard has repaired ports of cni0 3 times since 2",
+		"; cni-guard has set it 3 times since 2",
+		"; cni-guard has set it 3 times since 2",
+	} {
+		if said := report.Outcomes[i].Sentence(); !strings.Contains(said, part) {
+			t.Errorf("the fourth time it says %q, without %q", said, part)
+		}
+	}
+	// What cannot be read is counted anew.
+	if err := os.WriteFile(filepath.Join(state, "ip-forwarding", "repairs.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addTo(t, lostPods, state, guard.Settings{})
+	report, _ = addTo(t, lostPods, state, guard.Settings{})
+	if said := report.Outcomes[2].Sentence(); !strings.Contains(said, "has set it once since 2") {
+		t.Errorf("after the count was lost it says %q", said)
+	}
+}
