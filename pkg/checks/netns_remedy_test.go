@@ -12,6 +12,20 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
+// What the plugins before the guard left on the node concerns an ADD only: before a DEL
+// none of them has acted.
+func TestHostNetnsRemedyMatchesStage(t *testing.T) {
+	for stage, want := range map[guard.Stage]bool{guard.Add: true, guard.Del: false, guard.Verify: false} {
+		target := &checks.Target{Netns: &netstate.Netns{Path: "/run/netns/cni-1", Kind: netstate.Node}, Adding: stage == guard.Add}
+		check := *checks.HostNetns
+		check.Needs = nil
+		o := guard.Run(t.Context(), []*checks.Check{&check}, stage, guard.Settings{}, target).Outcomes[0]
+		if got := strings.Contains(o.Advice(), "ip link"); o.State != guard.Failed || got != want {
+			t.Errorf("%s: state %v, advice %q", stage, o.State, o.Advice())
+		}
+	}
+}
+
 // A remedy speaks of process IDs for a path below /proc only, and of mounts for a
 // pinned path only.
 func TestNetnsRemedyMatchesPath(t *testing.T) {

@@ -64,6 +64,9 @@ type Target struct {
 	// boot, each below a folder of its own name; "" where there is none.
 	StateDir string
 
+	// Adding says that the call is an ADD, before which the other plugins of the chain
+	// have acted.
+	Adding bool
 	// Override says that the caller means the namespace that it names, though it
 	// is the node's (CNI_NETNS_OVERRIDE).
 	Override bool

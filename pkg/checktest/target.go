@@ -154,7 +154,7 @@ func guardAgainstTypo(key string) error {
 // build gives what the check looks at. As in the plugin, the views of a pod are
 // there wherever a pod is, and answer with an error where no sandbox is open.
 func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
-	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Override: t.override}
+	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Adding: stage == guard.Add, Override: t.override}
 	built.Attached = func(context.Context) ([]checks.Attachment, error) { return t.attached, nil }
 	if stage == guard.Node {
 		built.Thorough, built.ReturnPaths = true, func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(node) }

@@ -64,7 +64,7 @@ func openCall(command string, c config, want checks.Interface, args *cmdArgs) *c
 		log:    journal{command, c, args},
 		bootID: netstate.BootID, startRelease: release.Start,
 		target: &checks.Target{
-			ContainerID: args.ContainerID, IfName: args.IfName, Netns: netns, Want: want, Override: overrides(args.NetnsOverride),
+			ContainerID: args.ContainerID, IfName: args.IfName, Netns: netns, Want: want, Adding: command == "ADD", Override: overrides(args.NetnsOverride),
 			Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args),
 		},
 	}

@@ -5,9 +5,9 @@
 package catalog
 
 import (
+	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-// An entry is a check as the catalogue shows it.
+// An entry documents a check.
 type entry struct {
 	Name      string       `json:"name"`
 	Summary   string       `json:"prevents"`
@@ -25,51 +25,18 @@ type entry struct {
 	Remedy    string       `json:"remedy"`
 	When      string       `json:"when"`
 	Default   guard.Policy `json:"default"`
-	Repairs   string       `json:"repairs,omitempty"` // the stages at which it does
-	Code      uint         `json:"code"`              // of the CNI error when it refuses
+	Repairs   string       `json:"repairs,omitempty"` // stages at which it repairs what it finds
+	Code      uint         `json:"code,omitempty"`    // CNI error code of a refusal; 0 if no call runs the check
 
-	StatusCode uint     `json:"statusCode,omitempty"` // of that of STATUS, where it runs there
-	Options    []option `json:"options,omitempty"`    // beside policy and repair
+	StatusCode uint     `json:"statusCode,omitempty"` // CNI error code of STATUS; 0 if STATUS does not run the check
+	Options    []option `json:"options,omitempty"`    // besides policy and repair
 }
 
-func entryOf(c *checks.Check) entry {
-	code := c.Code
-	if code == 0 {
-		code = guard.CodeCheck
-	}
-	return entry{
-		Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
-		When: c.When.String(), Default: c.Default, Repairs: repairs(c), Code: code,
-		StatusCode: statusCode(c), Options: optionsOf(c),
-	}
-}
-
-// An option is a key of the configuration of a check as the catalogue shows it.
+// An option is a configuration key of a check.
 type option struct {
 	Key     string `json:"key"`
 	Meaning string `json:"means"`
 	Default string `json:"default"` // as JSON
-}
-
-func optionsOf(c *checks.Check) []option {
-	if c.Options == nil {
-		return nil
-	}
-	var all []option
-	for _, o := range c.Options.Keys() {
-		all = append(all, option{o.Key, o.Meaning, o.Value.Default()})
-	}
-	return all
-}
-
-func statusCode(c *checks.Check) uint {
-	switch {
-	case c.When&guard.Status == 0:
-		return 0
-	case c.StatusCode == 0:
-		return guard.CodeImpaired
-	}
-	return c.StatusCode
 }
 
 func entriesOf(suite []*checks.Check) []entry {
@@ -80,11 +47,63 @@ func entriesOf(suite []*checks.Check) []entry {
 	return entries
 }
 
+func entryOf(c *checks.Check) entry {
+	e := entry{
+		Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
+		When: c.When.String(), Default: c.Default, Repairs: repairStages(c),
+	}
+	if c.When != guard.Node {
+		e.Code = orDefault(c.Code, guard.CodeCheck)
+	}
+	if c.When&guard.Status != 0 {
+		e.StatusCode = orDefault(c.StatusCode, guard.CodeImpaired)
+	}
+	if c.Options != nil {
+		for _, o := range c.Options.Keys() {
+			e.Options = append(e.Options, option{o.Key, o.Meaning, o.Value.Default()})
+		}
+	}
+	return e
+}
+
+func orDefault(code, fallback uint) uint {
+	if code == 0 {
+		return fallback
+	}
+	return code
+}
+
+// repairStages returns the stages at which a check repairs what it finds.
+func repairStages(c *checks.Check) string {
+	if c.Repair == nil {
+		return ""
+	}
+	var stages []string
+	for _, stage := range []guard.Stage{guard.Add, guard.Del, guard.Status, guard.Node} {
+		if c.When&stage != 0 && stage.MayRepair() {
+			stages = append(stages, stage.String())
+		}
+	}
+	return strings.Join(stages, ", ")
+}
+
+// codes returns the code of a refusal and, if STATUS has one of its own, that one; "-"
+// if no call runs the check.
+func (e entry) codes() string {
+	switch {
+	case e.Code == 0:
+		return "-"
+	case e.StatusCode == 0:
+		return fmt.Sprint(e.Code)
+	}
+	return fmt.Sprintf("%d, STATUS %d", e.Code, e.StatusCode)
+}
+
 // ChecksCommand returns guardctl checks, which lists the checks of suite.
 func ChecksCommand(suite []*checks.Check) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checks",
-		Short: "List all checks, in the order in which they run",
+		Short: "List all checks in the order in which they run",
 		Args:  cli.NoArgs,
 	}
 	output := cli.OutputFlag(cmd, "text", "json", "markdown")
@@ -100,37 +119,45 @@ func ChecksCommand(suite []*checks.Check) *cobra.Command {
 	return cmd
 }
 
-// printTable prints a line for each check and, below it, what it prevents.
+// printTable prints a line for each check and, below it, its summary.
 func printTable(w io.Writer, entries []entry) error {
-	var table strings.Builder
-	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	printable.Fprintf(t, "CHECK\tRUNS ON\tDEFAULT\tREPAIRS\n")
+	t := cli.NewTable("CHECK", "RUNS ON", "DEFAULT", "REPAIRS ON")
 	for _, e := range entries {
-		printable.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.When, e.Default, cli.OrDash(e.Repairs))
+		t.Row(e.Name, e.When, e.Default.String(), e.Repairs)
 	}
-	_ = t.Flush() // to a Builder, which takes everything
 	var b strings.Builder
-	for i, line := range strings.SplitAfter(table.String(), "\n") {
+	for i, line := range strings.SplitAfter(t.String(), "\n") {
 		b.WriteString(line)
 		if 0 < i && i <= len(entries) { // the first line is the heading
 			printable.Fprintf(&b, "%s\n", cli.Wrap(entries[i-1].Summary))
 		}
 	}
-	b.WriteString("\nguardctl explain NAME says how it is seen, and what to do.\n")
+	b.WriteString("\nRun guardctl explain CHECK for how a check detects a problem and what to do about it.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// repairs names the stages at which a check repairs what it finds.
-func repairs(c *checks.Check) string {
-	if c.Repair == nil {
-		return ""
+// writeMarkdown writes docs/checks.md.
+func writeMarkdown(w io.Writer, entries []entry) error {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from the checks by `make generate`. -->\n\n# Checks\n\n" +
+		"The checks in the order in which they run. *Default* is the policy without configuration:\n" +
+		"`enforce` refuses the call, `warn` only reports. A check whose result is unknown never refuses\n" +
+		"a call. Checks that run on `node` need no pod: `guardctl doctor` runs them. Options are keys\n" +
+		"next to `policy` and `repair` in the check's section of `checks`.\n\n" +
+		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
+	for _, e := range entries {
+		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, cli.OrDash(e.Repairs), e.codes())
 	}
-	var stages []string
-	for _, stage := range []guard.Stage{guard.Add, guard.Del, guard.Status, guard.Node} {
-		if c.When&stage != 0 && stage.MayRepair() {
-			stages = append(stages, stage.String())
+	for _, e := range entries {
+		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**Detection.** %s\n\n**What to do.** %s\n", e.Name, e.Summary, e.Detection, e.Remedy)
+		if len(e.Options) > 0 {
+			b.WriteString("\n| option | default | meaning |\n|---|---|---|\n")
+		}
+		for _, o := range e.Options {
+			printable.Fprintf(&b, "| `%s` | `%s` | %s |\n", o.Key, o.Default, o.Meaning)
 		}
 	}
-	return strings.Join(stages, ", ")
+	_, err := io.WriteString(w, b.String())
+	return err
 }

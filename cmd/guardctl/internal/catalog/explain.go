@@ -19,9 +19,9 @@ import (
 func ExplainCommand(suite []*checks.Check) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "explain CHECK",
-		Short:             "Say what a check prevents, how it sees it, and what to do",
+		Short:             "Explain what a check prevents, how it detects a problem and what to do",
 		Example:           "  guardctl explain host-netns",
-		ValidArgsFunction: cobra.FixedCompletions(namesOf(suite), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: cobra.FixedCompletions(Names(suite), cobra.ShellCompDirectiveNoFileComp),
 		Args:              cli.OneArg("CHECK", "guardctl checks"),
 	}
 	output := cli.OutputFlag(cmd, "text", "json")
@@ -38,7 +38,7 @@ func ExplainCommand(suite []*checks.Check) *cobra.Command {
 	return cmd
 }
 
-// Find gives a check by name.
+// Find returns the check of suite with that name, in any case, or a usage error.
 func Find(suite []*checks.Check, name string) (*checks.Check, error) {
 	name = strings.ToLower(name)
 	for _, c := range suite {
@@ -48,50 +48,58 @@ func Find(suite []*checks.Check, name string) (*checks.Check, error) {
 	}
 	return nil, &cli.ExitError{
 		Code: cli.ExitUsage,
-		Err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, namesOf(suite))),
+		Err:  fmt.Errorf("check %q is unknown%s", name, guard.Suggest(name, Names(suite))),
 		Hint: "guardctl checks lists them all",
 	}
 }
 
-func printExplanation(w io.Writer, e entry) error {
-	repairs := "It repairs nothing."
-	if e.Repairs != "" {
-		repairs = "It repairs what it finds on " + e.Repairs + "."
-	}
-	_, err := printable.Fprintf(w, "%s\n\nWhat it prevents\n%s\n\nHow it is seen\n%s\n\nWhat to do\n%s\n\nWhen\n%s\n%s", e.Name,
-		cli.Wrap(e.Summary), cli.Wrap(e.Detection), cli.Wrap(e.Remedy),
-		cli.Wrap(fmt.Sprintf("It runs on %s. %s %s", e.When, refusals(e), repairs)),
-		explainOptions(e.Options))
-	return err
-}
-
-// refusals says whether the check refuses a call, and with which code. A look at the
-// node refuses nothing, as there is no call.
-func refusals(e entry) string {
-	switch {
-	case e.When == guard.Node.String():
-		return "It only reports: there is no call that it could refuse."
-	case e.Default == guard.Enforce:
-		return fmt.Sprintf("By default it is set to enforce, and refuses with code %s.", codes(e))
-	}
-	return fmt.Sprintf("By default it is set to %s, and refuses nothing; set to enforce, it refuses with code %s.", e.Default, codes(e))
-}
-
-func explainOptions(options []option) printable.Text {
-	var b strings.Builder
-	for _, o := range options {
-		printable.Fprintf(&b, "%s\n", cli.Wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Meaning, o.Default)))
-	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return printable.Text("\nOptions\n" + b.String())
-}
-
-func namesOf(suite []*checks.Check) []string {
+// Names returns the names of the checks of suite.
+func Names(suite []*checks.Check) []string {
 	names := make([]string, len(suite))
 	for i, c := range suite {
 		names[i] = c.Name
 	}
 	return names
+}
+
+func printExplanation(w io.Writer, e entry) error {
+	var b strings.Builder
+	b.WriteString(e.Name + "\n")
+	section := func(title string, paragraphs ...string) {
+		b.WriteString("\n" + title + "\n")
+		for _, p := range paragraphs {
+			printable.Fprintf(&b, "%s\n", cli.Wrap(p))
+		}
+	}
+	section("What it prevents", e.Summary)
+	section("How it is detected", e.Detection)
+	section("What to do", e.Remedy)
+	section("When it runs", fmt.Sprintf("It runs on %s. %s %s", e.When, e.refusal(), e.repair()))
+	if len(e.Options) > 0 {
+		section("Options")
+	}
+	for _, o := range e.Options {
+		printable.Fprintf(&b, "%s\n", cli.Wrap(fmt.Sprintf("%s: %s Default: %s.", o.Key, o.Meaning, o.Default)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// refusal returns a sentence about whether the check refuses a call, and with which code.
+func (e entry) refusal() string {
+	switch {
+	case e.Code == 0:
+		return "It only reports: no call of the runtime runs it."
+	case e.Default == guard.Enforce:
+		return fmt.Sprintf("By default a finding refuses the call with code %s.", e.codes())
+	}
+	return fmt.Sprintf("Its default policy is %s: a finding is reported and refuses no call. With policy enforce it refuses with code %s.", e.Default, e.codes())
+}
+
+// repair returns a sentence about when the check repairs what it finds.
+func (e entry) repair() string {
+	if e.Repairs == "" {
+		return "It repairs nothing."
+	}
+	return "It repairs what it finds on " + e.Repairs + "."
 }

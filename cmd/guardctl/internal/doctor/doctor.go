@@ -6,10 +6,13 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/catalog"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
@@ -24,6 +27,7 @@ import (
 // Command returns guardctl doctor. It runs those of the checks that run on guard.Node.
 func Command(suite []*checks.Check) *cobra.Command {
 	var repair bool
+	var only []string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this node for problems of its pod network",
@@ -33,13 +37,19 @@ func Command(suite []*checks.Check) *cobra.Command {
 			"It changes nothing unless you pass --repair.\n\n" +
 			"Exit codes: 0 no problem, 1 at least one finding, 2 no finding but a check could not\n" +
 			"be completed. Minor findings are harmless now and do not count.",
-		Example: "  guardctl doctor\n  guardctl doctor -o json --runtime crio",
+		Example: "  guardctl doctor\n  guardctl doctor --check conflist,guard-placement\n  guardctl doctor --repair",
 		Args:    cli.NoArgs,
 	}
 	n := node.New(cmd)
 	cmd.Flags().BoolVar(&repair, "repair", false, "repair what a check can repair, such as the node's lo")
+	cmd.Flags().StringSliceVar(&only, "check", nil, "run only these checks")
+	cli.Complete(cmd, "check", catalog.Names(suite)...)
 	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		suite, err := choose(suite, only)
+		if err != nil {
+			return err
+		}
 		if err := n.Find(cmd.Context()); err != nil {
 			return err
 		}
@@ -68,6 +78,26 @@ func Command(suite []*checks.Check) *cobra.Command {
 		return cli.Exit(exitCode(report))
 	}
 	return cmd
+}
+
+// choose returns the checks of suite with these names, in the order of suite; all if
+// there are no names.
+func choose(suite []*checks.Check, names []string) ([]*checks.Check, error) {
+	if len(names) == 0 {
+		return suite, nil
+	}
+	wanted := map[*checks.Check]bool{}
+	for _, name := range names {
+		c, err := catalog.Find(suite, name)
+		if err != nil {
+			return nil, err
+		}
+		if c.When&guard.Node == 0 {
+			return nil, cli.UsageError(fmt.Errorf("check %s needs a pod: it runs on %s only", c.Name, c.When))
+		}
+		wanted[c] = true
+	}
+	return slices.DeleteFunc(slices.Clone(suite), func(c *checks.Check) bool { return !wanted[c] }), nil
 }
 
 // withoutRepairs returns the settings with every repair switched off.

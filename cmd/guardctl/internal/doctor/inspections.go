@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -38,14 +40,50 @@ func inspections(n *node.Node, stateDir string) checks.Inspections {
 		}),
 		Chain: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
 			// The check guard-placement reports the other problems of the guard's binary.
-			return slices.DeleteFunc(n.InspectChain(ctx, a), func(p inspect.Problem) bool {
+			chain := slices.DeleteFunc(n.InspectChain(ctx, a), func(p inspect.Problem) bool {
 				return strings.HasSuffix(p.Object, conflist.GuardType) && p.Kind != inspect.PluginVersion && p.Kind != inspect.PluginFails
-			}), nil
+			})
+			return append(chain, missingGuardctl(n, a)...), nil
 		}),
 		Pods: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
 			return inspect.Attachments(ctx, n.Site, a, stateDir)
 		}),
 	}
+}
+
+// missingGuardctl returns a problem if a file has the guard and the guard could not start
+// guardctl. It looks where the guard does: beside the guard's binary, then in the other
+// plugin directories. If that binary is missing, guard-placement reports it.
+func missingGuardctl(n *node.Node, a assess.Assessment) []inspect.Problem {
+	binary := firstFile(conflist.GuardType, n.Site.Runtime.BinDirs...)
+	if n.Assumed || binary == "" || len(checks.LoadedEntries(a)) == 0 {
+		return nil
+	}
+	problem := assess.Problem{
+		Kind: inspect.PluginMissing, Impact: "if cni-guard refuses a DEL, the IP address of the pod leaks: containerd retries until guardctl is there, CRI-O and podman do not",
+	}
+	dirs := append([]string{filepath.Dir(binary)}, n.Site.Runtime.BinDirs...)
+	path := firstFile("guardctl", dirs...)
+	if path == "" {
+		path = filepath.Join(dirs[0], "guardctl")
+		problem.What, problem.Command = "is missing", "guardctl install"+n.Given()
+	} else if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o111 == 0 {
+		problem.What, problem.Command = "is not executable", "chmod 0755 "+printable.Word(path)
+	} else {
+		return nil
+	}
+	return []inspect.Problem{{Object: path, Problem: problem}}
+}
+
+// firstFile returns the path of the first regular file of that name in dirs, or "".
+func firstFile(name string, dirs ...string) string {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
 }
 
 // findingsOf returns problems as findings of a check. If there are none, it returns what

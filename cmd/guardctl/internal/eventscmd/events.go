@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,28 +20,27 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
+// Command returns guardctl events. A filter by check accepts the checks of suite.
 func Command(suite []*checks.Check) *cobra.Command {
 	var dir, check string
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "Show what the guard saw on this node: findings, repairs and unknowns",
-		Long: "Events shows the bounded event file of the guard, oldest first. It is gone after\n" +
-			"a reboot; the journal of the container runtime has the same lines. An event that\n" +
-			"repeats is there once, and for the tenth, hundredth and so on, with how often it\n" +
-			"happened until now.\n\n" +
-			"It exits with 0 when there are none, 1 when there are, and 2 when a line or the\n" +
-			"file could not be read.",
+		Short: "Show what the guard recorded on this node: findings, repairs and unknown results",
+		Long: "Events prints the event file of the guard, oldest first. The file is bounded and is\n" +
+			"lost at a reboot; the journal of the container runtime has the same lines. An event\n" +
+			"that repeats is written the first, tenth, hundredth time and so on; its line shows\n" +
+			"how often it has happened so far.\n\n" +
+			"Exit codes: 0 no events, 1 at least one event, 2 the file or a line of it could not\n" +
+			"be read.",
 		Example: "  guardctl events --since 1h --check host-netns",
 		Args:    cli.NoArgs,
 	}
-	cmd.Flags().StringVar(&dir, "state-dir", checks.DefaultStateDir, "the stateDir of the plugin's configuration")
-	cmd.Flags().StringVar(&check, "check", "", "only this check")
-	cmd.Flags().DurationVar(&since, "since", 0, "only events of this last period, such as 90m (default: all)")
+	cmd.Flags().StringVar(&dir, "state-dir", checks.DefaultStateDir, "stateDir of the plugin's configuration")
+	cmd.Flags().StringVar(&check, "check", "", "show only events of this check")
+	cmd.Flags().DurationVar(&since, "since", 0, "show only events of this last period, such as 90m (default: all)")
 	output := cli.OutputFlag(cmd, "text", "json")
-	if err := cmd.RegisterFlagCompletionFunc("check", cobra.FixedCompletions(checks.Names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag was added above
-	}
+	cli.Complete(cmd, "check", catalog.Names(suite)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if since < 0 {
 			return cli.UsageError(fmt.Errorf("--since %s is negative", since))
@@ -52,27 +50,25 @@ func Command(suite []*checks.Check) *cobra.Command {
 				return err
 			}
 		}
-		wanted := func(e events.Event) bool {
-			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Last) <= since)
-		}
-		print := printEvents
+		print := printTable
 		if output.JSON() {
-			print = printRawEvents
+			print = printLines
 		}
-		return summarize(cmd, dir, print, wanted)
+		return show(cmd, dir, print, func(e events.Event) bool {
+			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Last) <= since)
+		})
 	}
 	return cmd
 }
 
-// summarize prints the events that are wanted, names the lines that could not be
-// read, and turns both into the exit code.
-func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
+// show prints the wanted events and a warning for each unreadable line.
+func show(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
 	var all, shown []events.Event
 	var unreadable error
 	for e, err := range events.Read(dir) {
 		if err != nil {
 			unreadable = err
-			printable.Fprintln(cmd.ErrOrStderr(), "guardctl: warning:", err)
+			cli.Warn(cmd, err)
 			continue
 		}
 		all = append(all, e)
@@ -84,64 +80,63 @@ func summarize(cmd *cobra.Command, dir string, print func(io.Writer, []events.Ev
 		}
 	}
 	if len(shown) == 0 && unreadable == nil {
-		printable.Fprintln(cmd.ErrOrStderr(), nothingShown(dir, len(all)))
+		printable.Fprintln(cmd.ErrOrStderr(), whyNone(dir, len(all)))
 		return nil
 	}
 	if err := print(cmd.OutOrStdout(), shown); err != nil {
 		return err
 	}
 	if unreadable != nil {
-		hint := "damaged lines are lost; all others are above"
+		hint := "damaged lines are lost; all others are shown above"
 		if errors.Is(unreadable, fs.ErrPermission) {
 			hint = cli.AsRoot
 		}
-		return &cli.ExitError{Code: cli.ExitUnknown, Err: errors.New("some events could not be read"), Hint: hint}
+		return cli.Unknown(errors.New("some events could not be read"), hint)
 	}
 	return cli.Exit(cli.ExitFindings)
 }
 
-// nothingShown says which kind of nothing it is: only one of them is good news.
-func nothingShown(dir string, total int) string {
+// whyNone says why no event is shown. Only one of the reasons is good news.
+func whyNone(dir string, total int) string {
 	if _, err := os.Stat(dir); err != nil {
-		return "no events: there is no " + dir + "; the guard has not run since the boot, or has another stateDir"
+		return "no events: " + dir + " does not exist; the guard has not run since the last boot, or uses another stateDir"
 	}
 	if total > 0 {
-		return fmt.Sprintf("none of %d events is among those asked for", total)
+		return fmt.Sprintf("none of %d events matches", total)
 	}
-	return "no events: nothing was found, repaired or unclear since the boot"
+	return "no events: since the last boot the guard found no problem, and no check was left unknown"
 }
 
-func printEvents(w io.Writer, shown []events.Event) error {
+func printTable(w io.Writer, shown []events.Event) error {
 	if len(shown) == 0 {
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	printable.Fprintf(t, "TIME\tVERB\tSTATE\tPOD\tWHAT\n")
+	t := cli.NewTable("TIME", "VERB", "STATE", "POD", "WHAT")
 	for _, e := range shown {
-		printable.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Command, stateOf(e), whose(e), e.Message+repeated(e))
+		t.Row(e.Time.Local().Format(time.DateTime), e.Command, state(e), pod(e), e.Message+repeats(e))
 	}
-	printable.Fprintf(t, "\nguardctl explain CHECK says what to do; -o json has everything, such as what could not be released.\n")
-	return t.Flush()
+	_, err := io.WriteString(w, t.String()+"\nRun guardctl explain CHECK for what to do. -o json prints every detail, such as what could not be released.\n")
+	return err
 }
 
-// repeated says how often an event happened, where that is more than once.
-func repeated(e events.Event) string {
+// repeats says how often an event happened, if more than once.
+func repeats(e events.Event) string {
 	if e.Count < 2 {
 		return ""
 	}
 	return fmt.Sprintf(" (%d times from %s to %s)", e.Count, e.Since.Local().Format("Jan 2 15:04:05"), e.Last.Local().Format("Jan 2 15:04:05"))
 }
 
-// stateOf tells a finding that was only warned of from one that was enforced.
-func stateOf(e events.Event) string {
+// state returns the state of the check, with "warned" for a finding that did not refuse.
+func state(e events.Event) string {
 	if e.State == "failed" && e.Policy == "warn" {
 		return "warned"
 	}
 	return e.State
 }
 
-// whose names the pod, or the container where Kubernetes did not call.
-func whose(e events.Event) string {
+// pod returns the pod, or the short ID of the container if Kubernetes did not call.
+func pod(e events.Event) string {
 	const short = 13 // as crictl shows it
 	switch {
 	case e.Pod != "":
@@ -149,11 +144,11 @@ func whose(e events.Event) string {
 	case len(e.ContainerID) > short:
 		return e.ContainerID[:short]
 	}
-	return cli.OrDash(e.ContainerID)
+	return e.ContainerID
 }
 
-// printRawEvents prints the lines as they were written.
-func printRawEvents(w io.Writer, shown []events.Event) error {
+// printLines prints the events as they were written.
+func printLines(w io.Writer, shown []events.Event) error {
 	for _, e := range shown {
 		if _, err := printable.Fprintf(w, "%s\n", printable.Text(e.Raw)); err != nil {
 			return err
