@@ -3,13 +3,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
@@ -26,7 +32,7 @@ type incident struct {
 
 // incidents returns all incidents in the order of the table.
 func incidents() []incident {
-	return []incident{lostSandbox(), rogueFile()}
+	return []incident{lostSandbox(), rogueFile(), forwardingOff(), bridgeNetfilterOff(), bridgePortTaken()}
 }
 
 func findIncident(name string) (incident, error) {
@@ -84,7 +90,29 @@ func (r *rig) play(ctx context.Context, i incident) (outcome, error) {
 	}
 	defer os.RemoveAll(r.dir)
 	err = i.play(ctx, r)
-	return r.outcome, err
+	return r.outcome, errors.Join(err, r.noteRepairs())
+}
+
+// noteRepairs notes the incidents that cni-guard repaired.
+func (r *rig) noteRepairs() error {
+	file, err := os.Open(filepath.Join(r.dir, "state", "events.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var e struct{ State, Msg string }
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return err
+		}
+		if e.State == "repaired" {
+			r.event("cni-guard: %s", e.Msg)
+		}
+	}
+	return nil
 }
 
 // runtime returns a runtime for a network of the plugin and, with cni-guard, of
@@ -134,4 +162,29 @@ func (r *rig) start(ctx context.Context, on *chain.Runtime, name string) (pod, e
 	p.addr, p.hostVeth = chain.Address(result), chain.NodeSide(result)
 	r.event("pod %s starts with %s", name, p.addr)
 	return p, nil
+}
+
+// connects reports whether the pod can open a TCP connection to the address.
+func connects(p pod, addr string) bool {
+	return node.Within(p.Netns, func() error {
+		conn, err := net.DialTimeout("tcp", addr, 2*time.Second)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	}) == nil
+}
+
+// shell runs a command on the node.
+func shell(command string, args ...string) error {
+	out, err := exec.Command(command, args...).CombinedOutput()
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s %s: %w", command, strings.Join(args, " "), err), errors.New(strings.TrimSpace(string(out))))
+	}
+	return nil
+}
+
+// setSysctl writes a sysctl of the node's network namespace.
+func setSysctl(name, value string) error {
+	return os.WriteFile("/proc/sys/"+name, []byte(value), 0o644)
 }

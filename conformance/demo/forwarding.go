@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/chain"
+)
+
+// forwardingOff: new interfaces do not forward, because a file in sysctl.d sets
+// net.ipv4.conf.default.forwarding, although net.ipv4.ip_forward is 1.
+func forwardingOff() incident {
+	return incident{
+		name:  "forwarding-off",
+		title: "IP forwarding switched off",
+		play: func(ctx context.Context, r *rig) error {
+			const server = "192.0.2.1:8080"
+			on, err := r.runtime(chain.PTP(r.hostLocal()))
+			if err != nil {
+				return err
+			}
+			if err := r.node.Serve("10.88.0.0/24", server); err != nil {
+				return err
+			}
+			for name, value := range map[string]string{"net/ipv4/ip_forward": "1", "net/ipv4/conf/default/forwarding": "0"} {
+				if err := setSysctl(name, value); err != nil {
+					return err
+				}
+			}
+			r.event("sysctl: net.ipv4.ip_forward = 1, net.ipv4.conf.default.forwarding = 0")
+			p, err := r.start(ctx, on, "web-0")
+			if err != nil {
+				return err
+			}
+			r.expect(connects(p, server), "the pod reaches other nodes", "the pod reaches NOTHING beyond its node")
+			return nil
+		},
+	}
+}
