@@ -4,6 +4,9 @@ package hostconf
 
 import (
 	"path"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // Networkd is the configuration of systemd-networkd.
@@ -80,8 +83,10 @@ func (n *Networkd) ManagesForeignNextHops() (bool, Value) {
 	return n.daemon.boolean("Network", "ManageForeignNextHops", true)
 }
 
-// DaemonFiles returns the files that networkd.conf consists of.
-func (n *Networkd) DaemonFiles() []string { return n.daemon.files }
+// DaemonDropIns returns the drop-ins of networkd.conf, in their order.
+func (n *Networkd) DaemonDropIns() []string {
+	return slices.DeleteFunc(slices.Clone(n.daemon.files), func(file string) bool { return path.Base(file) == "networkd.conf" })
+}
 
 // For returns the file that networkd would apply to a link, whether or not it says
 // Unmanaged=yes; nil where none matches. An error says that a file before may match,
@@ -153,11 +158,18 @@ func (n *Network) Master() (Value, bool) {
 	return Value{}, false
 }
 
-// KeepsConfiguration reports whether addresses and routes that others added survive a
-// reload (KeepConfiguration=yes; its other values keep some of them).
-func (n *Network) KeepsConfiguration() bool {
-	keeps, _ := n.boolean("Network", "KeepConfiguration", false)
-	return keeps
+// KeepConfiguration returns which addresses and routes survive that networkd
+// configures the link again: "yes" for all, "" for none, or another word of
+// KeepConfiguration=.
+func (n *Network) KeepConfiguration() string {
+	v, ok := n.last("Network", "KeepConfiguration")
+	if keeps, known := isTrue(v.Text); ok && known {
+		if keeps {
+			return "yes"
+		}
+		return ""
+	}
+	return v.Text
 }
 
 // IgnoresCarrierLoss reports whether the configuration stays when the carrier is lost,
@@ -197,4 +209,25 @@ func (n *Network) Matching() []Value {
 		}
 	}
 	return all
+}
+
+// SystemdVersion returns the version of systemd, such as 252; 0 where it cannot be told.
+// It is part of the name of a library that all its programs share.
+func (r Root) SystemdVersion() int {
+	newest := 0
+	dirs := []string{"/usr/lib/systemd", "/lib/systemd", "/usr/lib64/systemd"}
+	for _, arch := range []string{"x86_64", "aarch64"} {
+		dirs = append(dirs, "/usr/lib/"+arch+"-linux-gnu/systemd", "/lib/"+arch+"-linux-gnu/systemd")
+	}
+	for _, dir := range dirs {
+		names, _ := r.list(dir)
+		for _, name := range names {
+			rest, ok := strings.CutPrefix(name, "libsystemd-shared-")
+			digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+			if version, err := strconv.Atoi(digits); ok && err == nil {
+				newest = max(newest, version)
+			}
+		}
+	}
+	return newest
 }

@@ -92,10 +92,10 @@ func TestNetworkOrder(t *testing.T) {
 		{"a drop-in is masked", map[string]string{"etc/systemd/network/a.network": all, "usr/lib/systemd/network/a.network.d/x.conf": "[Match]\nName=!veth*\n", "etc/systemd/network/a.network.d/x.conf": "-> /dev/null"}, "/etc/systemd/network/a.network", nil},
 		{"sections twice, continued lines, comments", map[string]string{"etc/systemd/network/a.network": "\ufeff[Match]\nName=x \\\n# not this\n  veth*\n[Network]\nDHCP=yes\n[Link]\n;Unmanaged=no\nUnmanaged=yes\nUnmanaged=perhaps\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=5s\n"},
 			"/etc/systemd/network/a.network", func(n *hostconf.Network) bool {
-				return n.Unmanaged() && n.KeepsConfiguration() && n.IgnoresCarrierLoss() && n.HasDHCP() && n.Matching()[0].Line == 2
+				return n.Unmanaged() && n.KeepConfiguration() == "yes" && n.IgnoresCarrierLoss() && n.HasDHCP() && n.Matching()[0].Line == 2
 			}},
 		{"defaults", map[string]string{"etc/systemd/network/a.network": all}, "/etc/systemd/network/a.network", func(n *hostconf.Network) bool {
-			return !n.Unmanaged() && !n.KeepsMaster() && !n.KeepsConfiguration() && !n.IgnoresCarrierLoss() && !n.HasDHCP()
+			return !n.Unmanaged() && !n.KeepsMaster() && n.KeepConfiguration() == "" && !n.IgnoresCarrierLoss() && !n.HasDHCP()
 		}},
 		{"configured without carrier", map[string]string{"etc/systemd/network/a.network": all + "[Network]\nConfigureWithoutCarrier=yes\n"}, "/etc/systemd/network/a.network", (*hostconf.Network).IgnoresCarrierLoss},
 	} {
@@ -184,6 +184,14 @@ func TestLinkFiles(t *testing.T) {
 	}
 	if file, err := root.UdevLink(7); err != nil || file != "/usr/lib/systemd/network/99-default.link" {
 		t.Errorf("applied %s, %v", file, err)
+	}
+}
+
+func TestSystemdVersion(t *testing.T) {
+	for name, want := range map[string]int{"usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so": 252, "usr/lib64/systemd/libsystemd-shared-257.4-1.fc42.so": 257, "usr/lib/systemd/x": 0} {
+		if got := tree(t, map[string]string{name: "x"}).SystemdVersion(); got != want {
+			t.Errorf("%s: %d", name, got)
+		}
 	}
 }
 

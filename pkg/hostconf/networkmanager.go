@@ -34,8 +34,11 @@ func (r Root) NetworkManager() (*NetworkManager, error) {
 	return &NetworkManager{parseSettings(order)}, nil
 }
 
-// Files returns the files that were read, in their order.
-func (n *NetworkManager) Files() []string { return n.files }
+// DropIns returns the files of /etc that are read after NetworkManager.conf, in their
+// order.
+func (n *NetworkManager) DropIns() []string {
+	return slices.DeleteFunc(slices.Clone(n.files), func(file string) bool { return path.Dir(file) != "/etc/NetworkManager/conf.d" })
+}
 
 // Ignores reports whether the configuration leaves a link unmanaged, and where it says
 // so: unmanaged-devices of [keyfile], or managed of a section [device…]. A later
@@ -133,6 +136,7 @@ type DeviceState struct {
 	Managed bool   // it configures the link, or mirrors what others configured
 	// External says that it only mirrors ("connected (externally)" in nmcli).
 	External bool
+	Owned    bool // NetworkManager made the link itself
 	// Profile is the file of the connection that is active on the link; "" where none
 	// is, or it has no file in /run, as those of /etc.
 	Profile string
@@ -151,6 +155,7 @@ func (r Root) NetworkManagerDevice(index int) (DeviceState, error) {
 	}
 	s := parseSettings([]file{{d.File, data}})
 	d.Managed, _ = s.boolean("device", "managed", false)
+	d.Owned, _ = s.boolean("device", "nm-owned", false)
 	connection, ok := s.last("device", "connection-uuid")
 	if !ok || !d.Managed {
 		return d, nil

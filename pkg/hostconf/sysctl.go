@@ -35,7 +35,7 @@ func (r Root) BootSysctls() (Sysctls, error) {
 }
 
 // SystemSysctls returns what `sysctl --system` of procps applies: the same
-// directories, and /etc/sysctl.conf after them.
+// directories, and /etc/sysctl.conf after them, which is all that `sysctl -p` applies.
 func (r Root) SystemSysctls() (Sysctls, error) {
 	files, err := r.fragments(".conf", vendorDirs("sysctl.d")...)
 	if err != nil {
@@ -43,12 +43,6 @@ func (r Root) SystemSysctls() (Sysctls, error) {
 	}
 	main, err := r.firstOf("/etc/sysctl.conf")
 	return parseSysctls(append(files, main...)), err
-}
-
-// MainSysctls returns what `sysctl -p` applies: /etc/sysctl.conf alone.
-func (r Root) MainSysctls() (Sysctls, error) {
-	main, err := r.firstOf("/etc/sysctl.conf")
-	return parseSysctls(main), err
 }
 
 // parseSysctls reads lines KEY = VALUE (sysctl.d(5)). Others are ignored, as both
@@ -113,18 +107,15 @@ func (s Sysctls) Of(key string) (Setting, bool) {
 	return found, ok
 }
 
-// Under returns the settings of keys that begin with a prefix such as "net/bridge/",
-// the last of each key, in their order.
-func (s Sysctls) Under(prefix string) []Setting {
-	var found []Setting
+// Files returns the files with settings, in the order in which they are read.
+func (s Sysctls) Files() []string {
+	var files []string
 	for _, line := range s.settings {
-		if line.exclude || !strings.HasPrefix(line.Key, prefix) {
-			continue
+		if !slices.Contains(files, line.File) {
+			files = append(files, line.File)
 		}
-		found = slices.DeleteFunc(found, func(f Setting) bool { return f.Key == line.Key })
-		found = append(found, line.Setting)
 	}
-	return found
+	return files
 }
 
 // ModulesAtBoot returns the kernel modules that systemd-modules-load loads before
@@ -157,4 +148,22 @@ func (r Root) ModulesAtBoot() (map[string]Value, error) {
 		}
 	}
 	return modules, nil
+}
+
+// BuiltIn reports whether a module is part of the kernel that runs, or modules are not
+// used at all, so that nobody needs to load it.
+func (r Root) BuiltIn(module string) (bool, error) {
+	release, err := r.read("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return false, err
+	}
+	dir := "/lib/modules/" + strings.TrimSpace(string(release))
+	if !r.exists(dir) {
+		return true, nil
+	}
+	builtin, err := r.read(dir + "/modules.builtin")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return strings.Contains(string(builtin), "/"+module+".ko\n"), nil
 }
