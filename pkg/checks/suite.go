@@ -43,6 +43,8 @@ func nodeChecks() []nodeCheck {
 		reversePath{},
 		tablePressure{},
 		primaryReady{},
+		linkManager{},
+		sysctlPersistence{},
 	}
 }
 
