@@ -11,7 +11,7 @@ import (
 // tunnelPeers is how many nodes are at the other ends of the tunnel.
 const tunnelPeers = 1000
 
-// makeTunnels returns the node a vxlan as flannel sets it up on a large cluster. None
+// makeTunnels creates a vxlan on the node, as flannel does on a large cluster. None
 // of its peers answers.
 func makeTunnels() error {
 	var ip, bridge strings.Builder
