@@ -2,12 +2,20 @@
 
 package netstate
 
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
 // Bridging is the part of a View that joins pods to a node: the two ends of a veth,
 // and the bridge that the node's end is a port of. Errors are those of View.
 type Bridging interface {
 	// LinkByIndex returns one link by its index.
 	LinkByIndex(index int) (Link, error)
-	// Bridge returns the settings of a bridge. The error wraps fs.ErrNotExist where
+	// Bridge returns the settings of a bridge. The error wraps fs.ErrNotExist if
 	// there is no link of that name, or it is no Linux bridge.
 	Bridge(name string) (Bridge, error)
 
@@ -37,4 +45,95 @@ func (b Bridge) NFCall(six bool) bool {
 		return b.NFCallIP6Tables
 	}
 	return b.NFCallIPTables
+}
+
+// Bridge implements View.
+func (l *Live) Bridge(name string) (Bridge, error) {
+	b, _, err := l.bridge(name)
+	return b, err
+}
+
+// bridge returns the settings of a bridge, and its index.
+func (l *Live) bridge(name string) (Bridge, int, error) {
+	m, err := l.getLink(name)
+	if err == nil && m.Kind != "bridge" {
+		err = fmt.Errorf("it is no bridge: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return Bridge{}, 0, fmt.Errorf("get bridge %s: %w", name, errnoMeaning(err))
+	}
+	return parseBridge(m.data), m.Index, nil
+}
+
+// parseBridge reads the IFLA_INFO_DATA of a bridge.
+func parseBridge(data []byte) (b Bridge) {
+	for kind, value := range attributes(data) {
+		set := len(value) > 0 && value[0] != 0
+		switch kind {
+		case nl.IFLA_BR_NF_CALL_IPTABLES:
+			b.NFCallIPTables = set
+		case nl.IFLA_BR_NF_CALL_IP6TABLES:
+			b.NFCallIP6Tables = set
+		case nl.IFLA_BR_VLAN_FILTERING:
+			b.VLANFiltering = set
+		}
+	}
+	return b
+}
+
+// SetBridgeNetfilter implements View. br_netfilter must be loaded for it to have an
+// effect, and compiled in or as a module for the kernel to take it.
+func (l *Live) SetBridgeNetfilter(bridge string, six bool) error {
+	_, index, err := l.bridge(bridge)
+	if err == nil {
+		key := nl.IFLA_BR_NF_CALL_IPTABLES
+		if six {
+			key = nl.IFLA_BR_NF_CALL_IP6TABLES
+		}
+		info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+		info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+		info.AddRtAttr(unix.IFLA_INFO_DATA, nil).AddRtAttr(key, nl.Uint8Attr(1))
+		err = l.changeLink(unix.RTM_NEWLINK, index, info)
+	}
+	if err != nil {
+		return fmt.Errorf("set %s of bridge %s: %w", nfCallName(six), bridge, errnoMeaning(err))
+	}
+	return nil
+}
+
+// nfCallName returns the name that ip-link(8) has for the setting of a bridge.
+func nfCallName(six bool) string {
+	if six {
+		return "nf_call_ip6tables"
+	}
+	return "nf_call_iptables"
+}
+
+// AddPort implements View.
+func (l *Live) AddPort(bridge, link string, hairpin bool) error {
+	_, master, err := l.bridge(bridge)
+	if err != nil {
+		return fmt.Errorf("make %s a port of %s: %w", link, bridge, err)
+	}
+	port, err := l.Link(link)
+	if err == nil {
+		err = l.changeLink(unix.RTM_SETLINK, port.Index, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master))))
+	}
+	if err == nil && hairpin {
+		err = l.setHairpin(port.Index)
+	}
+	if err != nil {
+		return fmt.Errorf("make %s a port of %s: %w", link, bridge, errnoMeaning(err))
+	}
+	return nil
+}
+
+// setHairpin lets a port send a packet back to where it came from, so that a pod
+// reaches itself through a Service.
+func (l *Live) setHairpin(index int) error {
+	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
+	msg.Index = int32(index)
+	info := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
+	info.AddRtAttr(nl.IFLA_BRPORT_MODE, nl.Uint8Attr(1))
+	return l.change(unix.RTM_SETLINK, 0, msg, info)
 }

@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// A Fake is a model of a namespace: it keeps state, behaves as the kernel does
-// where checks depend on it, and prints itself. The zero Fake is an empty
-// namespace; Parse makes one from text.
+// A Fake is a model of a namespace. It keeps state, behaves like the kernel as far as
+// checks depend on it, and has a text form. The zero Fake is an empty namespace; Parse
+// creates one from text.
 type Fake struct {
 	mu      sync.Mutex
 	links   []Link
@@ -40,7 +40,7 @@ type Fake struct {
 
 var _ View = (*Fake)(nil)
 
-// failure gives the error that the text form asks of a method.
+// failure returns the error that the text form sets for a method.
 func (f *Fake) failure(method string) error {
 	if text, ok := f.fails[method]; ok {
 		return errors.New(text)
@@ -146,8 +146,8 @@ func (f *Fake) SetUp(name string) error {
 	return nil
 }
 
-// addLoopbackAddrs does what the kernel does when lo comes up: inetdev_event
-// and addrconf's init_loopback give it its addresses.
+// addLoopbackAddrs adds the addresses that the kernel gives to lo when it comes up
+// (inetdev_event, and init_loopback of addrconf).
 func (f *Fake) addLoopbackAddrs() {
 	f.addAddr("lo", netip.MustParsePrefix("127.0.0.1/8"))
 	if f.sysctls["net/ipv6/conf/lo/disable_ipv6"] == "0" {
@@ -195,8 +195,8 @@ func (f *Fake) SetSysctl(name, value string) error {
 	return nil
 }
 
-// Lookup implements View. An address that a link has is local, and so is all of
-// what lo has; else the longest prefix wins, that of an address as well.
+// Lookup implements View. An address of a link is local, and so is every address in a
+// prefix of lo. Otherwise the longest prefix wins, of a route or of an address.
 func (f *Fake) Lookup(addr netip.Addr) (Hop, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

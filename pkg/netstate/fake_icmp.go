@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// ListenICMP implements View. Who answers is what the statements answers and
-// unreachable say; every other address stays silent. Answers come at once.
+// ListenICMP implements View. Addresses answer as the statements "answers" and
+// "unreachable" define; every other address is silent. Answers come at once.
 func (f *Fake) ListenICMP(six bool) (ICMPConn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -92,7 +92,7 @@ func (c *fakeICMP) await(left time.Duration, forever bool) {
 func (c *fakeICMP) changed() {
 	select {
 	case c.wake <- struct{}{}:
-	default: // whoever waits will see this change as well
+	default: // the reader will see this change as well
 	}
 }
 
@@ -144,16 +144,16 @@ func quote(to netip.Addr, request []byte) []byte {
 	return append(header, request...)
 }
 
-// pings are what the statements answers and unreachable say, in their order.
+// pings are the statements "answers" and "unreachable", in their order.
 type pings []ping
 
-// A ping is what becomes of echo requests to one address.
+// A ping defines the answer to echo requests to one address.
 type ping struct {
 	addr    netip.Addr
 	answers bool       // else it is unreachable
 	after   int        // the first request that gets an answer, from 1 on
-	from    netip.Addr // who answers; the zero Addr: the address itself
-	over    int        // the device by which that comes in; 0: the kernel does not say
+	from    netip.Addr // the sender of the answer; the zero Addr: the address itself
+	over    int        // index of the device that receives the answer; 0: the kernel does not report it
 }
 
 func (p *pings) parse(word string, words []string) (err error) {

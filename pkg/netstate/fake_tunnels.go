@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A path is what a route has beside what Route says.
+// A path has the properties of a route that Route has not.
 type path struct {
 	kind                           string // "" for unicast; blackhole, unreachable, prohibit or throw
 	table                          int
@@ -69,7 +69,7 @@ func (f *Fake) dumpRoute(d *TunnelDump, r Route, p path, of func(index int) bool
 	})
 }
 
-// text gives the flags and the table as parseKind and parseRoute read them.
+// text returns the flags and the table in the form of parseKind and parseRoute.
 func (p path) text() string {
 	var b strings.Builder
 	if p.table != mainTable {
@@ -86,7 +86,7 @@ func (p path) text() string {
 	return b.String()
 }
 
-// text gives the attributes as set reads them.
+// text returns the attributes in the form of set.
 func (t TunnelLink) text() string {
 	var b strings.Builder
 	if t.Local.IsValid() {
@@ -110,7 +110,7 @@ func (t TunnelLink) text() string {
 	return b.String()
 }
 
-// set takes one attribute of a tunnel, and reports whether it is one.
+// set sets one attribute of a tunnel, and reports whether the key is one.
 func (t *TunnelLink) set(key, value string) (known bool, err error) {
 	var n uint64
 	switch key {
@@ -179,8 +179,8 @@ func parseMAC(text string) (mac MAC, err error) {
 	return mac, nil
 }
 
-// parseKind takes the first word off where it is a type of route, and the flags
-// off wherever they stand.
+// parseKind removes the first word if it is a type of route, and the flags wherever they
+// are.
 func (p *path) parseKind(words []string) []string {
 	if len(words) > 0 && slices.Contains([]string{"blackhole", "unreachable", "prohibit", "throw"}, words[0]) {
 		p.kind, words = words[0], words[1:]

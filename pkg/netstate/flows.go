@@ -24,8 +24,8 @@ type Flow struct {
 	Replied bool
 }
 
-// ErrNoConntrack says that the kernel has no connection tracking to ask
-// (ctnetlink), so that nothing is known of flows.
+// ErrNoConntrack means that the kernel has no connection tracking (ctnetlink), so that
+// flows are unknown.
 var ErrNoConntrack = errors.New("the kernel has no ctnetlink")
 
 // What linux/netfilter/nfnetlink_conntrack.h and nf_internals.h have and the
@@ -56,8 +56,8 @@ func (l *Live) Flows(protocol uint8) (flows []Flow, err error) {
 	return flows, nil
 }
 
-// flowError tells a kernel without ctnetlink from trouble in asking. nfnetlink
-// answers EINVAL for a subsystem that it does not have.
+// flowError returns ErrNoConntrack for a kernel without ctnetlink. nfnetlink answers
+// EINVAL for a subsystem that it does not have.
 func flowError(err error) error {
 	for _, absent := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT} {
 		if errors.Is(err, absent) {
@@ -81,7 +81,7 @@ func dumpFlows(netfilter *socket, family, protocol uint8, timeout time.Duration)
 	return flows, err
 }
 
-// tupleOf says which protocol is asked for.
+// tupleOf returns the attribute that selects a protocol.
 func tupleOf(protocol uint8) *nl.RtAttr {
 	tuple := nl.NewRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_ORIG, nil)
 	proto := tuple.AddRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_PROTO, nil)

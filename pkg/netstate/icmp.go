@@ -21,13 +21,13 @@ type ICMPConn interface {
 	// Send sends one ICMP message, without an IP header. The kernel fills in the
 	// checksum of ICMPv6, but not that of ICMP.
 	Send(message []byte, to netip.Addr) error
-	// Receive waits for the next ICMP message of the namespace, whoever it is for,
-	// and returns its length and its sender. What is longer than the buffer is cut.
+	// Receive waits for the next ICMP message of the namespace, for whatever socket, and
+	// returns its length and its sender. A message that is longer than the buffer is cut.
 	// The error wraps os.ErrDeadlineExceeded once the deadline has passed.
 	Receive(buffer []byte) (n int, from Sender, err error)
-	// SetDeadline ends what waits at that moment, in Send and in Receive.
+	// SetDeadline sets the time at which Send and Receive give up.
 	SetDeadline(time.Time) error
-	// Close ends what waits and gives the socket back.
+	// Close ends Send and Receive, and closes the socket.
 	Close() error
 }
 
@@ -35,9 +35,9 @@ type ICMPConn interface {
 type Sender struct {
 	// Addr is the source address, which anybody may have written there.
 	Addr netip.Addr
-	// Link is the index of the device that the message came in by, a tunnel and not
-	// the device below it; Loopback for a message of the namespace itself, 0 where the
-	// kernel does not say.
+	// Link is the index of the device that received the message: a tunnel, not the
+	// device below it; Loopback for a message of the namespace itself, and 0 if the kernel
+	// does not report it.
 	Link int
 }
 
@@ -78,9 +78,8 @@ func icmpName(six bool) string {
 	return "ICMP"
 }
 
-// openICMP opens the socket in the namespace of the thread. Its filter lets pass
-// answers and errors only: an ADD must not wake up for whatever else the pod or
-// the node receives.
+// openICMP opens the socket in the namespace of the thread. Its filter passes only
+// answers and errors: an ADD must not wake up for other messages to the pod or the node.
 func openICMP(six bool) (int, error) {
 	domain, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	if six {
@@ -90,8 +89,8 @@ func openICMP(six bool) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	// None of these is needed for an answer, only for a cheap one, and to know the way
-	// that it came.
+	// An answer needs none of these. They make it cheap, and report the device that
+	// received it.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, icmpBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, icmpBuffer) // up to net.core.rmem_max
 	}
@@ -187,7 +186,7 @@ func linkOf(control []byte) int {
 	return 0
 }
 
-// again: the poller is to call once more when the socket is ready.
+// again reports whether the poller must call again when the socket is ready.
 func again(err error) bool { return errors.Is(err, unix.EAGAIN) }
 
 func senderOf(sockaddr unix.Sockaddr) netip.Addr {
@@ -200,8 +199,8 @@ func senderOf(sockaddr unix.Sockaddr) netip.Addr {
 	return netip.Addr{}
 }
 
-// withoutHeader moves the message to the front of the buffer: raw(7), an IPv4
-// socket gives the IP header as well. It gives the length that is left.
+// withoutHeader moves the message to the front of the buffer, and returns its length: an
+// IPv4 socket returns the IP header as well (raw(7)).
 func withoutHeader(packet []byte) int {
 	if len(packet) == 0 {
 		return 0

@@ -185,7 +185,7 @@ func (l *Live) ask(q question, parse func([]byte) error) error {
 	case err != nil:
 		return err
 	case answers != 1:
-		return fmt.Errorf("the kernel gave %d answers", answers)
+		return fmt.Errorf("the kernel returned %d answers", answers)
 	}
 	return unparsed
 }

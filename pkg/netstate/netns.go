@@ -11,19 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Kind is what a path given as CNI_NETNS turned out to be. The zero Kind is
-// Unknown, which is neither good nor bad.
+// A Kind is what a path given as CNI_NETNS leads to. The zero Kind is Unknown.
 type Kind uint8
 
 const (
-	Unknown  Kind = iota // it could not be told; Netns.Err says why
+	Unknown  Kind = iota // Netns.Err has the reason
 	Missing              // the path is empty, or nothing is there
 	NotNetns             // something is there, but no network namespace
 	Node                 // the namespace that the runtime and this process run in
 	Sandbox              // a network namespace other than the node's
 )
 
-// String gives the kind in one or two words.
+// String returns the kind in one or two words.
 func (k Kind) String() string {
 	switch k {
 	case Missing:
@@ -39,21 +38,20 @@ func (k Kind) String() string {
 	}
 }
 
-// A Netns is what a path turned out to be when it was opened, once. Everything
-// later goes through the one descriptor: the path may name something else by
-// then. The zero Netns is Unknown.
+// A Netns is what a path led to when it was opened, once. Everything later uses the one
+// descriptor, because the path may lead elsewhere by then. The zero Netns is Unknown.
 type Netns struct {
 	Path string
 	Kind Kind
-	What string // NotNetns: what is there instead, a clause for people
-	Err  error  // Unknown: why it could not be told
+	What string // NotNetns: what is there instead, as a clause for people
+	Err  error  // Unknown: the reason
 
 	file *os.File // open for Node and Sandbox, and sometimes for Unknown
 }
 
-// OpenNetns opens the path and judges the descriptor: file system, then type of
-// namespace, then whether it is the node's. It never blocks, whatever the path
-// names, and never returns nil.
+// OpenNetns opens the path and identifies the descriptor: the file system, then the type
+// of namespace, then whether it is the node's. It never blocks, whatever the path names,
+// and never returns nil.
 func OpenNetns(path string) *Netns {
 	n := &Netns{Path: path}
 	if path == "" {
@@ -71,8 +69,8 @@ func OpenNetns(path string) *Netns {
 	return n
 }
 
-// Close closes the descriptor. A View that was opened stays usable for links,
-// addresses and routes, but no longer for sysctls.
+// Close closes the descriptor. An open View can still be used for links, addresses and
+// routes, but not for sysctls.
 func (n *Netns) Close() error {
 	if n.file == nil {
 		return nil
@@ -80,7 +78,7 @@ func (n *Netns) Close() error {
 	return n.file.Close()
 }
 
-// unopened tells what a path is that open(2) refused.
+// unopened returns what a path is that open(2) refused.
 func unopened(err error) (Kind, string, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ESRCH):
@@ -96,7 +94,7 @@ func unopened(err error) (Kind, string, error) {
 	return Unknown, "", fmt.Errorf("open namespace: %w", err)
 }
 
-// judge tells what an open descriptor is.
+// judge returns what an open descriptor is.
 func judge(fd int) (Kind, string, error) {
 	var sfs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &sfs); err != nil {
@@ -114,11 +112,11 @@ func judge(fd int) (Kind, string, error) {
 	return nodeOrSandbox(fd)
 }
 
-// isNetwork reports whether a file of nsfs is a network namespace. Before Linux 4.11
-// there is no NS_GET_NSTYPE, which fails with ENOTTY (ioctl_ns(2)), and a filter of
-// system calls may refuse it. Then setns(2) tells: it takes no namespace but one of the
-// type that it is given, and fails with EINVAL for another. A link below /proc/self/fd
-// tells nothing, as it is the path of the mount where the namespace is pinned.
+// isNetwork reports whether a file of nsfs is a network namespace. NS_GET_NSTYPE fails
+// with ENOTTY before Linux 4.11 (ioctl_ns(2)), and a filter of system calls may refuse it.
+// Then setns(2) decides: it fails with EINVAL for a namespace of another type than the one
+// it is given. A link below /proc/self/fd does not have the type: it is the path of the
+// mount where the namespace is pinned.
 func isNetwork(fd int) (bool, error) {
 	nstype, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err == nil {
@@ -131,8 +129,8 @@ func isNetwork(fd int) (bool, error) {
 	return network, nil
 }
 
-// canEnter reports whether a namespace can be entered as a network namespace. The error
-// says why that cannot be told, such as without CAP_SYS_ADMIN.
+// canEnter reports whether a namespace can be entered as a network namespace. It returns
+// an error if that is unknown, such as without CAP_SYS_ADMIN.
 func canEnter(fd int) (bool, error) {
 	err := enter(fd, func() error { return nil })
 	if errors.Is(err, unix.EINVAL) {
@@ -141,8 +139,8 @@ func canEnter(fd int) (bool, error) {
 	return err == nil, err
 }
 
-// describe says what stands in the place of a namespace. Only the file system
-// tells an unmounted pin from a mounted one: both are empty regular files.
+// describe returns what is in the place of a namespace. Only the file system
+// distinguishes an unmounted pin from a mounted one: both are empty regular files.
 func describe(fd int, fsType int64) string {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -165,10 +163,10 @@ func describe(fd int, fsType int64) string {
 	return "is an ordinary file"
 }
 
-// nodeOrSandbox compares the namespace with the one that this thread is in, and
-// with that of pid 1 where it may be read: on a node that is itself a container
-// the two are the same, elsewhere neither is ever a pod's. Inode numbers are
-// reused at once, so they identify a namespace only while it is held open.
+// nodeOrSandbox compares the namespace with that of this thread, and with that of pid 1
+// if it can be read. On a node that is itself a container the two are the same; elsewhere
+// neither is ever a pod's. Inode numbers are reused at once, so they identify a namespace
+// only while it is held open.
 func nodeOrSandbox(fd int) (Kind, string, error) {
 	var target unix.Stat_t
 	if err := unix.Fstat(fd, &target); err != nil {
@@ -187,8 +185,8 @@ func nodeOrSandbox(fd int) (Kind, string, error) {
 	return Sandbox, "", nil
 }
 
-// judgeByCookie compares cookies instead, for a chroot without procfs; and where there
-// are none (before Linux 5.14), the namespace with that of a socket of ours.
+// judgeByCookie compares cookies, for a chroot without procfs. Without cookies (before
+// Linux 5.14) it compares the namespace with that of a new socket.
 func judgeByCookie(fd int, st *unix.Stat_t, cause error) (Kind, string, error) {
 	own, ownErr := cookieHere()
 	target, targetErr := cookieOf(fd)

@@ -32,7 +32,7 @@ func (l *Live) routeQuestion(family, kind uint8, index int) question {
 	return q
 }
 
-// A routeMessage is what the kernel says of a route (RTM_NEWROUTE).
+// A routeMessage is a message of the kernel about a route (RTM_NEWROUTE).
 type routeMessage struct {
 	kind  uint8       // RTN_UNICAST, …
 	route TunnelRoute // with table, protocol, flags and destination
@@ -151,7 +151,7 @@ func parseMainRoute(b []byte, family uint8, names map[int]string) []Route {
 	return routes
 }
 
-// Lookup implements View. It asks what `ip route get` asks: one request and one
+// Lookup implements View. It sends the request of `ip route get`: one request and one
 // answer, however many routes and addresses there are.
 func (l *Live) Lookup(addr netip.Addr) (hop Hop, err error) {
 	addr = addr.Unmap()
@@ -176,7 +176,7 @@ func (l *Live) Lookup(addr netip.Addr) (hop Hop, err error) {
 	return hop, nil
 }
 
-// parseHop reads the answer to a look-up, which is marked as an entry of the cache.
+// parseHop reads the answer to a lookup, which is marked as an entry of the cache.
 // The gateway of an IPv4 route may be an IPv6 address (RTA_VIA, Linux 5.2), which is
 // nobody's IPv4 address, and so none here.
 func parseHop(b []byte) (hop Hop, err error) {

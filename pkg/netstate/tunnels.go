@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A TunnelDump is what the kernel says of the tunnels of a namespace: enough to name
-// the other ends without asking anybody else. The zero TunnelDump has no tunnels.
+// A TunnelDump is the state of the tunnels of a namespace: enough to list their other
+// ends without any other source. The zero TunnelDump has no tunnels.
 type TunnelDump struct {
 	Links  []TunnelLink
 	Routes []TunnelRoute // out of Links, of all tables but local, of both families

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netstate is the kernel's networking as checks see it: what a path
-// given as CNI_NETNS really is, and the links, addresses, routes and sysctls of
-// a namespace. It is the only package that enters namespaces and the only one
-// that speaks netlink; see its README for why.
+// Package netstate reads and changes the network state of the kernel: what a path given
+// as CNI_NETNS leads to, and the links, addresses, routes and sysctls of a namespace. It
+// is the only package that enters namespaces and uses netlink; its README explains why.
 //
-// Checks see a View. Live is the kernel, Fake a model of it that keeps state
-// and has a text form, so that a check can be tested without privileges.
+// Checks use a View. Live is the kernel. Fake is a model of it with a text form, so that
+// a check can be tested without privileges.
 package netstate
 
 import (
@@ -14,20 +13,20 @@ import (
 	"net/netip"
 )
 
-// A View is one network namespace. The caller never switches threads. Errors
-// wrap fs.ErrNotExist where the link or sysctl asked for is not there, and
-// fs.ErrPermission where the kernel refuses; anything else is trouble in
-// asking. All methods may be called concurrently.
+// A View is one network namespace. The caller never switches threads. Errors wrap
+// fs.ErrNotExist if the link or sysctl does not exist, and fs.ErrPermission if the kernel
+// refuses. Any other error means that the kernel could not be asked. All methods may be
+// called concurrently.
 type View interface {
-	// Link gives one link by name.
+	// Link returns one link by its name.
 	Link(name string) (Link, error)
-	// Links gives all links, in the order of their index. Its cost grows with
+	// Links returns all links, in the order of their index. Its cost grows with
 	// the node; no check of the pod path may call it.
 	Links() ([]Link, error)
-	// Addrs gives the addresses of one link with their prefix lengths. On a
+	// Addrs returns the addresses of one link with their prefix lengths. On a
 	// kernel older than 4.20 the cost grows with the addresses of the namespace.
 	Addrs(link string) ([]netip.Prefix, error)
-	// Routes gives the main table of both families. Its cost grows with the
+	// Routes returns the main table of both families. Its cost grows with the
 	// table; no check of the pod path may call it.
 	Routes() ([]Route, error)
 	// AllAddrs returns the addresses of all links. Its cost grows with the node; no
@@ -39,24 +38,23 @@ type View interface {
 	// Counter returns a field of a file below /proc/net, such as
 	// "netstat/IPReversePathFilter", or of one below /proc/net/stat, such as
 	// "stat/nf_conntrack/drop", summed over all processors. The error wraps
-	// fs.ErrNotExist where there is no such file or field.
+	// fs.ErrNotExist if there is no such file or field.
 	Counter(name string) (uint64, error)
-	// Lookup asks where a packet to an address would go. Its cost does not grow
-	// with the node. The error wraps fs.ErrNotExist where no route leads there.
+	// Lookup returns where a packet to an address would go. Its cost does not grow
+	// with the node. The error wraps fs.ErrNotExist if no route leads there.
 	Lookup(addr netip.Addr) (Hop, error)
-	// TunnelDump gives the tunnels of the namespace and what leads over them: those
-	// of some kinds, or of all (TunnelKinds) if none is given. Of a bridge or Open
-	// vSwitch that a tunnel is a port of it tells if that kind is wanted as well. Its
-	// cost grows with what there is of the kinds, and a little with the node; no
-	// check of the pod path may call it each time.
+	// TunnelDump returns the tunnels of the given kinds, or of all (TunnelKinds) without
+	// a kind, with the routes, neighbours and forwarding entries over them. It includes
+	// an Open vSwitch that a tunnel is a port of if that kind is wanted as well. Its cost
+	// grows with the number of these, and a little with the node; no check of the pod
+	// path may call it each time.
 	TunnelDump(kinds ...string) (TunnelDump, error)
-	// Flows gives what connection tracking has of an IP protocol that it knows no
-	// more of than the addresses, such as 4. Where there is no connection tracking
-	// the error wraps ErrNoConntrack. Before Linux 5.8 the cost grows with all
-	// connections of the namespace.
+	// Flows returns the entries of connection tracking for an IP protocol without ports,
+	// such as 4. The error wraps ErrNoConntrack if there is no connection tracking.
+	// Before Linux 5.8 the cost grows with all connections of the namespace.
 	Flows(protocol uint8) ([]Flow, error)
-	// Sysctl reads /proc/sys/NAME without the final newline. Elements are
-	// separated by slashes, so that a dot in an interface name stays a dot:
+	// Sysctl returns the content of /proc/sys/NAME without the final newline. Elements
+	// are separated by slashes, so that a dot in an interface name stays a dot:
 	// "net/ipv4/conf/eth0.100/forwarding".
 	Sysctl(name string) (string, error)
 
@@ -67,9 +65,9 @@ type View interface {
 	// fs.ErrPermission without CAP_NET_RAW.
 	ListenICMP(six bool) (ICMPConn, error)
 
-	// SetUp sets IFF_UP on a link; it is no error when the link is up.
+	// SetUp sets IFF_UP on a link. A link that is up is no error.
 	SetUp(link string) error
-	// AddAddr adds an address to a link; it is no error when it is there.
+	// AddAddr adds an address to a link. An address that the link has is no error.
 	AddAddr(link string, addr netip.Prefix) error
 	// SetSysctl writes /proc/sys/NAME, named as for Sysctl.
 	SetSysctl(name, value string) error
@@ -81,31 +79,29 @@ type Link struct {
 	Index  int              // 1 or more
 	Kind   string           // IFLA_INFO_KIND, such as "veth"; "" for lo and hardware
 	Up     bool             // IFF_UP: set up by the administrator, whatever the carrier
-	MAC    net.HardwareAddr // nil where the kind has none
+	MAC    net.HardwareAddr // nil if the kind has none
 	Master int              // index of the bridge, VRF, bond or Open vSwitch that it is a port of; 0 for none
-	// Peer is, of a veth or netkit, the index of the other end, which counts in the namespace of
-	// that end (IFLA_LINK); 0 for all other kinds.
+	// Peer is the index of the other end of a veth or netkit, in the namespace of that end
+	// (IFLA_LINK); 0 for all other kinds.
 	Peer int
 }
 
-// A Route is an entry of the main routing table. One with several next hops is
-// there once for each.
+// A Route is one next hop of an entry of the main routing table.
 type Route struct {
 	Dst      netip.Prefix // the zero Prefix is the default route
-	Gateway  netip.Addr   // the zero Addr where the destination is on the link
+	Gateway  netip.Addr   // the zero Addr if the destination is on the link
 	Link     string       // "" for a blackhole, or a link that vanished meanwhile
 	Protocol int          // rtnetlink(7) rtm_protocol: 2 kernel, 12 bird, 80 Calico
 }
 
-// A Hop is where a packet goes first.
+// A Hop is the first step of a packet to its destination.
 type Hop struct {
 	Local   bool       // to the namespace itself: the address is its own
-	Gateway netip.Addr // the zero Addr where the destination is on the link
+	Gateway netip.Addr // the zero Addr if the destination is on the link
 }
 
-// Unreadable is a View that answers everything with one error. It stands where
-// a namespace could not be opened, so that a probe gets an error, which makes
-// its answer an unknown, and never a nil View.
+// Unreadable is a View whose methods all return one error. It takes the place of a
+// namespace that could not be opened, so that a check is unknown, and no View is nil.
 type Unreadable struct{ Err error }
 
 var _ View = Unreadable{}

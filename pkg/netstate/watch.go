@@ -18,22 +18,21 @@ type RouteChange struct {
 	// Gone: the route is no longer there; else it is new, or new in part. The
 	// kernel does not report IPv4 routes that it drops along with their device.
 	Gone bool
-	// Resync: changes were lost, because they came faster than they were read. What
-	// is true now is in a TunnelDump. Route has nothing then.
+	// Resync: changes were lost, because they came faster than they were read. A
+	// TunnelDump has the current state. Route is zero then.
 	Resync bool
 }
 
-// Room for changes: in the kernel, and between the reader and who asked for them.
-// A node of 5,000 peers whose daemon starts again replaces 5,000 routes at once.
+// Room for changes: in the kernel, and in the channel. A network daemon that restarts on
+// a node with 5,000 peers replaces 5,000 routes at once.
 const (
 	watchBuffer  = 4 << 20 // bytes, of which a change takes some hundreds
 	watchBacklog = 1024
 )
 
 // WatchRoutes reports the changes of routes until ctx ends, or until the
-// subscription breaks, and then closes the channel. It never falls silent: if
-// changes get lost, in the kernel (ENOBUFS) or because the channel is not read, a
-// Resync comes in their place.
+// subscription breaks, and then closes the channel. If changes get lost, in the kernel
+// (ENOBUFS) or because the channel is not read, it sends a Resync in their place.
 func (l *Live) WatchRoutes(ctx context.Context) (<-chan RouteChange, error) {
 	return l.watchRoutes(ctx, watchBuffer)
 }
@@ -58,7 +57,7 @@ func (l *Live) watchRoutes(ctx context.Context, buffer int) (<-chan RouteChange,
 type watch struct {
 	socket  *nl.NetlinkSocket
 	changes chan RouteChange
-	lost    bool // changes were lost, and nobody was told yet
+	lost    bool // changes were lost, and no Resync was sent yet
 }
 
 // run reads until the socket is closed.
@@ -73,7 +72,7 @@ func (w *watch) run(ctx context.Context) {
 			return
 		case errors.Is(err, unix.ENOBUFS):
 			w.lost = true
-			w.tell()
+			w.resync()
 			continue
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -85,11 +84,11 @@ func (w *watch) run(ctx context.Context) {
 		for _, m := range messages {
 			w.message(m.Header.Type, m.Data)
 		}
-		w.tell()
+		w.resync()
 	}
 }
 
-// message hands on what a message says, as long as there is room.
+// message sends the changes of a message while there is room.
 func (w *watch) message(kind uint16, b []byte) {
 	if len(b) == 0 || kind != unix.RTM_NEWROUTE && kind != unix.RTM_DELROUTE {
 		return
@@ -106,9 +105,9 @@ func (w *watch) message(kind uint16, b []byte) {
 	}
 }
 
-// tell says that changes were lost. It takes the oldest change out to make room:
-// a resync is worth more than any of them.
-func (w *watch) tell() {
+// resync reports lost changes. It drops the oldest change to make room: a Resync is
+// worth more than any change.
+func (w *watch) resync() {
 	for w.lost {
 		select {
 		case w.changes <- RouteChange{Resync: true}:
