@@ -46,6 +46,9 @@ func probeReversePath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	}
 	cilium := slices.ContainsFunc(t.networkPlugins(), func(p conflist.Plugin) bool { return p.Type == "cilium-cni" })
 	pods, uplinks, err := filtered(t, n, paths, cilium)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, guard.Skip("there is no net.ipv4.conf.all.rp_filter: the kernel has no IPv4, or /proc/sys is hidden")
+	}
 	if err != nil {
 		return nil, err
 	}
