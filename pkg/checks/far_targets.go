@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
@@ -24,10 +25,19 @@ type farTarget struct {
 // host returns the node's files.
 func (t *Target) host() hostconf.Root { return hostconf.Root{Dir: t.Root} }
 
+// lacksNodeFiles reports whether this is a container without the files of its node. A
+// container that is itself a node, as those of k3d are, has the kubeconfig of kubelet.
+func (t *Target) lacksNodeFiles() bool {
+	return t.host().Hidden() && !slices.ContainsFunc(kubeconfigs(), func(path string) bool {
+		there, err := t.host().Exists(path)
+		return there || err != nil
+	})
+}
+
 // farTargets returns the DNS servers and the API server, as far as the node's files name
 // them. The error names what could not be read.
 func farTargets(t *Target) ([]farTarget, error) {
-	if t.host().Hidden() {
+	if t.lacksNodeFiles() {
 		return nil, errors.New("read name servers and API server: this is a container that does not have the files of its node; run guardctl with --root")
 	}
 	servers, dnsErr := nameServers(t.host())

@@ -78,10 +78,20 @@ func (n *nodeNetwork) isPodLink(name string) bool {
 		return true
 	}
 	switch n.links[name].Kind {
-	case "veth", "netkit", "ipip", "sit", "ip6tnl", "vxlan", "geneve", "openvswitch", "dummy", "ifb":
+	case "veth":
+		return !n.hasNetwork(name)
+	case "netkit", "ipip", "sit", "ip6tnl", "vxlan", "geneve", "openvswitch", "dummy", "ifb":
 		return true
 	}
 	return false
+}
+
+// hasNetwork reports whether a link connects the node to a network: the ends of pods have
+// no address, or, with the plugin ptp, the gateway's alone.
+func (n *nodeNetwork) hasNetwork(name string) bool {
+	return slices.ContainsFunc(n.addrs, func(a netstate.LinkAddr) bool {
+		return a.Link == name && !a.Addr.IsSingleIP() && !a.Addr.Addr().IsLinkLocalUnicast()
+	})
 }
 
 // isPodTunnel reports whether a link carries pods to other nodes, judged by the name

@@ -44,9 +44,6 @@ func probePrimaryReady(_ context.Context, t *Target) ([]guard.Finding, error) {
 	for _, p := range list.Plugins {
 		ready, isKnown := readiness(t, list.Name, p)
 		known = known || isKnown
-		if isKnown && t.host().Hidden() {
-			return nil, errors.New("look for the files of the network: this is a container that does not have the files of its node; run guardctl with --root")
-		}
 		for _, look := range ready {
 			found, err := look()
 			findings, trouble = append(findings, found...), errors.Join(trouble, err)
@@ -124,6 +121,9 @@ func (n need) missing(t *Target) ([]guard.Finding, error) {
 	there, err := t.host().Exists(n.path)
 	if err != nil || there {
 		return nil, err
+	}
+	if t.lacksNodeFiles() {
+		return nil, fmt.Errorf("look for %s: this is a container that does not have the files of its node; run guardctl with --root", n.path)
 	}
 	return []guard.Finding{{
 		Object:  "node",

@@ -49,6 +49,9 @@ func probeRoutingRules(_ context.Context, t *Target) ([]guard.Finding, error) {
 			findings = append(findings, m.finding(t.Node, rules, six))
 		}
 	}
+	if n := len(findings); n > 0 {
+		findings[n-1].Remedy += " Then keep the network manager from deleting rules (docs/node.md)."
+	}
 	cloud, err := cloudRules(t, rules)
 	return append(findings, cloud...), errors.Join(trouble, err)
 }
@@ -99,7 +102,7 @@ func (k kernelRule) finding(node netstate.View, rules []netstate.Rule, six bool)
 	return guard.Finding{
 		Object:  "node",
 		Problem: fmt.Sprintf("has no rule \"from all lookup %s\" (ip %s rule shows %s): %s", k.name, flag, shownRules(rules, six), k.consequence),
-		Remedy:  fmt.Sprintf("Add it with: ip %s rule add pref %d lookup %s. Then keep the network manager from deleting rules (docs/node.md).", flag, priority, k.name),
+		Remedy:  fmt.Sprintf("Add it with: ip %s rule add pref %d lookup %s.", flag, priority, k.name),
 		Minor:   k.minor,
 	}
 }
