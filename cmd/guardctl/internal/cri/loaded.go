@@ -18,7 +18,7 @@ type Loaded struct {
 	// Networks are those that a pod is attached to, in order. containerd's own for
 	// lo is left out.
 	Networks []Network
-	// Trouble says why containerd could not load the folder when it last tried, in
+	// Trouble says why containerd could not load the directory when it last tried, in
 	// its own words; "" if it could.
 	Trouble string
 }

@@ -117,7 +117,7 @@ func onOtherNetwork(c attachment.Cached, intended string, helps bool) Problem {
 
 // rightful returns the networks that pods may have: those of files that are
 // intended, benign or attached beside the intended one, those that Multus has in its own
-// file, and those of the folders of runtime classes.
+// file, and those of the directories of runtime classes.
 func rightful(s site.Site, a assess.Assessment) map[string]bool {
 	right := map[string]bool{"cni-loopback": true} // go-cni's own
 	for _, f := range a.Selection.Files {
@@ -130,7 +130,7 @@ func rightful(s site.Site, a assess.Assessment) map[string]bool {
 		}
 	}
 	for _, dir := range s.ClassDirs {
-		names, _ := conflist.Names(dir) // a folder that is not there has no network
+		names, _ := conflist.Names(dir) // a directory that is not there has no network
 		for _, name := range names {
 			if l, err := conflist.Read(dir, name); err == nil {
 				right[l.Name] = true

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package inspect looks at what decides whether a pod gets its network beside the
+// files of the config directory, which package assess judges: what the runtime has loaded,
+// the programs of the chain, and the pods that are attached already. doctor and
+// conf report the same problems, in the form of those of assess.
 package inspect
 
 import (
@@ -20,13 +24,34 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
+// A Problem is one with what Object names: a program, a pod, the runtime. File is
+// that of the list that is concerned, or "".
+type Problem struct {
+	Object string
+	assess.Problem
+}
+
+// The kinds of problems, beside those of assess.
+const (
+	PluginMissing       assess.Kind = "plugin-missing"        // in no plugin directory
+	PluginNotExecutable assess.Kind = "plugin-not-executable" // by its mode, or by its mount
+	PluginFails         assess.Kind = "plugin-fails"          // it does not answer VERSION
+	PluginVersion       assess.Kind = "plugin-version"        // it does not know the version of the list
+	NotLoaded           assess.Kind = "not-loaded"            // the runtime works with another list than the file has
+	NotRestarted        assess.Kind = "not-restarted"         // its configuration has changed since it started
+	NetworkNotReady     assess.Kind = "network-not-ready"     // it says so, for another reason
+	PodOnOtherNetwork   assess.Kind = "pod-on-other-network"
+	PodsUnguarded       assess.Kind = "pods-older-than-guard"
+	AddressNotReleased  assess.Kind = "address-not-released" // its sandbox is gone
+)
+
 // asking bounds the questions to all plugins of a chain together.
 const asking = 5 * time.Second
 
 // Chain looks at the programs of the plugins of the intended file, and of the one
 // that the runtime takes where that is another: whether each is there, can be
 // executed, answers VERSION, and knows the version of its list. It returns nothing
-// where the folders of plugins are not known. The flags are those by which the
+// where the plugin directories are not known. The flags are those by which the
 // operator described the node to guardctl, with a blank in front.
 func Chain(ctx context.Context, a assess.Assessment, installFlags string) []Problem {
 	dirs := a.Selection.Runtime.BinDirs
@@ -198,10 +223,10 @@ func (c programsOf) harm() string {
 	return fmt.Sprintf("%s skips %s, or no pod can start", c.kind.DisplayName(), c.file)
 }
 
-// missing says which programs are in no folder of plugins, and where they are
+// missing says which programs are in no plugin directory, and where they are
 // instead.
 func (c programsOf) missing(missing []program) (all []Problem) {
-	elsewhere := map[string][]string{} // by folder
+	elsewhere := map[string][]string{} // by directory
 	for _, p := range missing {
 		problem := Problem{Object: "plugin " + p.name, Problem: assess.Problem{
 			Kind: PluginMissing, File: c.file, Impact: c.harm(),
@@ -220,9 +245,9 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 			problem.Command = fmt.Sprintf("ln -s %s %s", path, c.dirs[0]+"/")
 			problem.Remedy = "or have the runtime look in " + dir + " as well"
 		case reference(p.name):
-			problem.Remedy = "install the plugins of github.com/containernetworking/plugins in " + c.dirs[0] + " (package containernetworking-plugins); if the runtime looks in another folder, --bin-dir says which"
+			problem.Remedy = "install the plugins of github.com/containernetworking/plugins in " + c.dirs[0] + " (package containernetworking-plugins); if the runtime looks in another directory, --bin-dir says which"
 		default:
-			problem.Remedy = "the DaemonSet of the network plugin puts it there: see whether its pod runs on this node; if the runtime looks in another folder, --bin-dir says which"
+			problem.Remedy = "the DaemonSet of the network plugin puts it there: see whether its pod runs on this node; if the runtime looks in another directory, --bin-dir says which"
 		}
 		all = append(all, problem)
 	}
@@ -230,7 +255,7 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 }
 
 // others returns where programs may lie that a runtime does not look for there:
-// upstream's folder, and those of Debian, Fedora, Arch, k3s and microk8s.
+// upstream's directory, and those of Debian, Fedora, Arch, k3s and microk8s.
 func others(dirs []string) []string {
 	all := []string{
 		"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/lib/cni/bin", "/var/lib/rancher/k3s/data/cni",
@@ -247,7 +272,7 @@ func reference(name string) bool {
 	}, name)
 }
 
-// mountPoint returns where the file system of a path is mounted: the highest folder
+// mountPoint returns where the file system of a path is mounted: the highest directory
 // of the same device.
 func mountPoint(path string) string {
 	path, err := filepath.EvalSymlinks(path)

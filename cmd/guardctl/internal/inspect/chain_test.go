@@ -15,7 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// A node is a conf dir and a folder of plugins.
+// A node is a config directory and a plugin directory.
 type node struct {
 	*testing.T
 	conf, bin string
@@ -61,7 +61,7 @@ func (n *node) assess() assess.Assessment {
 	return assess.Assess(s, assess.Intent{})
 }
 
-// shown has the problems as text, a paragraph each, with short names of folders.
+// shown has the problems as text, a paragraph each, with short names of directories.
 func (n *node) shown(problems []inspect.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {
@@ -119,7 +119,7 @@ func TestChain(t *testing.T) {
 			func(n *node) { n.runtime.Kind = conflist.CRIO; chmod(n, "host-local", 0o600) },
 			"plugin-not-executable: BIN/host-local is what the plugin bridge of 10-a.conflist starts and cannot be executed; its mode is 0600; CRI-O skips 10-a.conflist, or no pod can start\n  run: chmod 0755 BIN/host-local\n",
 		},
-		"folders not known": {func(n *node) { n.runtime.BinDirs = nil; remove(n, "bridge") }, ""},
+		"directories not known": {func(n *node) { n.runtime.BinDirs = nil; remove(n, "bridge") }, ""},
 		"ipam of a plugin that reads it in its own way": {
 			func(n *node) {
 				n.list("10-a.conflist", "a", `{"type":"own","ipam":{"type":"nothing"}}`)
@@ -141,7 +141,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// A folder that is mounted noexec is no question of modes.
+// A directory that is mounted noexec is no question of modes.
 func TestChainNoexec(t *testing.T) {
 	checktest.PrivateNode(t)
 	n := newNode(t)

@@ -75,7 +75,7 @@ func addNetwork(all []assess.Attachment, network, ifName string, config []byte) 
 	return append(all, assess.Attachment{Network: network, IfName: ifName, Plugins: l.Types()})
 }
 
-// regularFiles returns the files of a folder, none where it cannot be read.
+// regularFiles returns the files of a directory, none where it cannot be read.
 func regularFiles(dir string) (paths []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
@@ -130,7 +130,7 @@ func wrongful(a assess.Assessment) map[string]bool {
 			wrong[f.Network] = true
 		}
 	}
-	records, _ := quarantine.List(a.Selection.Dir) // a folder that cannot be listed has none
+	records, _ := quarantine.List(a.Selection.Dir) // a directory that cannot be listed has none
 	for _, r := range records {
 		content, err := os.ReadFile(a.Selection.Path(r.Quarantined))
 		if err != nil {

@@ -80,7 +80,7 @@ func Orphans(ctx context.Context, s site.Site, a assess.Assessment, stateDir, on
 	return all, nil
 }
 
-// cacheDirs returns where attachments are cached: the runtime's folder, and those
+// cacheDirs returns where attachments are cached: the runtime's directory, and those
 // of others that use libcni.
 func cacheDirs(s site.Site) (dirs []string) {
 	for _, dir := range slices.Concat([]string{s.CacheDir}, multusCaches(s), release.CacheDirs()) {

@@ -72,7 +72,7 @@ func again(ctx context.Context, s site.Site, a assess.Assessment) *Problem {
 }
 
 // loadedDiffers returns how the lists that containerd has loaded differ from those
-// that it would load today; nil where they do not, or where another folder than
+// that it would load today; nil where they do not, or where another directory than
 // its own was judged.
 func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 	loaded := s.Running.Loaded
@@ -87,8 +87,8 @@ func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 	switch {
 	case a.Selection.Err != nil && len(loaded.Networks) > 0:
 		problem.What = fmt.Sprintf("still works with %s, and would load nothing from %s today", has, a.Selection.Dir)
-		problem.Impact = "pods start until it loads the folder again, and none does from then on"
-		problem.Remedy = "mend the folder before anything is changed in it or " + s.Name + " is restarted; guardctl conf says what is wrong"
+		problem.Impact = "pods start until it loads the directory again, and none does from then on"
+		problem.Remedy = "mend the directory before anything is changed in it or " + s.Name + " is restarted; guardctl conf says what is wrong"
 	case a.Selection.Err != nil:
 		return nil // assess says why nothing is loaded
 	case len(loaded.Networks) == 0:
@@ -98,7 +98,7 @@ func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 		if strings.Contains(would, "("+has+")") { // the same plugins
 			problem.What = fmt.Sprintf("works with %s as it was before, and %s has other values by now", has, a.Selection.Dir)
 		}
-		problem.Impact = "pods get the old list until it loads the folder again"
+		problem.Impact = "pods get the old list until it loads the directory again"
 	default:
 		return nil
 	}
@@ -110,7 +110,7 @@ func loadedDiffers(s site.Site, a assess.Assessment) *Problem {
 	return &problem
 }
 
-// sameDir reports whether containerd reads the folder of the site, whose path may
+// sameDir reports whether containerd reads the directory of the site, whose path may
 // have the root of the node in front.
 func sameDir(s site.Site, loaded string) bool {
 	return strings.HasSuffix(filepath.Clean(s.ConfDir), filepath.Clean(loaded))

@@ -58,10 +58,10 @@ func TestRuntime(t *testing.T) {
 		"not asked": {nil, func(*node) *site.Running { return nil }, ""},
 		"an older list": {nil, func(n *node) *site.Running {
 			return &site.Running{NetworkReady: true, Loaded: n.loaded("a", bridge)}
-		}, "not-loaded: containerd works with network \"a\" of bridge, and CONF has 10-a.conflist (network \"a\" of bridge, cni-guard) by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: systemctl restart containerd\n"},
+		}, "not-loaded: containerd works with network \"a\" of bridge, and CONF has 10-a.conflist (network \"a\" of bridge, cni-guard) by now; its CRI status has what it works with; pods get the old list until it loads the directory again\n  run: systemctl restart containerd\n"},
 		"another value": {nil, func(n *node) *site.Running {
 			return &site.Running{NetworkReady: true, Loaded: n.loaded("a", `{"type":"bridge","mtu":1500}`, guard)}
-		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard as it was before, and CONF has other values by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: systemctl restart containerd\n"},
+		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard as it was before, and CONF has other values by now; its CRI status has what it works with; pods get the old list until it loads the directory again\n  run: systemctl restart containerd\n"},
 		"nothing loaded": {nil, func(n *node) *site.Running {
 			l := n.loaded("")
 			l.Trouble = "cni config load failed: no network config found"
@@ -69,11 +69,11 @@ func TestRuntime(t *testing.T) {
 		}, "not-loaded: containerd has loaded no network, though CONF has 10-a.conflist (network \"a\" of bridge, cni-guard); it says: cni config load failed: no network config found; no pod can start\n  run: systemctl restart containerd\n"},
 		"nothing to load": {func(n *node) { _ = os.Remove(filepath.Join(n.conf, "10-a.conflist")) }, func(n *node) *site.Running {
 			return &site.Running{NetworkReady: true, Loaded: n.loaded("a", bridge, guard)}
-		}, "not-loaded: containerd still works with network \"a\" of bridge, cni-guard, and would load nothing from CONF today; its CRI status has what it works with; pods start until it loads the folder again, and none does from then on\n  run: \n"},
+		}, "not-loaded: containerd still works with network \"a\" of bridge, cni-guard, and would load nothing from CONF today; its CRI status has what it works with; pods start until it loads the directory again, and none does from then on\n  run: \n"},
 		"a rogue that waits for a restart": {func(n *node) { n.list("05-b.conflist", "b", bridge) }, func(n *node) *site.Running {
 			return &site.Running{NetworkReady: true, Loaded: n.loaded("a", bridge, guard)}
-		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard, and CONF has 05-b.conflist (network \"b\" of bridge) by now; its CRI status has what it works with; pods get the old list until it loads the folder again\n  run: \n"},
-		"another folder": {nil, func(n *node) *site.Running {
+		}, "not-loaded: containerd works with network \"a\" of bridge, cni-guard, and CONF has 05-b.conflist (network \"b\" of bridge) by now; its CRI status has what it works with; pods get the old list until it loads the directory again\n  run: \n"},
+		"another directory": {nil, func(n *node) *site.Running {
 			l := n.loaded("b")
 			l.ConfDir = "/elsewhere"
 			return &site.Running{NetworkReady: true, Loaded: l}

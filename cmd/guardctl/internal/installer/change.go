@@ -15,15 +15,15 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// A change is an edit of one network configuration.
+// A change is an edit of one config file.
 type change struct {
 	Edit
-	files map[string][]byte // of the folder, as they will be; nil content for one that goes
+	files map[string][]byte // the new content by name; nil for a file that is removed
 	steps []Step
 }
 
-// rewrite plans to change a file that is as it was read.
-func (c *change) rewrite(path string, before, after []byte, a attributes) {
+// planWrite plans to write a file, if it still has the content before.
+func (c *change) planWrite(path string, before, after []byte, a attributes) {
 	c.files[filepath.Base(path)] = after
 	old := filepath.Base(path)
 	if before == nil {
@@ -36,19 +36,19 @@ func (c *change) rewrite(path string, before, after []byte, a attributes) {
 	})
 }
 
-// alias says that a link of the folder leads to a file that changes.
+// alias records that a link of the directory leads to a file that changes.
 func (c *change) alias(link, target string) {
 	c.files[filepath.Base(link)] = c.files[filepath.Base(target)]
 }
 
-// ErrRewritten says that a file of the conf dir is no longer what the plan was made
-// from. [Do] then plans again.
-var ErrRewritten = errors.New("somebody else wrote it in this moment")
+// ErrRewritten is wrapped if a file changed after the plan was made. [Do] then makes a new
+// plan.
+var ErrRewritten = errors.New("another program has just written it")
 
-// unchanged reports ErrRewritten unless the file is as it was read; nil for before
-// means that there was none. It is called right before the rename, when the new
-// content is on the disk: what remains is the time between two system calls.
-func unchanged(path string, before []byte) error {
+// checkUnchanged returns ErrRewritten unless the file still has the content before; nil
+// means that it did not exist. It is called just before the rename, when the new content is
+// on the disk, so that only the time between two system calls remains.
+func checkUnchanged(path string, before []byte) error {
 	now, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && before == nil:
@@ -61,8 +61,8 @@ func unchanged(path string, before []byte) error {
 	return nil
 }
 
-// move plans to rename a file within its folder, if it still has this content.
-func (c *change) move(from, to string, content []byte) {
+// planRename plans to rename a file within its directory, if it still has this content.
+func (c *change) planRename(from, to string, content []byte) {
 	c.files[filepath.Base(from)] = nil
 	if conflist.Loadable(to) {
 		c.files[filepath.Base(to)] = content
@@ -70,7 +70,7 @@ func (c *change) move(from, to string, content []byte) {
 	c.steps = append(c.steps, Step{
 		Does: fmt.Sprintf("rename %s to %s", from, filepath.Base(to)),
 		do: func() error {
-			if err := unchanged(from, content); err != nil {
+			if err := checkUnchanged(from, content); err != nil {
 				return err
 			}
 			if err := rename(from, to); err != nil {
@@ -81,29 +81,29 @@ func (c *change) move(from, to string, content []byte) {
 	})
 }
 
-// drop plans to remove a file, if it still has this content.
-func (c *change) drop(path string, content []byte) {
+// planRemove plans to remove a file, if it still has this content.
+func (c *change) planRemove(path string, content []byte) {
 	c.files[filepath.Base(path)] = nil
 	c.steps = append(c.steps, Step{Does: "remove " + path, do: func() error {
-		if err := unchanged(path, content); err != nil {
+		if err := checkUnchanged(path, content); err != nil {
 			return err
 		}
 		return remove(path)
 	}})
 }
 
-// errOutside says that a file is another program's to write.
-var errOutside = errors.New("outside of the folder")
+// errOutsideConfDir is wrapped if a file belongs to another program.
+var errOutsideConfDir = errors.New("outside of the directory")
 
-// readConf reads a configuration and what a new one takes over from it. A link is
-// followed only within the folder: a file elsewhere is somebody else's to write,
-// and a link that became a file would be worse.
+// readConf reads a config file and the attributes that a new one inherits. A link is
+// followed only within the directory: a file elsewhere belongs to another program, and the
+// link must not be replaced by a file.
 func readConf(path string) (target string, content []byte, a attributes, err error) {
 	if target, err = filepath.EvalSymlinks(path); err != nil {
 		return "", nil, a, explain("read "+path, path, err)
 	}
 	if filepath.Dir(target) != filepath.Dir(path) {
-		return target, nil, a, fmt.Errorf("edit %s: it is a link to %s, %w", path, target, errOutside)
+		return target, nil, a, fmt.Errorf("edit %s: it is a link to %s, %w", path, target, errOutsideConfDir)
 	}
 	if content, err = os.ReadFile(target); err != nil {
 		return "", nil, a, explain("read "+path, path, err)
@@ -112,5 +112,5 @@ func readConf(path string) (target string, content []byte, a attributes, err err
 	if err != nil {
 		return "", nil, a, explain("read "+path, path, err)
 	}
-	return target, content, attributesOf(info), mayReplace(target)
+	return target, content, attributesOf(info), checkReplaceable(target)
 }

@@ -23,7 +23,7 @@ import (
 // answers is a program that answers VERSION.
 const answers = "#!/bin/sh\necho '{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\",\"1.1.0\"]}'\n"
 
-// A node has the folders conf, bin, new, record and cache in one folder.
+// A node has the directories conf, bin, new, record and cache in one directory.
 type node struct {
 	t       testing.TB
 	dir     string
@@ -132,7 +132,7 @@ func (n *node) set(key, value string) {
 	}
 }
 
-// folder gives what is in a folder, as a fixture has it.
+// directory returns what is in a directory, as a fixture has it.
 func (n *node) folder(name string) string {
 	n.t.Helper()
 	entries, err := os.ReadDir(n.path(name))
@@ -153,10 +153,10 @@ func (n *node) folder(name string) string {
 	return n.plain(string(txtar.Format(&a)))
 }
 
-// plain takes the node's own folder out of a text.
+// plain takes the node's own directory out of a text.
 func (n *node) plain(text string) string { return strings.ReplaceAll(text, n.dir, "NODE") }
 
-// show gives a plan as --dry-run does.
+// show returns a plan as --dry-run does.
 func (n *node) show(p installer.Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {
@@ -179,4 +179,79 @@ func (n *node) must(make func(installer.Request) (installer.Plan, error)) instal
 		n.t.Fatal(err)
 	}
 	return p
+}
+
+// Each fixture is a config directory: what install --dry-run says of it ("plan"), and what
+// it makes of it ("after/…"); or why it refuses ("error"). CNI_GUARD_UPDATE=1
+// writes them anew, for the eye to judge.
+func TestFixtures(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) < 10 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := newNode(t)
+			n.plant(a)
+			got := n.play()
+			if os.Getenv("CNI_GUARD_UPDATE") == "1" {
+				update(t, path, a, got)
+			}
+			if want := expected(a); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// play plans, does, plans again, and undoes.
+func (n *node) play() string {
+	n.t.Helper()
+	before, programs := n.folder("conf"), n.folder("bin")
+	p, err := installer.Install(n.request)
+	if now := n.folder("conf"); now != before || n.folder("bin") != programs {
+		n.t.Errorf("the plan alone changed something: %s", now)
+	}
+	if err != nil {
+		return "-- error --\n" + n.plain(err.Error()) + "\n"
+	}
+	text := "-- plan --\n" + n.show(p)
+	n.must(installer.Install)
+	text += strings.ReplaceAll(n.folder("conf"), "-- ", "-- after/")
+	if again := n.must(installer.Install); len(again.Steps) > 0 {
+		n.t.Errorf("the second time it would %s", n.show(again))
+	}
+	n.must(installer.Uninstall)
+	if now := n.folder("conf"); now != before && !strings.Contains(before, "cni-guard") {
+		n.t.Errorf("uninstalled, the directory has\n%s\nand had\n%s", now, before)
+	}
+	return strings.ReplaceAll(text, " --after/", " --")
+}
+
+// expected returns the sections that are wanted.
+func expected(a *txtar.Archive) string {
+	var want txtar.Archive
+	for _, f := range a.Files {
+		if !strings.HasPrefix(f.Name, "conf/") && !strings.HasPrefix(f.Name, "new/") {
+			want.Files = append(want.Files, f)
+		}
+	}
+	return string(txtar.Format(&want))
+}
+
+func update(t *testing.T, path string, a *txtar.Archive, got string) {
+	t.Helper()
+	kept := txtar.Archive{Comment: a.Comment}
+	for _, f := range a.Files {
+		if strings.HasPrefix(f.Name, "conf/") || strings.HasPrefix(f.Name, "new/") {
+			kept.Files = append(kept.Files, f)
+		}
+	}
+	if err := os.WriteFile(path, append(txtar.Format(&kept), got...), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,103 +16,101 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 )
 
-// Marker is the file beside the plugin that makes it let everything through. Its
-// time of modification is that of the plugin's last call.
+// Marker is the file beside the plugin that makes it pass every call through. Its
+// modification time is that of the plugin's last call.
 const Marker = checks.PassThroughMarker
 
-// Install plans to put the programs and then the guard into place. Nothing is
-// changed yet, and nothing will be if this fails.
+// Install plans to install the programs and then to insert the guard. It changes nothing.
 func Install(r Request) (Plan, error) {
 	var p Plan
-	if err := r.resolve(); err != nil {
+	if err := r.resolveDirs(); err != nil {
 		return p, err
 	}
-	if err := r.open(); err != nil {
+	if err := r.openRelease(); err != nil {
 		return p, err
 	}
-	record, err := r.recorded()
+	record, err := r.recordOfSite()
 	free := r.choosePlacement(record)
 	if err == nil {
-		err = errors.Join(r.ownRecord(), r.sameWay(record))
+		err = errors.Join(r.checkRecordDir(), r.checkSamePlacement(record))
 	}
 	if err != nil {
 		return p, err
 	}
-	now, err := p.choose(r, record)
+	now, err := p.chooseFile(r, record)
 	if err != nil {
 		return p, fmt.Errorf("find the file to put the guard into: %w; nothing was changed", err)
 	}
-	if free && r.bookends(now) {
+	if free && r.suggestsBookend(now) {
 		r.Placement = Bookend
 	}
 	c, err := r.insert(now, record)
 	if err != nil {
 		return p, err
 	}
-	if err := c.finish(record); err != nil {
+	if err := c.finishConversion(record); err != nil {
 		return p, err
 	}
-	after, snapshot, err := r.foresee(&p, c, now)
+	after, snapshot, err := r.checkResult(&p, c, now)
 	if err != nil {
 		return p, err
 	}
-	fresh := &Record{Installed: time.Now(), Placement: r.Placement, Named: r.File != "" || record != nil && record.Named && record.Edit.Path == c.Path, Site: nodeOf(r.named), Edit: c.Edit, Snapshot: snapshot}
+	fresh := &Record{Installed: time.Now(), Placement: r.Placement, Named: r.File != "" || record != nil && record.Named && record.Edit.Path == c.Path, Site: nodeOf(r.siteAsNamed), Edit: c.Edit, Snapshot: snapshot}
 	if fresh.Programs, err = p.planPrograms(r, record); err != nil {
 		return p, err
 	}
 	p.planRecord(r, record, fresh, len(c.steps) > 0)
 	p.planMarker(r)
 	p.Steps = append(p.Steps, c.steps...)
-	p.warn(r, after, c.Edit)
+	p.warnOfFile(r, after, c.Edit)
 	return p, nil
 }
 
-// remedy says what to do where no network is selected, unless the error does.
+// remedy returns what to do if no network is selected, unless the error says so.
 func remedy(err error) string {
 	if strings.Contains(err.Error(), "until it is corrected") {
 		return ""
 	}
-	return ": see to the network first"
+	return ": fix the network first"
 }
 
-// resolve makes the folders plain, and makes sure that they are there.
-func (r *Request) resolve() error {
-	if err := r.absolute(); err != nil {
+// resolveDirs resolves the paths of the directories, and checks that they exist.
+func (r *Request) resolveDirs() error {
+	if err := r.makeAbsolute(); err != nil {
 		return err
 	}
 	for _, dir := range []string{r.Site.ConfDir, r.Site.BinDir} {
-		if !isFolder(dir) {
-			return fmt.Errorf("find folder %s: it does not exist, and guardctl does not create it: name the runtime's folders with --conf-dir and --bin-dir", dir)
+		if !isDir(dir) {
+			return fmt.Errorf("find directory %s: it does not exist, and guardctl does not create it: name the runtime's directories with --conf-dir and --bin-dir", dir)
 		}
 	}
 	return nil
 }
 
-// absolute makes the folders plain.
-func (r *Request) absolute() error {
+// makeAbsolute makes the paths of the directories absolute, and resolves their links.
+func (r *Request) makeAbsolute() error {
 	var err error
-	r.named = r.Site
-	if r.named.ConfDir, err = filepath.Abs(r.Site.ConfDir); err != nil {
-		return fmt.Errorf("find folder %s: %w", r.Site.ConfDir, err)
+	r.siteAsNamed = r.Site
+	if r.siteAsNamed.ConfDir, err = filepath.Abs(r.Site.ConfDir); err != nil {
+		return fmt.Errorf("find directory %s: %w", r.Site.ConfDir, err)
 	}
 	for _, dir := range []*string{&r.Site.ConfDir, &r.Site.BinDir, &r.RecordDir} {
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
-			return fmt.Errorf("find folder %s: %w", *dir, err)
+			return fmt.Errorf("find directory %s: %w", *dir, err)
 		}
-		*dir = resolved(abs) // runtimes follow links to folders as well
+		*dir = resolveLinks(abs) // runtimes follow such links, too
 	}
 	return nil
 }
 
-func isFolder(path string) bool {
+func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
-// choosePlacement keeps to the placement of the installation that there is, where the
-// operator says none. It reports whether nothing decided, so that it is Inline unless
-// the file suits another.
+// choosePlacement sets the placement to that of the present installation if the operator
+// names none. It reports whether there is none either, so that the file decides.
 func (r *Request) choosePlacement(record *Record) (free bool) {
 	switch {
 	case r.Placement != "":
@@ -123,39 +122,39 @@ func (r *Request) choosePlacement(record *Record) (free bool) {
 	return free
 }
 
-// sameWay refuses a second way of installing beside the first.
-func (r Request) sameWay(record *Record) error {
-	if record != nil && record.Placement != r.Placement && guarded(record.Edit.Path) {
+// checkSamePlacement refuses to install with another placement than before.
+func (r Request) checkSamePlacement(record *Record) error {
+	if record != nil && record.Placement != r.Placement && hasGuardEntry(record.Edit.Path) {
 		return fmt.Errorf("install with placement %s: %s has the guard with placement %s: run guardctl uninstall first, and then this again; pods that start in between are not guarded", r.Placement, record.Edit.Path, record.Placement)
 	}
 	return nil
 }
 
-// open reads the programs to install, unless [Request.Enter] did.
-func (r *Request) open() (err error) {
+// openRelease reads the programs to install, unless [Request.Enter] did.
+func (r *Request) openRelease() (err error) {
 	if r.release == nil {
 		r.release, err = OpenRelease(r.From)
 	}
 	return err
 }
 
-// effective gives the file into which the guard belongs once the changes are made.
-func (r Request) effective(changes map[string][]byte) (target, error) {
+// selectedTarget returns the file into which the guard belongs after the changes.
+func (r Request) selectedTarget(changes map[string][]byte) (target, error) {
 	v, err := r.newView(changes)
 	if err != nil {
 		return target{}, err
 	}
 	defer v.close()
-	return v.target(r.runtimeIn(v))
+	return v.target(r.runtimeFor(v))
 }
 
-// finish plans what a conversion that was killed left undone: the list is there,
-// and the file that it was made of as well.
-func (c *change) finish(record *Record) error {
+// finishConversion plans the rest of a conversion that was killed: the list exists, and so
+// does the file that it was made from.
+func (c *change) finishConversion(record *Record) error {
 	if record == nil || record.Edit.Path != c.Path || record.Edit.From == "" {
 		return nil
 	}
-	if c.From == "" { // the list was edited: what it was made of remains on record
+	if c.From == "" { // the list was edited; its source stays on record
 		c.Edit = Edit{
 			Path: c.Path, From: record.Edit.From, Aside: record.Edit.Aside, Original: record.Edit.Original, Before: record.Edit.Before,
 			After: c.After, Mode: c.Mode, UID: c.UID, GID: c.GID,
@@ -169,7 +168,83 @@ func (c *change) finish(record *Record) error {
 		return explain("read "+record.Edit.From, record.Edit.From, err)
 	}
 	if hash(content) == record.Edit.Before {
-		c.move(record.Edit.From, record.Edit.Aside, content)
+		c.planRename(record.Edit.From, record.Edit.Aside, content)
 	}
 	return nil
 }
+
+// planPrograms plans to install the programs, guardctl before the plugin that calls it.
+func (p *Plan) planPrograms(r Request, record *Record) (map[string]Program, error) {
+	programs := map[string]Program{}
+	if record != nil {
+		maps.Copy(programs, record.Programs)
+	}
+	note := func(path string, fresh Program) {
+		if old, ok := programs[path]; ok && fresh.Replaced == "" || old.SHA256 == fresh.SHA256 && ok {
+			fresh.Replaced = old.Replaced
+		}
+		programs[path] = fresh
+	}
+	wanted, err := r.programsToInstall()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range wanted {
+		entry, err := p.planProgram(b)
+		if err != nil {
+			return nil, err
+		}
+		note(b.to, entry)
+	}
+	if r.Loopback {
+		path, entry, err := p.planLoopback(r)
+		if err != nil {
+			return nil, err
+		}
+		note(path, entry)
+	}
+	return programs, nil
+}
+
+// programsToInstall returns the programs for the plugin directory of any node, in the
+// order of installation.
+func (r Request) programsToInstall() ([]program, error) {
+	var all []program
+	for _, name := range []string{guardctl, plugin} {
+		b, err := r.program(name, r.Site.BinDir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	if b := r.release.loopback(); b != nil {
+		all = append(all, program{b, filepath.Join(r.Site.BinDir, ownLoopbackName)})
+	}
+	return all, nil
+}
+
+// planRecord plans to write the record before the edit.
+func (p *Plan) planRecord(r Request, old, fresh *Record, edits bool) {
+	if !edits && old.same(fresh) {
+		return
+	}
+	p.step(func() error {
+		if err := os.MkdirAll(r.RecordDir, 0o700); err != nil {
+			return explain("create record directory "+r.RecordDir, r.RecordDir, err)
+		}
+		return fresh.write(r.RecordDir)
+	}, "record in %s what uninstall needs", recordPath(r.RecordDir))
+}
+
+// planMarker plans to remove the marker of an uninstall from each directory in which the
+// runtime may find the plugin.
+func (p *Plan) planMarker(r Request) {
+	for _, dir := range append([]string{r.Site.BinDir}, r.Site.Runtime.BinDirs...) {
+		marker := filepath.Join(resolveLinks(dir), Marker)
+		if exists(marker) && !slices.ContainsFunc(p.Steps, func(s Step) bool { return strings.Contains(s.Does, marker) }) {
+			p.step(func() error { return remove(marker) }, "remove %s, so that the plugin guards again", marker)
+		}
+	}
+}
+
+func keys(m map[string][]byte) []string { return slices.Collect(maps.Keys(m)) }

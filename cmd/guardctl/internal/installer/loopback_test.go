@@ -61,7 +61,7 @@ func TestLoopbackOfAnotherProject(t *testing.T) {
 		}
 		n.request.Loopback = true
 		before := n.folder("bin")
-		n.refuses(installer.Install, "name the folder of the loopback plugin of cni-guard with --from; nothing was changed")
+		n.refuses(installer.Install, "name the directory of cni-guard's loopback plugin with --from; nothing was changed")
 		if n.folder("bin") != before {
 			t.Errorf("%s: %s", name, n.folder("bin"))
 		}
@@ -109,7 +109,7 @@ func TestUpgradeKeepsLoopback(t *testing.T) {
 	n.write("new/loopback", others, 0o755)
 	n.write("new/cni-guard", answers+"# newer\n", 0o755)
 	p := n.must(installer.Upgrade)
-	if n.read("bin/loopback") != ours || !strings.Contains(n.show(p), "note: NODE/bin/loopback stays as it is") {
+	if n.read("bin/loopback") != ours || !strings.Contains(n.show(p), "note: NODE/bin/loopback is not upgraded") {
 		t.Errorf("upgraded: %s", n.show(p))
 	}
 	n.write("new/cni-guard-loopback", ours+"newer", 0o755)

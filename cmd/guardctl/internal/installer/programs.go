@@ -21,38 +21,37 @@ import (
 const (
 	plugin   = conflist.GuardType
 	guardctl = "guardctl"
-	// lo is the name of the loopback plugin, ours or another project's. containerd and
-	// cri-dockerd have it compiled in.
-	lo = "loopback"
-	// ownLo is where ours is as well, whether or not it is in use, so that the installed
-	// guardctl can put it into place without the folder of the release.
-	ownLo = "cni-guard-loopback"
-	// kept is the name of the loopback plugin that ours replaced.
-	kept = "loopback.orig"
+	// loopbackName is the name of the loopback plugin, ours or another project's. It is
+	// compiled into containerd and cri-dockerd.
+	loopbackName = "loopback"
+	// ownLoopbackName is a second name of ours, whether or not it is in use, so that the
+	// installed guardctl can install it without the release.
+	ownLoopbackName = "cni-guard-loopback"
+	// keptLoopbackName is the name of the loopback plugin that ours replaced.
+	keptLoopbackName = "loopback.orig"
 )
 
-// Patience is how long a program may take to answer when something is decided by it: a
-// node on which it does not start within that time starts no pod either.
-const Patience = 30 * time.Second
+// StartTimeout is how long a program may take to answer. A node on which it takes longer
+// starts no pods either.
+const StartTimeout = 30 * time.Second
 
-// A program is one of ours, and where it belongs.
+// A program is one of ours with its destination.
 type program struct {
-	*built
+	*binary
 	to string
 }
 
-// runner reports whether the program is started for nothing but an answer, as
-// guardctl is; the others are plugins, which answer VERSION.
-func (b program) runner() bool { return filepath.Base(b.to) == guardctl }
+// isGuardctl reports whether the program is guardctl. The others are plugins, which answer
+// VERSION.
+func (b program) isGuardctl() bool { return filepath.Base(b.to) == guardctl }
 
-// program returns a program of the release and its place.
+// program returns a program of the release with its destination.
 func (r Request) program(name, dir string) (program, error) {
 	b, err := r.release.find(name)
 	return program{b, filepath.Join(dir, name)}, err
 }
 
-// planProgram plans to put a program into place if another is there, and returns
-// what to write down of it.
+// planProgram plans to install a program unless it is installed, and returns its record.
 func (p *Plan) planProgram(b program) (Program, error) {
 	old, err := hashFile(b.to)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -61,14 +60,14 @@ func (p *Plan) planProgram(b program) (Program, error) {
 	if old == b.hash && executable(b.to) {
 		return Program{SHA256: b.hash}, nil
 	}
-	if err := mayReplace(b.to); err != nil {
+	if err := checkReplaceable(b.to); err != nil {
 		return Program{}, err
 	}
 	does := "install " + b.to
 	if old != "" {
 		does = "replace " + b.to
 	}
-	p.step(b.install, "%s%s", does, b.versions(old != ""))
+	p.step(b.install, "%s%s", does, b.describeVersions(old != ""))
 	return Program{SHA256: b.hash, Replaced: old}, nil
 }
 
@@ -76,20 +75,20 @@ func (b program) attributes() attributes {
 	return attributes{mode: 0o755, uid: os.Geteuid(), gid: os.Getegid()}
 }
 
-func (b program) install() error { return b.place(b.runs) }
+func (b program) install() error { return b.write(b.checkRuns) }
 
-func (b program) place(test func(string) error) error {
-	return place(b.to, b.attributes(), func(f *os.File) error { return b.copyTo(f) }, test)
+func (b program) write(test func(string) error) error {
+	return writeAtomically(b.to, b.attributes(), func(f *os.File) error { return b.copyTo(f) }, test)
 }
 
-// errTried ends a trial that went well.
+// errTried ends a successful trial.
 var errTried = errors.New("it runs")
 
-// try starts a program beside its place, and leaves nothing there. The folder that
-// it comes from may be one in which nothing runs (noexec).
-func (b program) try() error {
-	err := b.place(func(path string) error {
-		if err := b.runs(path); err != nil {
+// tryRun starts a temporary copy of a program beside its destination, because the directory
+// of the release may be mounted noexec.
+func (b program) tryRun() error {
+	err := b.write(func(path string) error {
+		if err := b.checkRuns(path); err != nil {
 			return err
 		}
 		return errTried
@@ -100,11 +99,11 @@ func (b program) try() error {
 	return err
 }
 
-// runs makes sure that a program runs, before it is where the runtime calls it.
-func (b program) runs(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+// checkRuns checks that a program runs before it is installed.
+func (b program) checkRuns(path string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout)
 	defer cancel()
-	if !b.runner() {
+	if !b.isGuardctl() {
 		_, err := pluginquery.Versions(ctx, path)
 		return err
 	}
@@ -114,15 +113,15 @@ func (b program) runs(path string) error {
 	return nil
 }
 
-// versions says which build is replaced and by which, where they are known.
-func (b program) versions(replaces bool) string {
+// describeVersions returns the old and the new build, as far as they are known.
+func (b program) describeVersions(replaces bool) string {
 	switch {
 	case b.version == "":
 		return ""
 	case !replaces:
 		return " " + b.version
 	}
-	old := version(b.to)
+	old := buildOf(b.to)
 	if old == "" {
 		old = "of unknown version"
 	}
@@ -145,4 +144,103 @@ func executable(path string) bool {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// loopbackDir returns the directory in which the runtime finds its loopback plugin, or that
+// of our programs if it finds none.
+func (r Request) loopbackDir() string {
+	for _, dir := range r.Site.Runtime.BinDirs {
+		if info, err := os.Stat(filepath.Join(dir, loopbackName)); err == nil && info.Mode().IsRegular() {
+			return dir
+		}
+	}
+	return r.Site.BinDir
+}
+
+// isOurLoopback reports whether an installed loopback plugin is ours.
+func isOurLoopback(path string) (bool, error) {
+	is, err := pluginquery.IsGuardLoopback(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, explain("identify "+path, path, err)
+	}
+	return is, nil
+}
+
+// planLoopback plans to replace the loopback plugin by the safe one, and to keep the old one
+// beside it. If a package installed another one since, that is kept instead.
+func (p *Plan) planLoopback(r Request) (string, Program, error) {
+	b := program{r.release.loopback(), filepath.Join(r.loopbackDir(), loopbackName)}
+	if b.binary == nil {
+		return b.to, Program{}, r.release.noLoopback()
+	}
+	is, err := isOurLoopback(b.to)
+	if err != nil {
+		return b.to, Program{}, err
+	}
+	keep := filepath.Join(filepath.Dir(b.to), keptLoopbackName)
+	if exists(b.to) && !is {
+		if err := checkReplaceable(keep); err != nil {
+			return b.to, Program{}, err
+		}
+		p.step(func() error { return keepBeside(b.to, keep) }, "keep %s as %s", b.to, keep)
+	}
+	entry, err := p.planProgram(b)
+	if err == nil && exists(b.to) && (exists(keep) || !is) {
+		entry.Kept = keep
+	}
+	return b.to, entry, err
+}
+
+// keepBeside gives a file a second name atomically. The first name is never missing.
+func keepBeside(path, keep string) error {
+	beside := keep + newSuffix
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain("keep "+path, path, err)
+	}
+	if err := os.Link(path, beside); err != nil {
+		info, statErr := os.Stat(path)
+		if statErr != nil {
+			return explain("keep "+path, path, statErr)
+		}
+		return copyFile(keep, path, attributesOf(info)) // a file system without links
+	}
+	if err := rename(beside, keep); err != nil {
+		_ = os.Remove(beside)
+		return explain("keep "+path, path, err)
+	}
+	// Renaming one name of a file to another of the same file does nothing.
+	return remove(beside)
+}
+
+// planOldLoopback plans to restore the loopback plugin that ours replaced.
+func (p *Plan) planOldLoopback(r Request) error {
+	for _, dir := range r.Site.Runtime.BinDirs {
+		path, keep := filepath.Join(dir, loopbackName), filepath.Join(dir, keptLoopbackName)
+		is, err := isOurLoopback(path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case exists(keep) && (is || !exists(path)):
+			if err := checkReplaceable(path); err != nil {
+				return err
+			}
+			p.step(func() error { return putBack(keep, path) }, "put %s back", path)
+		case exists(keep):
+			p.note("%s is not ours, and was replaced since; %s stays beside it", path, keep)
+		case is:
+			p.note("%s is ours, and replaced nothing: it stays, because containerd and cri-dockerd need one", path)
+		}
+	}
+	return nil
+}
+
+func putBack(keep, path string) error {
+	if err := rename(keep, path); err != nil {
+		return explain(fmt.Sprintf("put %s back", path), path, err)
+	}
+	return nil
 }

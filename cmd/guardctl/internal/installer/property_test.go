@@ -26,7 +26,7 @@ func realFiles(t *testing.T) (all []txtar.File) {
 	t.Helper()
 	paths, err := filepath.Glob("../../../../pkg/conflist/assess/testdata/*.txtar")
 	if err != nil || len(paths) < 60 {
-		t.Fatal("the corpus has less than 60 folders:", len(paths), err)
+		t.Fatal("the corpus has less than 60 directories:", len(paths), err)
 	}
 	for _, path := range paths {
 		a, err := txtar.ParseFile(path)
@@ -43,7 +43,7 @@ func realFiles(t *testing.T) (all []txtar.File) {
 }
 
 // A lifetime is a node on which the guard was installed, or could not be, and whose
-// folder changed after that.
+// directory changed after that.
 type lifetime struct {
 	*node
 	random *rand.Rand
@@ -85,7 +85,7 @@ func (l *lifetime) change(before map[string]string) {
 	}
 }
 
-// contents returns the files of the conf dir.
+// contents returns the files of the config directory.
 func (l *lifetime) contents() map[string]string {
 	entries, err := os.ReadDir(l.path("conf"))
 	if err != nil {
@@ -144,9 +144,9 @@ func (l *lifetime) follow(a assess.Assessment, command string) bool {
 	return steps > 0
 }
 
-// Following an install command that conf and doctor print never leaves a folder in which
+// Following an install command that conf and doctor print never leaves a directory in which
 // the runtime takes nothing, or another network than the intended one, whatever became
-// of the folder since the installation.
+// of the directory since the installation.
 func TestInstallCommandsAreSafe(t *testing.T) {
 	l := &lifetime{node: newNode(t), random: rand.New(rand.NewPCG(10, 2026)), files: realFiles(t)}
 	all := strings.Replace(answers, `["0.4.0"`, `["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0"`, 1)
@@ -173,7 +173,7 @@ func TestInstallCommandsAreSafe(t *testing.T) {
 		before := l.contents()
 		l.request.Placement = installer.Placement(installer.Placements()[l.random.IntN(2)])
 		if _, _, err := installer.Do(l.request, installer.Install, func(installer.Step) {}); err != nil && !maps.Equal(l.contents(), before) {
-			t.Fatalf("install failed (%v) and changed the folder", err)
+			t.Fatalf("install failed (%v) and changed the directory", err)
 		}
 		for range 1 + l.random.IntN(2) {
 			if len(l.contents()) > 0 {
@@ -184,12 +184,12 @@ func TestInstallCommandsAreSafe(t *testing.T) {
 		for _, p := range a.Problems {
 			if strings.HasPrefix(p.Command, "guardctl install") && l.follow(a, p.Command) {
 				followed++
-				break // the others are of a folder that is no longer
+				break // the others are of a directory that is no longer
 			}
 		}
 	}
 	t.Logf("%d commands were followed", followed)
 	if followed < 30 {
-		t.Errorf("only %d commands were followed in 160 folders", followed)
+		t.Errorf("only %d commands were followed in 160 directories", followed)
 	}
 }

@@ -48,7 +48,7 @@ func TestGrace(t *testing.T) {
 		t.Fatalf("uninstalled: %s%s", n.folder("conf"), n.folder("bin"))
 	}
 	p := n.must(installer.Uninstall)
-	if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it was named or called 0s ago, and stays for 5m0s") {
+	if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it was last named or called 0s ago, and stays for 5m0s") {
 		t.Errorf("at once: %s", n.show(p))
 	}
 	n.old()
@@ -79,14 +79,14 @@ func TestStillNamed(t *testing.T) {
 	)
 	for name, c := range map[string]struct{ content, ends string }{
 		"conf/10-a.conflist" + quarantine.Suffix:             {entry, "rm NODE/conf/10-a.conflist" + quarantine.Suffix + "; or guardctl conf restore"},
-		"conf/90-x.conf":                                     {dropIn, "take the entry out by hand, or rm NODE/conf/90-x.conf"},
-		"conf/91-y.conf":                                     {"\xff\xfe" + utf16(dropIn), "take the entry out by hand"},
+		"conf/90-x.conf":                                     {dropIn, "remove the entry by hand, or rm NODE/conf/90-x.conf"},
+		"conf/91-y.conf":                                     {"\xff\xfe" + utf16(dropIn), "remove the entry by hand"},
 		"conf/net/99-guard.conf":                             {dropIn, "rm NODE/conf/net/99-guard.conf"},
 		"conf/99-multus.conf":                                {multus, "restart its pod on this node"},
 		"conf/20-b.conf.cni-guard-orig":                      {dropIn, "rm NODE/conf/20-b.conf.cni-guard-orig"},
 		"elsewhere/10-b.conflist" + quarantine.Suffix + "-2": {escaped, "rm NODE/elsewhere/10-b"},
-		"cache/results/gone":                                 {cached(entry, "/run/netns/none"), "guardctl release --container-id c0ffee --network pods --ifname eth0 gives its address back, then rm NODE/cache/results/gone; or guardctl uninstall --force"},
-		"cache/results/here":                                 {cached(escaped, "/proc/self/ns/net"), "it goes when the pod ends"},
+		"cache/results/gone":                                 {cached(entry, "/run/netns/none"), "guardctl release --container-id c0ffee --network pods --ifname eth0 releases its address, then rm NODE/cache/results/gone; or guardctl uninstall --force"},
+		"cache/results/here":                                 {cached(escaped, "/proc/self/ns/net"), "it is removed when the pod ends"},
 		"cache/results/nowhere":                              {cached(entry, ""), "if crictl pods does not list c0ffee, guardctl release"},
 	} {
 		n := installed(t)
@@ -217,5 +217,186 @@ func TestInstallAgain(t *testing.T) {
 	n.must(installer.Install)
 	if n.has("next/"+installer.Marker) || n.has("bin/"+installer.Marker) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
 		t.Errorf("installed again: %s%s", n.folder("conf"), n.folder("bin"))
+	}
+}
+
+// Where somebody changed the file since, only our entry goes.
+func TestUninstallChanged(t *testing.T) {
+	n := installed(t)
+	changed := strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1)
+	n.write("conf/10-a.conflist", changed, 0o644)
+	p := n.must(installer.Uninstall)
+	if got, want := n.read("conf/10-a.conflist"), strings.Replace(list, `"bridge"`, `"bridge","mtu":1400`, 1); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if !strings.Contains(n.show(p), "was changed since") {
+		t.Errorf("it says nothing: %s", n.show(p))
+	}
+}
+
+// A list that was made of a single configuration, and was changed, stays a list.
+func TestUninstallChangedSingle(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1), 0o600)
+	n.must(installer.Uninstall)
+	if got := n.read("conf/10-a.conflist"); strings.Contains(got, "cni-guard") || !strings.Contains(got, "1400") || n.has("conf/10-a.conf") {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// What the primary plugin wrote since is not replaced by what install put aside.
+func TestUninstallSingleThere(t *testing.T) {
+	const newer = `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.remove("conf/10-a.conflist")
+	n.write("conf/10-a.conf", newer, 0o600)
+	if n.must(installer.Uninstall); n.read("conf/10-a.conf") != newer {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// Nor is the network of all pods changed by the way.
+func TestUninstallOtherNetwork(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.json", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.json", `{"cniVersion":"1.0.0","name":"others","type":"bridge"}`, 0o600)
+	n.refuses(installer.Uninstall, `pods would get network "others", of 10-a.json, instead of "pods"`)
+}
+
+// Without a record the entry goes all the same.
+func TestUninstallWithoutRecord(t *testing.T) {
+	n := installed(t)
+	if err := os.Remove(n.path("record/install.json")); err != nil {
+		t.Fatal(err)
+	}
+	if n.must(installer.Uninstall); n.read("conf/10-a.conflist") != list {
+		t.Errorf("got %s", n.folder("conf"))
+	}
+}
+
+// Our own file is not removed where that left no network.
+func TestUninstallOwnAlone(t *testing.T) {
+	n := newNode(t)
+	n.request.Placement = installer.Own
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.must(installer.Install)
+	if err := os.Remove(n.path("conf/10-a.conflist")); err != nil {
+		t.Fatal(err)
+	}
+	before := n.folder("conf")
+	if _, err := installer.Uninstall(n.request); err == nil || !strings.Contains(err.Error(), "put the network plugin's file back first") {
+		t.Errorf("got %v", err)
+	}
+	if n.folder("conf") != before {
+		t.Errorf("changed: %s", n.folder("conf"))
+	}
+}
+
+// A primary plugin that writes its single configuration again is followed, by
+// install and by uninstall.
+func TestSingleComesBack(t *testing.T) {
+	const single, newer = `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`
+	n := newNode(t)
+	n.write("conf/10-a.conf", single, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conf", newer, 0o600)
+	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"cni-guard"`, `"cni-guard","mode":"audit"`, 1), 0o600)
+	n.must(installer.Install)
+	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, "1400") || !strings.Contains(got, `"mode":"audit"`) || !strings.Contains(got, "cni-guard") || n.has("conf/10-a.conf") {
+		t.Errorf("installed again: %s", n.folder("conf"))
+	}
+	n.write("conf/10-a.conf", single, 0o600)
+	if n.must(installer.Uninstall); n.folder("conf") != "-- 10-a.conf --\n"+single+"\n" {
+		t.Errorf("uninstalled: %s", n.folder("conf"))
+	}
+}
+
+// twoFolders makes a node that is installed for two config directories, with a record each.
+func twoFolders(t *testing.T) (first, second *node) {
+	t.Helper()
+	first = installed(t)
+	copied := *first
+	second = &copied
+	second.mkdir("conf2")
+	second.mkdir("record2")
+	second.write("conf2/20-b.conflist", strings.Replace(list, "pods", "others", 1), 0o600)
+	second.request.Site.ConfDir = second.path("conf2")
+	_, err := installer.Install(second.request)
+	if err == nil || !strings.Contains(err.Error(), "use another --record-dir") {
+		t.Errorf("one record for two directories: %v", err)
+	}
+	second.request.RecordDir = second.path("record2")
+	second.must(installer.Install)
+	first.request.Elsewhere = []string{"/nowhere", first.path("conf2"), first.path("conf")}
+	second.request.Elsewhere = []string{first.path("conf")}
+	return first, second
+}
+
+func (n *node) mkdir(name string) {
+	n.t.Helper()
+	if err := os.Mkdir(n.path(name), 0o700); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// The programs serve all config directories: they stay, and guard, until the last one is
+// done with them.
+func TestOtherConfDir(t *testing.T) {
+	first, second := twoFolders(t)
+	for range 2 {
+		p := first.must(installer.Uninstall)
+		if first.read("conf/10-a.conflist") != list || first.has("bin/"+installer.Marker) || !first.has("bin/cni-guard") {
+			t.Errorf("the first is done: %s", first.folder("bin"))
+		}
+		if said := first.show(p); !strings.Contains(said, "another config directory names them: NODE/conf2/20-b.conflist (guardctl uninstall --runtime containerd --conf-dir NODE/conf2 --bin-dir NODE/bin)") {
+			t.Errorf("it says %s", said)
+		}
+	}
+	second.must(installer.Uninstall)
+	second.old()
+	if second.must(installer.Uninstall); second.has("bin/cni-guard") {
+		t.Error("the plugin is still there")
+	}
+}
+
+// A record says of the config directory for which it was made, though nobody else does.
+func TestOtherConfDirOnRecord(t *testing.T) {
+	first, second := twoFolders(t)
+	second.request.Elsewhere, second.request.RecordDir = nil, first.path("record")
+	second.must(installer.Uninstall)
+	if second.has("bin/"+installer.Marker) || strings.Contains(second.read("conf2/20-b.conflist"), "guard") {
+		t.Errorf("got %s%s", second.folder("bin"), second.folder("conf2"))
+	}
+}
+
+// A drop-in names the plugin as well.
+func TestDropInElsewhere(t *testing.T) {
+	n := installed(t)
+	n.mkdir("conf/pods")
+	n.write("conf/pods/10-x.conf", `{"type":"cni-guard"}`, 0o600)
+	n.must(installer.Uninstall)
+	n.old()
+	if p := n.must(installer.Uninstall); !strings.Contains(n.show(p), "still named by NODE/conf/pods/10-x.conf") {
+		t.Errorf("it says %s", n.show(p))
+	}
+}
+
+// The last look at who names the plugin is right before it goes.
+func TestNamedMeanwhile(t *testing.T) {
+	n := installed(t)
+	n.must(installer.Uninstall)
+	n.old()
+	p, err := installer.Uninstall(n.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.write("conf/20-b.conflist", `{"cniVersion":"1.0.0","name":"b","plugins":[{"type":"cni-guard"}]}`, 0o600)
+	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "named again by") || !n.has("bin/cni-guard") {
+		t.Errorf("got %v", err)
 	}
 }

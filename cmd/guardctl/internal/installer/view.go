@@ -4,6 +4,7 @@ package installer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,31 +15,34 @@ import (
 
 	"github.com/containernetworking/cni/libcni"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// A view is a conf dir as it will be: links to what stays, and files that are new.
+// A view is a config directory as it will be after changes: links to the files that stay,
+// and the new files.
 type view struct {
-	dir  string // of the links
-	real string
-	top  string // has dir, and the stand-in of the plugin
+	dir  string // with the links
+	real string // the config directory itself
+	top  string // the parent of dir, with the stand-in of the plugin
 }
 
-// viewPrefix begins the names of views.
+// viewPrefix is the prefix of the names of views.
 const viewPrefix = "view-"
 
-// newView makes a view; changes has the content of files by their names, nil for
-// one that will be gone. Remove it by close.
+// newView creates a view; changes has the content of files by name, nil for a file that is
+// removed. The caller must close it.
 func (r Request) newView(changes map[string][]byte) (v view, err error) {
 	v.real = r.Site.ConfDir
 	parent := r.viewParent()
 	if v.top, err = os.MkdirTemp(parent, viewPrefix); err != nil {
-		return v, fmt.Errorf("look at the folder as it will be: %w: free some space (df %s)", err, cmp.Or(parent, os.TempDir()))
+		return v, fmt.Errorf("preview the changed directory: %w: free some space (df %s)", err, cmp.Or(parent, os.TempDir()))
 	}
 	defer func() {
 		if err != nil {
 			v.close()
-			err = fmt.Errorf("look at the folder as it will be: %w", err)
+			err = fmt.Errorf("preview the changed directory: %w", err)
 		}
 	}()
 	v.dir = filepath.Join(v.top, "conf")
@@ -58,14 +62,14 @@ func (r Request) newView(changes map[string][]byte) (v view, err error) {
 	return v, nil
 }
 
-// viewParent returns the folder for views, "" for the usual one of temporary files. A
-// dry run leaves the folder of the record alone, where Lock removes the views of
-// commands that were killed. TMPDIR is of the container, and not of the node.
+// viewParent returns the directory for views; "" is the default for temporary files. In the
+// record directory, which a dry run does not change, Lock removes the views of commands that
+// were killed. TMPDIR is the container's, not the node's.
 func (r Request) viewParent() string {
 	switch {
 	case !r.DryRun && exists(r.RecordDir):
 		return r.RecordDir
-	case r.rooted && isFolder("/run"):
+	case r.rooted && isDir("/run"):
 		return "/run"
 	case r.rooted:
 		return "/tmp"
@@ -73,7 +77,7 @@ func (r Request) viewParent() string {
 	return ""
 }
 
-// prepare makes the empty folder, and a stand-in of the plugin, which may not be
+// prepare creates the empty directory, and a stand-in for the plugin, which may not be
 // installed yet.
 func (v view) prepare() error {
 	if err := os.Mkdir(v.dir, 0o700); err != nil {
@@ -84,9 +88,8 @@ func (v view) prepare() error {
 
 func (v view) standIn() string { return filepath.Join(v.top, plugin) }
 
-// runtimeIn returns the runtime of the site as it will be when our programs are
-// there.
-func (r Request) runtimeIn(v view) conflist.Runtime {
+// runtimeFor returns the runtime of the site as it will be once the programs are installed.
+func (r Request) runtimeFor(v view) conflist.Runtime {
 	run := r.Site.Runtime
 	run.BinDirs = append(slices.Clone(run.BinDirs), v.top)
 	run.Supports = func(binary, cniVersion string) error {
@@ -101,8 +104,8 @@ func (r Request) runtimeIn(v view) conflist.Runtime {
 	return run
 }
 
-// link fills a folder. Folders, which have drop-ins, are made: a link to one
-// would be loadable where the folder is not.
+// link creates the links. A directory of drop-ins is created, because a link to one would be
+// loadable, unlike the directory.
 func (v view) link(from, to string, but map[string][]byte) error {
 	entries, err := os.ReadDir(from)
 	if err != nil {
@@ -127,35 +130,35 @@ func (v view) link(from, to string, but map[string][]byte) error {
 
 func (v view) close() { _ = os.RemoveAll(v.top) }
 
-// says puts the real folder into a message.
-func (v view) says(text string) string {
+// translate replaces the paths of the view in a message by the real ones.
+func (v view) translate(text string) string {
 	return strings.NewReplacer(v.dir, v.real, v.standIn(), plugin, ", "+v.top, "").Replace(text)
 }
 
-// selected gives what the runtime will select.
-func (v view) selected(r conflist.Runtime) (conflist.File, error) {
+// effective returns the file that the runtime will select.
+func (v view) effective(r conflist.Runtime) (conflist.File, error) {
 	s, err := conflist.Select(v.dir, r)
 	if err != nil {
-		return conflist.File{}, errors.New(v.says(err.Error()))
+		return conflist.File{}, errors.New(v.translate(err.Error()))
 	}
 	if f := s.Effective(); f != nil {
-		return *f, v.parsed(*f)
+		return *f, v.checkLibcni(*f)
 	}
-	return conflist.File{}, errors.New(v.says(s.Err.Error()))
+	return conflist.File{}, errors.New(v.translate(s.Err.Error()))
 }
 
-// parsed lets libcni itself parse a list.
-func (v view) parsed(f conflist.File) error {
+// checkLibcni parses a list with libcni.
+func (v view) checkLibcni(f conflist.File) error {
 	if filepath.Ext(f.Name) != ".conflist" {
 		return nil
 	}
 	if _, err := libcni.NetworkConfFromFile(filepath.Join(v.dir, f.Name)); err != nil {
-		return errors.New(v.says(err.Error()))
+		return errors.New(v.translate(err.Error()))
 	}
 	return nil
 }
 
-// snapshot takes the folder down.
+// snapshot returns the content of the directory.
 func (v view) snapshot(effective string) (Snapshot, error) {
 	s := Snapshot{Files: map[string]string{}, Effective: effective}
 	entries, err := os.ReadDir(v.dir)
@@ -166,7 +169,7 @@ func (v view) snapshot(effective string) (Snapshot, error) {
 		path := filepath.Join(v.dir, e.Name())
 		info, err := os.Stat(path)
 		if err != nil || !info.Mode().IsRegular() {
-			continue // a link to nowhere, a pipe, a folder
+			continue // a dangling link, a pipe, a directory
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
@@ -180,11 +183,86 @@ func (v view) snapshot(effective string) (Snapshot, error) {
 	return s, nil
 }
 
-// changesOf merges what several edits make of a folder.
+// changesOf merges the changes of several edits.
 func changesOf(edits []change) map[string][]byte {
 	all := map[string][]byte{}
 	for _, e := range edits {
 		maps.Copy(all, e.files)
 	}
 	return all
+}
+
+// checkResult checks that pods will get the file with the guard, with the same network as
+// now, and that the guard will not refuse them.
+func (r Request) checkResult(p *Plan, c change, now target) (target, Snapshot, error) {
+	v, err := r.newView(c.files)
+	if err != nil {
+		return now, Snapshot{}, err
+	}
+	defer v.close()
+	f, err := v.target(r.runtimeFor(v))
+	switch {
+	case err != nil:
+		return f, Snapshot{}, fmt.Errorf("edit %s: the result would not be loaded: %w; nothing was changed", c.Path, err)
+	case !slices.Contains(f.Plugins, conflist.GuardType):
+		return f, Snapshot{}, fmt.Errorf("edit %s: the runtime would select %s, which has no guard; nothing was changed: see guardctl conf", c.Path, f.Name)
+	case f.Network != now.Network:
+		return f, Snapshot{}, fmt.Errorf("edit %s: pods would get network %q instead of %q; nothing was changed: see guardctl conf", c.Path, f.Network, now.Network)
+	}
+	p.warnOfAttachments(r, v)
+	if err := r.checkRefusal(p, v, f, len(c.steps) > 0); err != nil {
+		return f, Snapshot{}, err
+	}
+	s, err := v.snapshot(f.selected())
+	return f, s, err
+}
+
+// checkRefusal runs the check conflist, as the guard will at the first pod. A finding is no
+// reason to stop if the guard is installed already.
+func (r Request) checkRefusal(p *Plan, v view, f target, edits bool) error {
+	if f.multus != "" {
+		return nil // the caller is Multus, which selects no file
+	}
+	found, enforced, err := v.probeConflist(r.runtimeFor(v), f)
+	if err != nil {
+		if errors.Is(err, errEntry) {
+			p.note("no pod can start: %s; correct the entry in %s", v.translate(err.Error()), f.Name)
+			return nil
+		}
+		p.note("the guard cannot judge %s: %s", v.real, v.translate(err.Error()))
+		return nil
+	}
+	for _, finding := range found {
+		problem := v.translate(finding.Object + " " + finding.Problem)
+		switch {
+		case finding.Minor:
+		case !enforced:
+			p.note("the guard will report with every pod: %s", problem)
+		case !edits:
+			p.note("the guard refuses every pod: %s", problem)
+		default:
+			name := filepath.Base(finding.Object)
+			return fmt.Errorf("install the guard: it would refuse every pod: %s; nothing was changed. Run guardctl conf quarantine %s, or install with --allow '%s' to accept the file, or with --mode audit to report only", problem, name, name)
+		}
+	}
+	return nil
+}
+
+// errEntry is wrapped if the existing entry is not valid: the guard then refuses every ADD.
+var errEntry = errors.New("read the entry of cni-guard")
+
+// probeConflist returns the findings of the check conflist, and whether they refuse pods.
+func (v view) probeConflist(r conflist.Runtime, f target) ([]guard.Finding, bool, error) {
+	l, err := conflist.Read(v.dir, f.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	entry, problems, _ := checks.EntryIn(l)
+	if text := checks.EntryErrors(problems); text != "" {
+		return nil, false, fmt.Errorf("%w: %s", errEntry, text)
+	}
+	t := &checks.Target{Options: entry.Settings.Options, Conf: checks.Conf{Dir: v.dir, Network: f.Network, Runtime: r}}
+	policy := entry.Settings.Checks[checks.Conflist.Name].Policy
+	found, err := checks.Conflist.Probe(context.Background(), t)
+	return found, !entry.Settings.Audit && (policy == 0 || policy == guard.Enforce), err
 }

@@ -3,10 +3,16 @@
 package site
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
@@ -96,17 +102,17 @@ func (s *Site) readCNI(path string, cni map[string]any) error {
 	return nil
 }
 
-// noteClasses tells of runtime classes that select in folders of their own.
+// noteClasses tells of runtime classes that select in directories of their own.
 func (s *Site) noteClasses(path string, runtimes map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(runtimes)) {
 		if dir, ok := table(runtimes, name)["cni_conf_dir"].(string); ok && dir != "" {
 			s.ClassDirs = append(s.ClassDirs, dir)
-			s.How = append(s.How, fmt.Sprintf("runtime class %s has a conf dir of its own, %s, which is not looked at: %s; say --conf-dir for it", name, dir, path))
+			s.How = append(s.How, fmt.Sprintf("runtime class %s has a config directory of its own, %s, which is not looked at: %s; say --conf-dir for it", name, dir, path))
 		}
 	}
 }
 
-// usable tells a folder from nothing, and from a variable that microk8s fills in.
+// usable tells a directory from nothing, and from a variable that microk8s fills in.
 func usable(dir string) bool { return strings.HasPrefix(dir, "/") }
 
 func set(to *string, value string) bool { *to = value; return true }
@@ -127,4 +133,103 @@ func (p product) criDisabled(root string) bool {
 		}
 	}
 	return false
+}
+
+// A document is one file of a configuration.
+type document struct {
+	path string // without the root
+	tree map[string]any
+}
+
+func readTOML(root, path string) (document, error) {
+	d := document{path: path}
+	content, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		return d, err
+	}
+	if err := toml.Unmarshal(content, &d.tree); err != nil {
+		return d, fmt.Errorf("parse %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// readImports reads a file of containerd and what it imports, in the order in
+// which the later one counts: cmd/containerd/server/config, LoadConfig. Relative
+// patterns are relative to the file.
+func readImports(root, path string, seen []string) ([]document, error) {
+	if path == "" || slices.Contains(seen, path) {
+		return nil, nil
+	}
+	d, err := readTOML(root, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	docs := []document{d}
+	patterns, _ := texts(d.tree["imports"])
+	for _, pattern := range patterns {
+		if !filepath.IsAbs(pattern) {
+			pattern = filepath.Join(filepath.Dir(path), pattern)
+		}
+		matches, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("%s: import %s: %w", path, pattern, err)
+		}
+		for _, match := range matches {
+			more, err := readImports(root, strip(root, match), append(seen, path))
+			if err != nil {
+				return nil, err
+			}
+			docs = append(docs, more...)
+		}
+	}
+	return docs, nil
+}
+
+// strip returns the path as the runtime has it.
+func strip(root, path string) string {
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, filepath.Clean(root)), "/")
+}
+
+// table returns a table of tables, or nil.
+func table(tree map[string]any, keys ...string) map[string]any {
+	for _, key := range keys {
+		tree, _ = tree[key].(map[string]any)
+	}
+	return tree
+}
+
+// tableFold is table for keys in any case, as CRI-O's parser takes them.
+func tableFold(tree map[string]any, keys ...string) map[string]any {
+	for _, key := range keys {
+		value, _ := valueFold(tree, key)
+		tree, _ = value.(map[string]any)
+	}
+	return tree
+}
+
+// valueFold returns the value of a key in any case.
+func valueFold(tree map[string]any, key string) (any, bool) {
+	if value, ok := tree[key]; ok {
+		return value, true
+	}
+	for name, value := range tree {
+		if strings.EqualFold(name, key) {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// texts returns an array of strings.
+func texts(v any) ([]string, bool) {
+	items, ok := v.([]any)
+	var list []string
+	for _, item := range items {
+		text, isText := item.(string)
+		list, ok = append(list, text), ok && isText
+	}
+	return list, ok
 }

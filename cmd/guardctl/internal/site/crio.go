@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/runtimeconf"
 )
 
@@ -44,7 +46,7 @@ func (s *Site) readCRIO(root string, process runtimeconf.Process) error {
 }
 
 // overrideCRIO takes what flags and variables of the environment say. Of an empty
-// folder CRI-O makes nothing that it could run with; such a value is left out.
+// directory CRI-O makes nothing that it could run with; such a value is left out.
 func (s *Site) overrideCRIO(crio runtimeconf.CRIO) error {
 	for _, option := range []struct {
 		flag string
@@ -88,12 +90,12 @@ func (s *Site) readCRIDockerd(process runtimeconf.Process) error {
 		s.How = append(s.How, fmt.Sprintf("%s is %s: the command line of cri-dockerd", option.flag, value))
 	}
 	if values := process.Flag("network-plugin"); len(values) > 0 && values[len(values)-1] != "cni" {
-		return fmt.Errorf("cri-dockerd runs with --network-plugin=%s: it takes no network from a folder of configurations", values[len(values)-1])
+		return fmt.Errorf("cri-dockerd runs with --network-plugin=%s: it takes no network from a config directory", values[len(values)-1])
 	}
 	return nil
 }
 
-// splitCommas returns the folders of a flag that may be repeated, and may name
+// splitCommas returns the directories of a flag that may be repeated, and may name
 // several at once.
 func splitCommas(values []string) (dirs []string) {
 	for _, value := range values {
@@ -133,4 +135,21 @@ func (s *Site) readNetwork(path string, network map[string]any, older *[]string)
 		s.How = append(s.How, fmt.Sprintf("%s is %v: %s", key, value, path))
 	}
 	return nil
+}
+
+// ConfDirs returns where else on the node configurations may lie: the usual directories,
+// those of runtime classes, and what lies beside the upstream one, where operators
+// put such directories. Not all of them need be there, or be config directories.
+func (s Site) ConfDirs(root string) []string {
+	var dirs []string
+	for _, dir := range conflist.ConfDirs() {
+		dirs = append(dirs, filepath.Join(root, dir))
+	}
+	found, _ := filepath.Glob(filepath.Join(root, "/etc/cni/*")) // the pattern is a good one
+	for _, dir := range found {
+		if isDir(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return append(dirs, s.ClassDirs...)
 }

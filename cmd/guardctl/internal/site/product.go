@@ -19,7 +19,7 @@ type product struct {
 	unit     string // of systemd
 	sockets  []string
 	config   string // the file that says that it is installed; "": none
-	dropIns  string // a folder of files that continue it; "": none
+	dropIns  string // a directory of files that continue it; "": none
 	confDir  string
 	binDirs  []string
 	cacheDir string
@@ -37,7 +37,7 @@ func products() []product {
 			sockets: []string{"/run/k3s/containerd/containerd.sock"},
 			config:  "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
 			confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d",
-			binDirs: []string{"/var/lib/rancher/k3s/data/cni"}, // since v1.31.1; a folder of each release before (k3s#10869)
+			binDirs: []string{"/var/lib/rancher/k3s/data/cni"}, // since v1.31.1; a directory of each release before (k3s#10869)
 			note:    "k3s writes 10-flannel.conflist again at every start: the entry inlined there is gone then; --placement own survives it, from v1.31.1",
 		},
 		{
@@ -79,7 +79,7 @@ func (p product) configured(root string) bool {
 		p.dropIns != "" && isDir(filepath.Join(root, p.dropIns))
 }
 
-// describe returns the site of a product, with folders as the runtime has them.
+// describe returns the site of a product, with directories as the runtime has them.
 func (p product) describe(root string) (Site, error) {
 	s := Site{Runtime: conflist.NewRuntime(p.kind), Name: p.name, Unit: p.unit, ConfDir: p.confDir, CacheDir: p.cacheDir}
 	s.Runtime.BinDirs = append(s.Runtime.BinDirs, p.binDirs...)

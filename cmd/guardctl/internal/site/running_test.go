@@ -47,10 +47,10 @@ conf /etc/cni/old.d, bin /opt/cni/bin of /opt/cni/bin:/usr/lib/cni, cache /var/l
 the runtime is containerd: it answers at /run/containerd/containerd.sock
 conf_dir is /etc/cni/new.d: /etc/containerd/config.toml
 max_conf_num is 1: /etc/containerd/config.toml
-conf_dir is /etc/cni/old.d/: the running containerd, other than its configuration
-the folders of plugins is [/opt/cni/bin /usr/lib/cni]: the running containerd, other than its configuration
-max_conf_num is 2: the running containerd, other than its configuration
-it looks for plugins in 2 folders; cni-guard belongs in /opt/cni/bin, the first that exists
+conf_dir is /etc/cni/old.d/: the running containerd, unlike its configuration
+bin_dirs is [/opt/cni/bin /usr/lib/cni]: the running containerd, unlike its configuration
+max_conf_num is 2: the running containerd, unlike its configuration
+it looks for plugins in 2 directories; cni-guard belongs in /opt/cni/bin, the first that exists
 `
 	if got := tell(root, s, err); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

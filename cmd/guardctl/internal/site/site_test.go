@@ -40,7 +40,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Runtime classes have conf dirs of their own.
+// Runtime classes have config directories of their own.
 func TestClassDirs(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/containerd_v2.txtar")
 	if err != nil {
@@ -53,7 +53,7 @@ func TestClassDirs(t *testing.T) {
 	}
 }
 
-// What lies beside the upstream folder may be one as well.
+// What lies beside the upstream directory may be one as well.
 func TestConfDirs(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "etc/cni/mine/10-a.conflist"), nil)
@@ -173,8 +173,8 @@ func TestOverrides(t *testing.T) {
 	const want = `runtime crio, max_conf_num 0, default network "pods"
 conf /c, bin /b of /b, cache /k
 the runtime is CRI-O: it answers at /run/crio/crio.sock
-the conf dir is /c, as given on the command line
-the folder of plugins is /b, as given on the command line
+the config directory is /c, as given on the command line
+the plugin directory is /b, as given on the command line
 the cache is /k, as given on the command line
 max_conf_num is 0, as given on the command line
 cni_default_network is "pods", as given on the command line
@@ -209,7 +209,7 @@ func TestStaleSocket(t *testing.T) {
 	}
 }
 
-// Where two of one kind are, the folders tell which is meant.
+// Where two of one kind are, the directories tell which is meant.
 func TestFoldersSettle(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/two_configured.txtar")
 	if err != nil {

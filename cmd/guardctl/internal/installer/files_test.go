@@ -23,7 +23,7 @@ func TestWrittenMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.write("conf/10-a.conflist", list+"\n", 0o600)
-	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "somebody else wrote it") {
+	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "another program has just written it") {
 		t.Errorf("got %v", err)
 	}
 	if n.read("conf/10-a.conflist") != list+"\n" {
@@ -46,7 +46,7 @@ func TestImmutable(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = set(0) })
 	_, err = installer.Install(n.request)
-	if err == nil || !strings.Contains(err.Error(), "10-a.conflist is immutable: chattr -ia") {
+	if err == nil || !strings.Contains(err.Error(), "10-a.conflist is immutable: find out why, then run chattr -ia") {
 		t.Errorf("got %v", err)
 	}
 	if n.has("bin/cni-guard") || n.has("record/install.json") {
@@ -54,7 +54,7 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
-// So is a folder that is read-only.
+// So is a directory that is read-only.
 func TestReadOnly(t *testing.T) {
 	checktest.PrivateNode(t)
 	n := newNode(t)
@@ -87,7 +87,7 @@ func TestMounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(path, 0) })
-	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "is a mount of its own") || n.has("record/install.json") {
+	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "is a mount point") || n.has("record/install.json") {
 		t.Errorf("got %v", err)
 	}
 	n.request.Placement = installer.Own
@@ -108,7 +108,7 @@ func TestMountedLater(t *testing.T) {
 		if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
 			t.Fatal(err)
 		}
-		n.refuses(do, path+": it is a mount of its own")
+		n.refuses(do, path+": it is a mount point")
 		if err := unix.Unmount(path, 0); err != nil {
 			t.Fatal(err)
 		}

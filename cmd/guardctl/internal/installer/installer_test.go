@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 )
 
 // rewriting does a plan while the network plugin rewrites its file, at most so many
 // times, each time when the record was written: right before the edit.
 func (n *node) rewriting(times int, content string) (wrote int, err error) {
 	_, _, err = installer.Do(n.request, installer.Install, func(s installer.Step) {
-		if !strings.HasPrefix(s.Does, "write down") || wrote == times {
+		if !strings.HasPrefix(s.Does, "record in") || wrote == times {
 			return
 		}
 		wrote++
@@ -90,4 +91,39 @@ func TestRewrittenBeforeTheRemoval(t *testing.T) {
 	if _, err := os.Stat(n.path("conf/00-cni-guard.conflist")); err != nil {
 		t.Error(err)
 	}
+}
+
+// Two commands do not work at once.
+func TestLock(t *testing.T) {
+	n := newNode(t)
+	dir := n.path("record")
+	release, err := installer.Lock(dir, n.path("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := installer.Lock(dir, n.path("conf")); err == nil || !strings.Contains(err.Error(), "another guardctl") {
+		t.Errorf("got %v", err)
+	}
+	release()
+	if release, err = installer.Lock(dir, n.path("conf")); err != nil {
+		t.Error(err)
+	}
+	release()
+}
+
+// Nor does one beside a quarantine of the same config directory.
+func TestLockOfQuarantine(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	release, err := installer.Lock(n.path("record"), n.path("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := quarantine.Put(n.path("conf"), "10-a.conflist", quarantine.Note{}); err == nil || !strings.Contains(err.Error(), "another guardctl") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := installer.Lock(t.TempDir(), n.path("conf")); err == nil || !strings.Contains(err.Error(), "another guardctl is changing it") {
+		t.Errorf("with another record: %v", err)
+	}
+	release()
 }

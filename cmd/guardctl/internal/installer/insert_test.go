@@ -64,7 +64,7 @@ func TestOwnGoes(t *testing.T) {
 	}
 }
 
-// The conf dir may be a link that leads elsewhere by then, with a copy of all.
+// The config directory may be a link that leads elsewhere by then, with a copy of all.
 func TestOwnInMovedFolder(t *testing.T) {
 	n := newNode(t)
 	n.request.Placement = installer.Own
@@ -95,7 +95,7 @@ func TestOwnInMovedFolder(t *testing.T) {
 func TestOwnWithMore(t *testing.T) {
 	n := withOwn(t)
 	n.write(ownFile, strings.Replace(n.read(ownFile), `{"type":"cni-guard"`, `{"type":"istio-cni"},{"type":"cni-guard"`, 1), 0o600)
-	const words = "it has istio-cni, which somebody put there and "
+	const words = "it has the plugins istio-cni, which were added to it and are not in "
 	n.refuses(installer.Install, words)
 	n.refuses(installer.Uninstall, words)
 	n.request.Force = true
@@ -113,7 +113,7 @@ func TestOwnOutlives(t *testing.T) {
 		n := withOwn(t)
 		n.remove("conf/10-a.conflist")
 		change(n)
-		n.refuses(installer.Uninstall, "it has outlived the list that it is a copy of")
+		n.refuses(installer.Uninstall, "its source is gone")
 		n.refuses(installer.Uninstall, "guardctl uninstall --force")
 		n.request.Force = true
 		p := n.must(installer.Uninstall)
@@ -141,7 +141,38 @@ func TestOwnBroken(t *testing.T) {
 			}
 			n.write(ownFile, left, 0o600)
 			n.write("conf/05-b.conflist", strings.Replace(list, "pods", "others", 1), 0o600)
-			n.refuses(installer.Install, "is broken, and 05-b.conflist")
+			n.refuses(installer.Install, "is broken, and it is not known whether 05-b.conflist")
 		}
+	}
+}
+
+// Where the operator says no placement, the guard is first as well with cri-dockerd,
+// whose paths may lead to the node on ADD already, before primaries that take a result.
+func TestDefaultPlacement(t *testing.T) {
+	const bookend, inline = 2, 1
+	for name, test := range map[string]struct {
+		kind    conflist.Kind
+		primary string
+		said    installer.Placement
+		want    int
+	}{
+		"bridge":                     {conflist.CRIDockerd, `{"type":"bridge"}`, "", bookend},
+		"ipvlan on a named master":   {conflist.CRIDockerd, `{"type":"ipvlan","master":"eth0"}`, "", bookend},
+		"ipvlan on whatever it gets": {conflist.CRIDockerd, `{"type":"ipvlan"}`, "", inline},
+		"not known":                  {conflist.CRIDockerd, `{"type":"flannel"}`, "", inline},
+		"said":                       {conflist.CRIDockerd, `{"type":"bridge"}`, installer.Inline, inline},
+		"containerd":                 {conflist.Containerd, `{"type":"bridge"}`, "", inline},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			n.write("bin/ipvlan", answers, 0o755)
+			n.write("conf/10-pods.conflist", `{"cniVersion":"1.0.0","name":"pods","plugins":[`+test.primary+`]}`, 0o644)
+			n.request.Site.Runtime.Kind = test.kind
+			n.request.Placement = test.said
+			n.must(installer.Install)
+			if got := strings.Count(n.read("conf/10-pods.conflist"), `"cni-guard"`); got != test.want {
+				t.Errorf("the guard is there %d times, want %d:\n%s", got, test.want, n.read("conf/10-pods.conflist"))
+			}
+		})
 	}
 }
