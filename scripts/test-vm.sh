@@ -38,11 +38,12 @@ run() { # run NAME FOLDER ARGUMENTS...: go test in the folder
 echo "the machine itself" >&2
 run vm conformance ./vm
 
+export CNI_GUARD_VM_FLAGS="-deadline 1h" # on a busy machine an emulated one is slow
 for kernel; do
 	echo "kernel $kernel" >&2
 	export CNI_GUARD_VM_KERNEL="$kernel"
 	for package in netstate tunnel checks; do
-		run "$package-$kernel" . -exec "$root/scripts/in-vm" "./pkg/$package"
+		run "$package-$kernel" . -timeout 1h -exec "$root/scripts/in-vm" "./pkg/$package"
 	done
 done
 
@@ -50,7 +51,7 @@ echo "cold tunnels, kernel $1" >&2
 scripts/build.sh "$bin/guard"
 scripts/plugins.sh "$bin/ref"
 export CNI_GUARD_VM_KERNEL="$1" CNI_GUARD_BIN="$bin/guard" CNI_PLUGIN_BIN="$bin/ref"
-CNI_GUARD_VM_FLAGS="-own-time -sysctl net.core.fb_tunnels_only_for_init_net=0 -env CNI_GUARD_BIN -env CNI_PLUGIN_BIN"
+CNI_GUARD_VM_FLAGS="-deadline 1h -own-time -sysctl net.core.fb_tunnels_only_for_init_net=0 -env CNI_GUARD_BIN -env CNI_PLUGIN_BIN"
 for file in guard/cni-guard guard/guardctl guard/loopback ref/ptp ref/host-local ref/loopback; do
 	CNI_GUARD_VM_FLAGS="$CNI_GUARD_VM_FLAGS -file $bin/$file"
 done
