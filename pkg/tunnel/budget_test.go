@@ -17,8 +17,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// remembered gives how many peers are remembered.
-func (b *bench) remembered(t *testing.T) int {
+// stored returns how many peers are in the store.
+func (b *bench) stored(t *testing.T) int {
 	known, err := b.Store.Load(time.Now())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
@@ -26,9 +26,9 @@ func (b *bench) remembered(t *testing.T) int {
 	return len(known.Peers)
 }
 
-// Five ADDs a second come to more peers than the pace lets through in one: all are
-// asked within a few seconds, and then it is quiet.
-func TestPassMorePeersThanThePace(t *testing.T) {
+// There are more peers than the budget of a second: with five ADDs a second all are probed
+// within seconds, and then ADDs are suppressed.
+func TestPassMorePeersThanTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const peers = tunnel.MaxPerSecond + 200
 		b := newBench(t, overlay(peers, 0))
@@ -44,8 +44,8 @@ func TestPassMorePeersThanThePace(t *testing.T) {
 			}
 			time.Sleep(200 * time.Millisecond)
 		}
-		if asked := b.remembered(t); asked != peers || last.Answered != peers {
-			t.Errorf("after three seconds %d of %d peers were asked, and %d confirmed", asked, peers, last.Answered)
+		if asked := b.stored(t); asked != peers || last.Answered != peers {
+			t.Errorf("after three seconds %d of %d peers were probed, and %d answered", asked, peers, last.Answered)
 		}
 		if w, cost, err := b.cost(t); err != nil || !w.Suppressed || cost != [2]int32{} {
 			t.Errorf("then: %+v, error %v, cost %v; want nothing", w, err, cost)
@@ -53,9 +53,9 @@ func TestPassMorePeersThanThePace(t *testing.T) {
 	})
 }
 
-// A thousand peers that are all silent: requests and retries keep to the pace, which is
-// used up then; and the next ADD asks only the one that none has asked: once, and then
-// at both addresses that it may have.
+// A thousand peers that are all silent: requests and retries use up the budget. The next
+// ADD probes only the peer that was not probed yet: once, and then at both addresses that
+// it may have.
 func TestPassThousandSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(0, 1001))
@@ -63,7 +63,7 @@ func TestPassThousandSilent(t *testing.T) {
 		for i, want := range [][2]int32{{1, tunnel.MaxPerSecond}, {0, 0}, {1, 3}, {0, 0}} {
 			w, cost, err := b.cost(t)
 			if err != nil || w.Answered != 0 || cost != want {
-				t.Errorf("look %d: %d confirmed, error %v, cost %v, want %v", i+1, w.Answered, err, cost, want)
+				t.Errorf("pass %d: %d confirmed, error %v, cost %v, want %v", i+1, w.Answered, err, cost, want)
 			}
 			if i == 1 {
 				time.Sleep(time.Second)
@@ -72,8 +72,7 @@ func TestPassThousandSilent(t *testing.T) {
 	})
 }
 
-// Where the pace has no room, nobody is waited for who was not asked, and the next
-// ADDs do not even look.
+// If the budget is used up, no answer is awaited, and the next ADDs do nothing.
 func TestPassWithoutRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(5, 0))
@@ -96,7 +95,7 @@ func TestPassWithoutRoom(t *testing.T) {
 	})
 }
 
-func TestSpent(t *testing.T) {
+func TestSpend(t *testing.T) {
 	now := time.Now()
 	before := tunnel.SendBudget{At: now.Add(-900 * time.Millisecond), Packets: 1900}
 	for name, c := range map[string]struct {
@@ -114,12 +113,12 @@ func TestSpent(t *testing.T) {
 	}
 }
 
-// endless has a deadline that never comes: who waits for nothing in it hangs.
+// endless has a deadline that never comes: waiting for nothing does not end in it.
 type endless struct{ context.Context }
 
 func (endless) Deadline() (time.Time, bool) { return time.Now().Add(500 * time.Millisecond), true }
 
-// Who was never asked, as the pace has no room in the time there is, is not waited for.
+// An answer is not awaited if the budget has no room for the request in time.
 func TestProbeWithoutRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opt := tunnel.ProbeOptions{Wait: time.Hour, RetryAfter: time.Minute, Budget: tunnel.SendBudget{At: time.Now(), Packets: tunnel.MaxPerSecond}}
@@ -136,8 +135,8 @@ func TestProbeWithoutRoom(t *testing.T) {
 	})
 }
 
-// A peer to which neither of two places has a route is not waited for.
-func TestProbeWithoutWay(t *testing.T) {
+// An answer is not awaited if there is no route to any address of the peer.
+func TestProbeWithoutRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := network(t, "")
 		nowhere := func(six bool) (netstate.ICMPConn, error) {

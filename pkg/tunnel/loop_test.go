@@ -21,7 +21,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// A watched keeper is one on a fake, whose requests come out of a channel.
+// A watched Keeper is one on a fake, whose requests come out of a channel.
 type watched struct {
 	tunnel.Keeper
 	changes chan netstate.RouteChange
@@ -62,7 +62,7 @@ func keep(t *testing.T, text string) *watched {
 	return w
 }
 
-// locked is a writer that others read from meanwhile.
+// locked is a writer for a buffer that another goroutine reads.
 type locked struct {
 	mu *sync.Mutex
 	to *bytes.Buffer
@@ -85,14 +85,14 @@ func (w *watched) run(t *testing.T) {
 	t.Cleanup(func() { w.end() })
 }
 
-// end stops the keeper and gives what it logged.
+// end stops the Keeper and returns its log.
 func (w *watched) end() string {
 	w.stop()
 	<-w.done
 	return w.log.String()
 }
 
-// set has the node be something else, and says so.
+// set changes the node, and reports a change of routes.
 func (w *watched) set(t *testing.T, text string, change netstate.RouteChange) {
 	t.Helper()
 	fake := network(t, text)
@@ -102,7 +102,7 @@ func (w *watched) set(t *testing.T, text string, change netstate.RouteChange) {
 	w.changes <- change
 }
 
-// expect waits until addresses were asked, in any order, and nobody else.
+// expect waits until these addresses were probed, in any order, and no other.
 func (w *watched) expect(t *testing.T, addrs ...string) {
 	t.Helper()
 	want := map[netip.Addr]bool{}
@@ -114,11 +114,11 @@ func (w *watched) expect(t *testing.T, addrs ...string) {
 		select {
 		case addr := <-w.asked:
 			if !want[addr] {
-				t.Fatalf("%s is asked; want %v", addr, want)
+				t.Fatalf("%s is probed; want %v", addr, want)
 			}
 			delete(want, addr)
 		case <-late:
-			t.Fatalf("nobody asks %v", want)
+			t.Fatalf("%v are not probed", want)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func onTunnel() netstate.RouteChange {
 	return netstate.RouteChange{Route: netstate.TunnelRoute{Link: 9}}
 }
 
-// A peer is asked at the start, and a new one when its route appears.
+// All peers are probed at the start, and a new one when its route appears.
 func TestRunNewPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(2, 0))
@@ -144,7 +144,8 @@ func TestRunNewPeer(t *testing.T) {
 	})
 }
 
-// Changes that come without end do not keep it from asking.
+// Routes that flap forever do not keep new peers from being probed. They cause few lists,
+// and few suppressions.
 func TestRunFlappingRoutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(1, 0))
@@ -173,7 +174,7 @@ func TestRunFlappingRoutes(t *testing.T) {
 		stop()
 		flaps.Wait()
 		w.end()
-		w.looksSince(t, began)
+		w.checkDumps(t, began)
 		// One a second, and one for each peer that was probed.
 		if n := len(suppressed); n < 5 || n > int(time.Since(began)/time.Second)+6 {
 			t.Errorf("ADDs were suppressed anew %d times in %v", n, time.Since(began))
@@ -196,12 +197,12 @@ func (w *watched) suppressedUntil(t *testing.T) time.Time {
 	return latest
 }
 
-// looksSince wants no more dumps than one in a fifth of a second, and two more at
-// the start.
-func (w *watched) looksSince(t *testing.T, began time.Time) {
+// checkDumps fails if there were more dumps than one in a fifth of a second, and two more
+// at the start.
+func (w *watched) checkDumps(t *testing.T, began time.Time) {
 	t.Helper()
 	if most := int(time.Since(began)/(200*time.Millisecond)) + 2; w.dumps > most {
-		t.Errorf("it looked %d times, want %d at most", w.dumps, most)
+		t.Errorf("%d dumps, want %d at most", w.dumps, most)
 	}
 }
 
@@ -228,8 +229,8 @@ func TestRunSubscriptionBreaks(t *testing.T) {
 	})
 }
 
-// A dump that fails is said once, and who is known is kept.
-func TestRunTrouble(t *testing.T) {
+// An error of a dump is logged once, and the known peers are kept.
+func TestRunLogsAnErrorOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(1, 0))
 		w.fail = errors.New("no buffer space")
@@ -245,14 +246,14 @@ func TestRunTrouble(t *testing.T) {
 		w.expect(t, "10.1.0.0")
 		log := w.end()
 		if strings.Count(log, "cannot list the peers") > 1 {
-			t.Errorf("the log says the same twice:\n%s", log)
+			t.Errorf("the log repeats itself:\n%s", log)
 		}
-		w.looksSince(t, began)
+		w.checkDumps(t, began)
 	})
 }
 
-// While it runs, an ADD has nothing to do but a stat.
-func TestRunSparesAdd(t *testing.T) {
+// While it runs, an ADD costs an lstat.
+func TestRunSuppressesADDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(2, 0))
 		w.Kinds = []string{"ipip", "vxlan"}
@@ -272,7 +273,7 @@ func TestRunSparesAdd(t *testing.T) {
 	})
 }
 
-// meetAdd has an ADD of this namespace go by the memory, which is all that it does.
+// meetAdd lets an ADD of this namespace use the store, and do nothing else.
 func (w *watched) meetAdd(t *testing.T) {
 	t.Helper()
 	b := newBench(t, "")
@@ -282,7 +283,7 @@ func (w *watched) meetAdd(t *testing.T) {
 	}
 }
 
-// A peer that is silent keeps those awake who demand its answer, and only those.
+// For a silent peer only the ADDs that require its answer are not suppressed.
 func TestRunSilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(1, 1))
@@ -299,7 +300,7 @@ func TestRunSilentPeer(t *testing.T) {
 	})
 }
 
-// Peers are renewed within the interval, and where nothing can be written, too.
+// Peers are probed again, even if the store cannot be written.
 func TestRunRenews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(1, 0))
@@ -314,9 +315,9 @@ func TestRunRenews(t *testing.T) {
 	})
 }
 
-// A loop that can send nothing, or not list whom to send to, must not keep ADDs
-// from doing it, and takes nothing back of what others learned.
-func TestRunTroubleHushesNobody(t *testing.T) {
+// A Keeper that cannot list or probe the peers must not keep ADDs from doing so, and
+// keeps what others stored.
+func TestRunWithoutProbesSuppressesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		dump error
@@ -346,15 +347,15 @@ func TestRunTroubleHushesNobody(t *testing.T) {
 	}
 }
 
-// A loop that runs in another namespace than the plugin has other peers, and cannot
-// speak for those of the plugin. Before the first ADD nobody knows where that is.
-func TestRunElsewhereHushesNobody(t *testing.T) {
+// A Keeper in another namespace than the plugin has other peers. Before the first ADD it
+// is unknown which namespace that is.
+func TestRunElsewhereSuppressesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(2, 0))
 		key := tunnel.NewSuppressionKey([]string{"ipip"}, nil, tunnel.RequireNone)
 		w.ProbeAll(t.Context())
 		if w.Store.Suppressed(key, time.Now()) {
-			t.Error("it is quiet before the first ADD")
+			t.Error("suppressed before the first ADD")
 		}
 		w.meetAdd(t)
 		known, err := w.Store.Load(time.Now())
@@ -362,42 +363,45 @@ func TestRunElsewhereHushesNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		here := known.Netns
-		for netns, quiet := range map[string]bool{"4:1": false, here: true} {
+		for netns, want := range map[string]bool{"4:1": false, here: true} {
 			known.Netns = netns
 			if err := errors.Join(w.Store.Save(known), w.Store.Unsuppress(key)); err != nil {
 				t.Fatal(err)
 			}
 			w.ProbeAll(t.Context())
-			if w.Store.Suppressed(key, time.Now()) != quiet {
-				t.Errorf("the plugin in namespace %s: quiet is %v", netns, !quiet)
+			if w.Store.Suppressed(key, time.Now()) != want {
+				t.Errorf("the plugin is in namespace %s: suppressed is %t", netns, !want)
 			}
 		}
 	})
 }
 
-// Nor does a loop that knew its peers once, and cannot list them any more.
-func TestRunBlindHushesNobody(t *testing.T) {
+// Nor does a Keeper that probed its peers before, and can no longer list or probe them.
+func TestRunWithErrorsSuppressesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := keep(t, overlay(1, 0))
 		w.meetAdd(t)
 		key := tunnel.NewSuppressionKey([]string{"ipip"}, nil, tunnel.RequireNone)
+		open := w.Open
+		closed := func(bool) (netstate.ICMPConn, error) { return nil, errors.New("operation not permitted") }
 		for _, c := range []struct {
-			fail  error
-			quiet bool
-		}{{nil, true}, {errors.New("no buffer space"), false}} {
+			fail error
+			open tunnel.Opener
+			want bool
+		}{{nil, open, true}, {errors.New("no buffer space"), open, false}, {nil, closed, false}, {nil, open, true}} {
 			if err := w.Store.Unsuppress(key); err != nil {
 				t.Fatal(err)
 			}
-			w.fail = c.fail
+			w.fail, w.Open = c.fail, c.open
 			w.ProbeAll(t.Context())
-			if w.Store.Suppressed(key, time.Now()) != c.quiet {
-				t.Errorf("with a dump that fails with %v quiet is %v", c.fail, !c.quiet)
+			if got := w.Store.Suppressed(key, time.Now()); got != c.want {
+				t.Errorf("errors %v: suppressed is %t", w.Errors(), got)
 			}
 		}
 	})
 }
 
-// A clock that is set back has nobody wait for longer than the interval.
+// After the clock was set back no peer waits for longer than the interval.
 func TestRunClockSetBack(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct{ next, want time.Time }{
@@ -413,9 +417,9 @@ func TestRunClockSetBack(t *testing.T) {
 	}
 }
 
-// Two requests are never further apart than the interval, the wait for a batch of
-// others included; the first are spread over the whole of it, and no time stands
-// still while the machine is suspended.
+// Two probes are never further apart than the interval, including the wait for a batch of
+// others. The first are spread over the whole interval. No time is monotonic, which would
+// stand still while the machine is suspended.
 func TestRunRenewals(t *testing.T) {
 	const interval, batch = 4 * time.Minute, 5 * time.Second
 	early := 0

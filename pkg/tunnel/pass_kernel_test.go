@@ -18,9 +18,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// manyPeers gives near so many peers behind its vxlan, as flannel has them: a route,
-// a neighbour and a forwarding entry for each. The far node is all of them; it takes
-// frames to whatever MAC.
+// manyPeers gives the near node n peers behind its vxlan, as flannel does: a route, a
+// neighbor and a forwarding entry for each. The far node is all of them; it accepts frames
+// to any MAC.
 func manyPeers(t testing.TB, n int) *netstate.Live {
 	t.Helper()
 	view := near(t, `
@@ -66,7 +66,7 @@ func warmer(t testing.TB, view *netstate.Live) *bench {
 	return b
 }
 
-// later moves all that is remembered into the past.
+// later moves all that is stored into the past.
 func (b *bench) later(t *testing.T, d time.Duration) {
 	t.Helper()
 	known, err := b.Store.Load(time.Now())
@@ -99,9 +99,9 @@ func (b *bench) later(t *testing.T, d time.Duration) {
 	}
 }
 
-// pass warms once. No peer gets more than a request and one retry, and nobody gets
-// one who answered before, or was asked within the last half minute: that holds on the
-// slowest machine, which needs several passes to ask all.
+// pass makes a pass. No peer gets more than a request and one retry, and none gets any
+// that has answered, or was probed within the last half minute. That holds on the slowest
+// machine too, which needs several passes to probe all.
 func (b *bench) pass(t *testing.T) tunnel.Result {
 	t.Helper()
 	known, err := b.Store.Load(time.Now())
@@ -118,9 +118,9 @@ func (b *bench) pass(t *testing.T) tunnel.Result {
 		}
 		r, ok := known.Peers[addr]
 		if ok && r.Misses == 0 {
-			t.Errorf("%s is asked again, and has answered", addr)
+			t.Errorf("%s is probed again, and has answered", addr)
 		} else if ago := time.Since(r.LastProbe); ok && ago < 30*time.Second {
-			t.Errorf("%s is asked again after %v", addr, ago)
+			t.Errorf("%s is probed again after %v", addr, ago)
 		}
 	}
 	return w
@@ -130,8 +130,8 @@ func (b *bench) pass(t *testing.T) tunnel.Result {
 func TestPassThousandOnKernel(t *testing.T) {
 	b := warmer(t, manyPeers(t, 1000))
 	b.Wait = 10 * time.Second
-	// The first asks a thousand, and the second the one that was too many. What a busy
-	// machine drops takes further ones.
+	// The first pass probes a thousand, and the second the one that was too many. What a
+	// busy machine drops takes further ones.
 	for w := b.pass(t); w.Answered < 1001; w = b.pass(t) {
 		if w.Peers != 1001 {
 			t.Fatalf("%+v, want 1,001 peers", w)
@@ -139,20 +139,20 @@ func TestPassThousandOnKernel(t *testing.T) {
 		b.later(t, tunnel.RescanInterval)
 	}
 	if b.pass(t); len(b.asked) > 0 {
-		t.Errorf("then %d peers are asked", len(b.asked))
+		t.Errorf("then %d peers are probed", len(b.asked))
 	}
 }
 
-// A thousand peers that all stay silent are asked, twice at most, in as many passes as
-// the machine needs; the next one asks nobody.
+// A thousand peers that all stay silent get two requests at most, in as many passes as the
+// machine needs. The next pass sends nothing.
 func TestPassThousandSilentOnKernel(t *testing.T) {
 	view := manyPeers(t, 1000)
 	checktest.Shell(t, "ip -n far link set flannel.1 down")
 	b := warmer(t, view) // a pass has a second
 	for ever := map[netip.Addr]bool{}; len(ever) < 1001; {
 		if w := b.pass(t); w.Answered > 0 {
-			t.Fatalf("%d peers are confirmed", w.Answered)
-		} else if w.Suppressed { // the pace has no room for the rest of the second
+			t.Fatalf("%d peers have answered", w.Answered)
+		} else if w.Suppressed { // the budget of this second is used up
 			b.later(t, time.Second)
 		}
 		for addr := range b.asked {
@@ -162,7 +162,7 @@ func TestPassThousandSilentOnKernel(t *testing.T) {
 	b.pass(t)
 }
 
-// What one ADD pays for a thousand peers: at first, with a dump, and from then on.
+// What a pass costs with a thousand peers: at first, with a dump, and from then on.
 func BenchmarkPassThousand(b *testing.B) {
 	for name, silent := range map[string]bool{"answering": false, "silent for 200ms": true} {
 		b.Run(name, func(b *testing.B) {
@@ -180,7 +180,7 @@ func BenchmarkPassThousand(b *testing.B) {
 		})
 	}
 	b.Run("quiet", func(b *testing.B) {
-		w := newQuiet(b)
+		w := newSuppressed(b)
 		for b.Loop() {
 			if got, err := w.Pass(b.Context()); err != nil || !got.Suppressed {
 				b.Fatal(got, err)
@@ -189,8 +189,8 @@ func BenchmarkPassThousand(b *testing.B) {
 	})
 }
 
-// newQuiet is a warmer for whom all was seen to; it is so for half a minute.
-func newQuiet(b *testing.B) *tunnel.Keeper {
+// newSuppressed returns a Keeper whose passes are suppressed for half a minute.
+func newSuppressed(b *testing.B) *tunnel.Keeper {
 	w := &tunnel.Keeper{
 		Store: tunnel.PeerStoreIn(b.TempDir()), Kinds: []string{"vxlan"}, Interval: time.Minute, Max: 1000,
 		Dump: func() (netstate.TunnelDump, error) { return netstate.TunnelDump{}, nil },

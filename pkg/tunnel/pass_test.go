@@ -18,11 +18,11 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// A bench is a warmer on a fake, with counters.
+// A bench is a Keeper for passes on a fake, with counters.
 type bench struct {
 	tunnel.Keeper
 	dumps, packets atomic.Int32
-	asked          map[netip.Addr]int // packets to each in the last look
+	asked          map[netip.Addr]int // packets to each in the last pass
 }
 
 func newBench(t *testing.T, text string) *bench {
@@ -32,13 +32,13 @@ func newBench(t *testing.T, text string) *bench {
 		Store:    tunnel.PeerStoreIn(t.TempDir()),
 		Kinds:    []string{"ipip"},
 		Interval: 5 * time.Minute,
-		Wait:     time.Minute, // nobody waits so long where all answer
+		Wait:     time.Minute, // for longer than any answer takes
 	}
 	b.onNode(t, text)
 	return b
 }
 
-// onNode has the node be what the text says.
+// onNode makes the text the node.
 func (b *bench) onNode(t *testing.T, text string) {
 	t.Helper()
 	fake := network(t, text)
@@ -49,7 +49,7 @@ func (b *bench) onNode(t *testing.T, text string) {
 	b.Open = b.counted(fake)
 }
 
-// counted opens sockets of a view, and counts what is sent by them.
+// counted opens sockets of a view, and counts the requests.
 func (b *bench) counted(view netstate.View) tunnel.Opener {
 	return func(six bool) (netstate.ICMPConn, error) {
 		conn, err := view.ListenICMP(six)
@@ -60,7 +60,7 @@ func (b *bench) counted(view netstate.View) tunnel.Opener {
 	}
 }
 
-// cost gives what a look took: dumps and packets.
+// cost makes a pass, and returns how many dumps and packets it took.
 func (b *bench) cost(t *testing.T) (tunnel.Result, [2]int32, error) {
 	t.Helper()
 	b.dumps.Store(0)
@@ -124,7 +124,7 @@ func TestPassWithoutTunnels(t *testing.T) {
 	})
 }
 
-// A new peer is asked, and those that were confirmed are left alone.
+// A new peer is probed, and those that answered are not.
 func TestPassNewPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(3, 0))
@@ -137,7 +137,7 @@ func TestPassNewPeer(t *testing.T) {
 	})
 }
 
-// A peer that stays silent is asked again at growing intervals.
+// A peer that stays silent is probed again after growing pauses.
 func TestPassSilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(1, 1))
@@ -160,7 +160,7 @@ func TestPassSilentPeer(t *testing.T) {
 		}
 		// After 30, 90, 210 and 450 seconds; and the other after 300 and 600.
 		if asked < 5 || asked > 7 {
-			t.Errorf("in ten minutes peers were asked at %d moments", asked)
+			t.Errorf("in ten minutes peers were probed %d times", asked)
 		}
 	})
 }
@@ -180,7 +180,7 @@ func TestPassMax(t *testing.T) {
 	})
 }
 
-// Who does not get the lock in the time that there is does nothing.
+// A pass that does not get the lock in time does nothing.
 func TestPassBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(1, 0))
@@ -199,8 +199,8 @@ func TestPassBusy(t *testing.T) {
 	})
 }
 
-// Without a place to write, a few are asked, and nobody is waited for.
-func TestPassBlindly(t *testing.T) {
+// If the state cannot be stored, a few peers are probed, and no answer is awaited.
+func TestPassUnrecorded(t *testing.T) {
 	for name, memory := range map[string]func(t *testing.T) tunnel.PeerStore{
 		"no folder": func(*testing.T) tunnel.PeerStore { return "" },
 		"a file in its place": func(t *testing.T) tunnel.PeerStore {
@@ -227,14 +227,14 @@ func TestPassBlindly(t *testing.T) {
 			}
 			b.onNode(t, "link eth0 index 2 up")
 			if _, _, err := b.cost(t); err != nil {
-				t.Errorf("without tunnels there is nothing to remember, and yet: %v", err)
+				t.Errorf("without tunnels there is nothing to record: %v", err)
 			}
 		}))
 	}
 }
 
-// What cannot be done is said, and not tried again at each ADD.
-func TestPassTrouble(t *testing.T) {
+// An error is returned once, and not at each ADD.
+func TestPassErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no dump":   {"fail TunnelDump = no buffer space", "no buffer space"},
 		"no socket": {overlay(2, 0) + "fail ListenICMP = operation not permitted", "operation not permitted"},
@@ -251,15 +251,15 @@ func TestPassTrouble(t *testing.T) {
 	}
 }
 
-// Who demands something is never told that all is quiet while it is not met.
-func TestPassDemands(t *testing.T) {
+// A pass whose requirement is not met is not suppressed.
+func TestPassRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(1, 1))
 		b.Wait = 500 * time.Millisecond
 		b.Require = tunnel.RequireAll
 		b.cost(t)
 		if w, cost, err := b.cost(t); err != nil || w.Suppressed || cost != [2]int32{1, 0} {
-			t.Errorf("%+v, error %v, cost %v; want another look, and no packet", w, err, cost)
+			t.Errorf("%+v, error %v, cost %v; want another dump, and no packet", w, err, cost)
 		}
 		b.Extra = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
 		if w, _, err := b.cost(t); err != nil || len(w.Cold) != 2 || w.Peers != 3 {
@@ -268,8 +268,8 @@ func TestPassDemands(t *testing.T) {
 	})
 }
 
-// A peer that was silent before is asked along with others, once, and they alone are
-// worth a wait.
+// A peer that was silent before is probed along with others, but once, and only their
+// answers are awaited.
 func TestPassSilentAmongOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(2, 1))
@@ -282,7 +282,7 @@ func TestPassSilentAmongOthers(t *testing.T) {
 	})
 }
 
-// Who answers when asked in passing is known to be back.
+// A silent peer that answers again is warm.
 func TestPassSilentReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(0, 20))
@@ -296,7 +296,7 @@ func TestPassSilentReturns(t *testing.T) {
 	})
 }
 
-// Without a wait each is asked once, and of nobody it is said that it was silent.
+// Without a wait each peer gets one request, and none counts as silent.
 func TestPassWithoutWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(0, 2))
@@ -322,8 +322,8 @@ func TestPassWithoutWait(t *testing.T) {
 	})
 }
 
-// Who demands answers asks a silent peer every few seconds: it may be back.
-func TestPassDemandsAgain(t *testing.T) {
+// With a requirement a silent peer is probed every few seconds: it may be back.
+func TestPassRequireRetriesSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(1, 1))
 		b.Wait = 100 * time.Millisecond
@@ -338,7 +338,7 @@ func TestPassDemandsAgain(t *testing.T) {
 	})
 }
 
-// The node's own addresses always answer, and are no peers.
+// The node's own addresses always answer. They are no peers.
 func TestPassOwnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(0, 1)+"answers 10.0.0.0\nanswers 192.0.2.1\nanswers 192.0.2.2\n")
@@ -346,7 +346,7 @@ func TestPassOwnAddress(t *testing.T) {
 		b.Local = func(addr netip.Addr) bool { return addr == netip.MustParseAddr("192.0.2.1") }
 		b.Extra = []netip.Addr{netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.1.0.0")}
 		if w, _, err := b.cost(t); err != nil || w.Peers != 1 || w.Answered != 0 {
-			t.Errorf("%+v, error %v; want one that is silent", w, err)
+			t.Errorf("%+v, error %v; want a silent one", w, err)
 		}
 		b.Extra = append(b.Extra, netip.MustParseAddr("192.0.2.2"))
 		if w, _, err := b.cost(t); err != nil || w.Peers != 2 || w.Answered != 1 {
@@ -355,7 +355,7 @@ func TestPassOwnAddress(t *testing.T) {
 	})
 }
 
-// Who wants no kind of tunnel needs no look at any.
+// Without kinds of tunnels no dump is needed.
 func TestPassAddressesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(1, 0)+"answers 192.0.2.2\n")
@@ -366,7 +366,7 @@ func TestPassAddressesOnly(t *testing.T) {
 	})
 }
 
-// Nodes that may not ask all at once do not all begin with the same.
+// Nodes that cannot probe all peers at once do not all start with the same ones.
 func TestPassBeginsAnywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := map[netip.Addr]bool{}
@@ -380,12 +380,12 @@ func TestPassBeginsAnywhere(t *testing.T) {
 			}
 		}
 		if len(seen) <= 10 {
-			t.Errorf("five nodes ask the same %d of 1,000 peers", len(seen))
+			t.Errorf("five nodes probe the same %d of 1,000 peers", len(seen))
 		}
 	})
 }
 
-// Of many ADDs at once one asks, and the others wait until it is done.
+// Of several passes at once one probes, and the others wait until it is done.
 func TestPassTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newBench(t, overlay(1, 0)), newBench(t, overlay(1, 0))
@@ -403,7 +403,7 @@ func TestPassTogether(t *testing.T) {
 			}()
 			synctest.Wait()
 			if len(ended) > 0 {
-				t.Error("while one asks another goes on")
+				t.Error("the other does not wait")
 			}
 			return open(six)
 		}
@@ -411,7 +411,7 @@ func TestPassTogether(t *testing.T) {
 			t.Errorf("%+v, error %v", w, err)
 		}
 		if got := <-ended; got.error != nil || !got.Suppressed || b.dumps.Load() != 0 {
-			t.Errorf("the other: %+v, %d dumps; want to hear that all is quiet", got, b.dumps.Load())
+			t.Errorf("the other: %+v, %d dumps; want it suppressed", got, b.dumps.Load())
 		}
 	})
 }
@@ -419,7 +419,7 @@ func TestPassTogether(t *testing.T) {
 // taken has other nodes behind the blocks of an overlay.
 func taken(text string) string { return strings.ReplaceAll(text, "via 198.18.", "via 198.19.") }
 
-// What is known of a node counts for nothing when another has its block.
+// The state of a node does not apply to another one that takes over its block.
 func TestPassTakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, overlay(2, 0))
@@ -432,4 +432,28 @@ func TestPassTakeover(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A pass that waited for another one goes on only if it requires answers.
+func TestPassAfterAnother(t *testing.T) {
+	for require, want := range map[tunnel.Require]int32{tunnel.RequireNone: 0, tunnel.RequireAll: 1} {
+		t.Run(string(require), fakeTime(func(t *testing.T) {
+			b := newBench(t, overlay(1, 0))
+			b.Require = require
+			unlock, err := b.Store.TryLock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error)
+			go func() {
+				_, err := b.Pass(t.Context())
+				ended <- err
+			}()
+			synctest.Wait()
+			unlock() // without having probed the peer
+			if err := <-ended; errors.Is(err, tunnel.ErrBusy) != (want == 0) || b.packets.Load() != want {
+				t.Errorf("error %v, %d packets, want %d", err, b.packets.Load(), want)
+			}
+		}))
+	}
 }

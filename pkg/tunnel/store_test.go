@@ -32,7 +32,7 @@ func TestStoreKeeps(t *testing.T) {
 	}
 	want := tunnel.PeerState{LastProbe: now, LastAnswer: now.Add(-time.Minute), Misses: 1, State: tunnel.Unreachable, RTT: time.Millisecond, By: addr(7), Reason: "no route to the host"}
 	known.Peers[addr(1)] = want
-	known.Peers[addr(2)] = tunnel.PeerState{LastProbe: now.Add(-time.Hour)} // nobody asked for it any more
+	known.Peers[addr(2)] = tunnel.PeerState{LastProbe: now.Add(-time.Hour)} // not probed for long
 	known.Peers[addr(3)] = tunnel.PeerState{LastProbe: now.Add(time.Hour)}  // another clock
 	if err := m.Save(known); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestStoreKeeps(t *testing.T) {
 	}
 }
 
-// What makes no sense counts for nothing, and is replaced.
+// A malformed file counts as missing, and is replaced.
 func TestStoreCorrupt(t *testing.T) {
 	boot, err := netstate.BootID()
 	if err != nil {
@@ -80,7 +80,7 @@ func TestStoreCorrupt(t *testing.T) {
 				t.Errorf("the error is %v, want %q", err, c.want)
 			}
 			if c.want != "" && len(known.Peers) > 0 {
-				t.Errorf("it says %v", known.Peers)
+				t.Errorf("it has %v", known.Peers)
 			}
 		})
 	}
@@ -105,15 +105,15 @@ func TestStoreBound(t *testing.T) {
 		t.Fatalf("%d peers, error %v", len(got.Peers), err)
 	}
 	if _, ok := got.Peers[addr(0)]; !ok {
-		t.Error("the peer that was asked last is forgotten")
+		t.Error("the peer that was probed last is missing")
 	}
 	entries, err := os.ReadDir(string(m))
 	if err != nil || len(entries) != 1 {
-		t.Errorf("the folder has %v, error %v", entries, err)
+		t.Errorf("the directory has %v, error %v", entries, err)
 	}
 }
 
-// Of too many that were asked at the same moment some are kept.
+// Of too many that were probed at the same time some are kept.
 func TestStoreBoundOfOneMoment(t *testing.T) {
 	m := tunnel.PeerStoreIn(t.TempDir())
 	now := time.Now()
@@ -129,11 +129,11 @@ func TestStoreBoundOfOneMoment(t *testing.T) {
 	}
 }
 
-func TestStoreQuiet(t *testing.T) {
+func TestStoreSuppress(t *testing.T) {
 	m := tunnel.PeerStoreIn(t.TempDir())
 	now := time.Now()
 	if m.Suppressed("a", now) {
-		t.Error("it is quiet at first")
+		t.Error("suppressed at first")
 	}
 	if err := m.Suppress("a", now, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -146,15 +146,29 @@ func TestStoreQuiet(t *testing.T) {
 		"right after":            {"a", now, true},
 		"shortly before the end": {"a", now.Add(tunnel.RescanInterval - time.Second), true},
 		"at the end":             {"a", now.Add(tunnel.RescanInterval), false},
-		"another topic":          {"b", now, false},
+		"another key":            {"b", now, false},
 		"a clock that went back": {"a", now.Add(-time.Hour), false},
 	} {
 		if got := m.Suppressed(c.key, c.at); got != c.want {
-			t.Errorf("%s: quiet is %v", name, got)
+			t.Errorf("%s: suppressed is %t", name, got)
 		}
 	}
 	if err := errors.Join(m.Unsuppress("a"), m.Unsuppress("b")); err != nil || m.Suppressed("a", now) {
-		t.Errorf("awake: quiet is %v, error %v", m.Suppressed("a", now), err)
+		t.Errorf("unsuppressed: suppressed is %t, error %v", m.Suppressed("a", now), err)
+	}
+}
+
+// The names of the files are those of earlier versions, which may share the directory.
+func TestSuppressionKey(t *testing.T) {
+	extra := []netip.Addr{addr(2), addr(1)}
+	for require, want := range map[tunnel.Require]tunnel.SuppressionKey{
+		"":                 "ipip,vxlan[10.0.0.1 10.0.0.2]",
+		tunnel.RequireNone: "ipip,vxlan[10.0.0.1 10.0.0.2]",
+		tunnel.RequireAll:  "ipip,vxlan[10.0.0.1 10.0.0.2]all",
+	} {
+		if got := tunnel.NewSuppressionKey([]string{"vxlan", "ipip"}, extra, require); got != want {
+			t.Errorf("require %q: %s, want %s", require, got, want)
+		}
 	}
 }
 
