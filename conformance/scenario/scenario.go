@@ -52,6 +52,8 @@ func All() []Scenario {
 		guardctlMissing,
 		addressesExhausted,
 		nodeLoDown,
+		newInterfacesBlocked,
+		serviceOnBridge,
 		statusMends,
 		statusReports,
 		statusOnce,
