@@ -16,7 +16,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// add sets lo up and reports it, or hands on the result of a plugin before it.
+// add answers ADD. It sets lo up, and returns it as the result, or the result of a plugin
+// before it.
 func (p *plugin) add(args *skel.CmdArgs) error {
 	conf, err := parseConf(args.StdinData)
 	if err != nil {
@@ -35,8 +36,8 @@ func (p *plugin) add(args *skel.CmdArgs) error {
 	}
 	for _, a := range addrs {
 		if !a.Addr().IsLoopback() {
-			return types.NewError(codeRefused, fmt.Sprintf("lo of the sandbox has %s, which is no loopback address", a.Addr()),
-				"Something but the kernel gave lo this address before the pod started; the sandbox may not be a new one.")
+			return types.NewError(codeRefused, fmt.Sprintf("lo of the sandbox has %s, which is not a loopback address", a.Addr()),
+				"The kernel does not assign this address: the sandbox may not be a new one. Delete the pod, so that the runtime creates a new sandbox.")
 		}
 	}
 	answer := conf.PrevResult
@@ -63,7 +64,7 @@ func parseConf(stdin []byte) (*types.PluginConf, error) {
 	return conf, nil
 }
 
-// openSandbox opens CNI_NETNS once and refuses what is not a pod's.
+// openSandbox opens CNI_NETNS once, and refuses everything but the namespace of a pod.
 func openSandbox(args *skel.CmdArgs) (*netstate.Live, error) {
 	netns := netstate.OpenNetns(args.Netns)
 	switch {
@@ -71,17 +72,17 @@ func openSandbox(args *skel.CmdArgs) (*netstate.Live, error) {
 		return netns.View()
 	case netns.Kind == netstate.Node:
 		return nil, types.NewError(types.ErrInvalidNetNS, "loopback: "+args.Netns+" is the network namespace of the node itself",
-			"Nothing was changed. Let the runtime make a new sandbox (delete the pod).")
+			"Nothing was changed. Delete the pod, so that the runtime creates a new sandbox.")
 	case netns.Kind == netstate.Missing:
-		return nil, types.NewError(types.ErrInvalidNetNS, "loopback: "+args.Netns+" does not exist", "Let the runtime make a new sandbox (delete the pod).")
+		return nil, types.NewError(types.ErrInvalidNetNS, "loopback: "+args.Netns+" does not exist", "Delete the pod, so that the runtime creates a new sandbox.")
 	case netns.Kind == netstate.NotNetns:
-		return nil, types.NewError(types.ErrInvalidNetNS, "loopback: "+args.Netns+" "+netns.What, "Let the runtime make a new sandbox (delete the pod).")
+		return nil, types.NewError(types.ErrInvalidNetNS, "loopback: "+args.Netns+" "+netns.What, "Delete the pod, so that the runtime creates a new sandbox.")
 	}
 	return nil, fmt.Errorf("loopback: %w", netns.Err)
 }
 
-// result reports lo with one address of each family, as runtimes expect it of
-// this plugin.
+// result returns lo with one address of each family, as runtimes expect it from this
+// plugin.
 func result(cniVersion, sandbox string, addrs []netip.Prefix) types.Result {
 	r := &current.Result{
 		CNIVersion: cniVersion,

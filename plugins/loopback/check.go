@@ -7,7 +7,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 )
 
-// check looks whether lo is up.
+// check answers CHECK: lo must be up.
 func check(args *skel.CmdArgs) error {
 	if _, err := parseConf(args.StdinData); err != nil {
 		return err
@@ -22,7 +22,7 @@ func check(args *skel.CmdArgs) error {
 	}
 	if !lo.Up {
 		return types.NewError(codeRefused, "loopback: lo of the sandbox "+args.Netns+" is down",
-			"Find what took it down in the pod; ip link set lo up brings it back.")
+			"Find what set it down in the pod. In the sandbox, ip link set lo up repairs it.")
 	}
 	return nil
 }

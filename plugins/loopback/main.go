@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command loopback is a CNI plugin that takes the place of the reference
-// loopback plugin. It gives the same results, refuses the node's namespace
-// before it touches it, and its DEL never sets anything down.
+// Command loopback is a CNI plugin that replaces the reference loopback plugin. It
+// returns the same results, refuses the node's namespace before it changes anything, and
+// its DEL changes nothing.
 package main
 
 import (
@@ -25,11 +25,11 @@ var build = "devel"
 func main() {
 	p := new(plugin)
 	err := skel.PluginMainFuncsWithError(skel.CNIFuncs{
-		Add:    judged(p.add),
-		Del:    judged(del),
-		Check:  judged(check),
-		Status: judged(nothing),
-		GC:     judged(nothing),
+		Add:    checked(p.add),
+		Del:    checked(del),
+		Check:  checked(check),
+		Status: checked(nothing),
+		GC:     checked(nothing),
 	}, version.All, "CNI plugin loopback "+build+" of cni-guard: brings up a sandbox's lo, and leaves the node's alone")
 	if err != nil {
 		_ = types.NewError(err.Code, printable.Error(errors.New(err.Msg)), printable.Error(errors.New(err.Details))).Print()
@@ -40,13 +40,13 @@ func main() {
 
 // A plugin is one call of the program.
 type plugin struct {
-	answer bytes.Buffer // what goes to standard output on success
+	answer bytes.Buffer // for standard output, on success
 }
 
-// judged tells skel that the namespace was judged: it would open the path a
-// second time after the verb, and print an error behind a result. It makes an
-// error of a panic: the library has some for results with null in them.
-func judged(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
+// checked wraps a verb that has checked the namespace. skel would open the path a second
+// time after the verb, and print an error behind a result. A panic becomes an error: the
+// library panics for some results with null in them.
+func checked(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
 	return func(args *skel.CmdArgs) (err error) {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -61,9 +61,9 @@ func judged(verb func(*skel.CmdArgs) error) func(*skel.CmdArgs) error {
 // overrides reads CNI_NETNS_OVERRIDE as skel does.
 func overrides(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
 
-// del leaves lo as it is: a sandbox's goes with the sandbox, and the path may
-// lead to the node or to another pod by now.
+// del changes nothing: lo vanishes with its sandbox, and the path may lead to the node or
+// to another pod by now.
 func del(*skel.CmdArgs) error { return nil }
 
-// nothing answers STATUS and GC: the plugin needs nothing and keeps nothing.
+// nothing answers STATUS and GC: the plugin needs nothing and stores nothing.
 func nothing(*skel.CmdArgs) error { return nil }
