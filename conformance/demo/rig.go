@@ -32,7 +32,7 @@ type incident struct {
 
 // incidents returns all incidents in the order of the table.
 func incidents() []incident {
-	return []incident{lostSandbox(), rogueFile(), forwardingOff(), bridgeNetfilterOff(), bridgePortTaken()}
+	return []incident{lostSandbox(), rogueFile(), forwardingOff(), bridgeNetfilterOff(), bridgePortTaken(), coldTunnel()}
 }
 
 func findIncident(name string) (incident, error) {
