@@ -27,33 +27,33 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-func diffCommand(on *node.Node) *cobra.Command {
+func diffCommand(n *node.Node) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
-		Short: "Show what has changed in the conf dir since the guard was installed",
-		Long: "Diff compares the folder with what guardctl install left there: which files were\n" +
-			"added, removed, changed or put into quarantine, whether the runtime selects\n" +
-			"another one, and how the one that it selected then was changed.\n\n" +
-			"It exits with 0 when nothing has changed, 1 when something has, and 2 when it\n" +
-			"could not tell, as where the guard was not installed by guardctl.",
+		Short: "Show what changed in the conf dir since the guard was installed",
+		Long: "Diff compares the conf dir with the installation record: which files were added,\n" +
+			"removed, changed or moved into quarantine, whether the runtime selects another file,\n" +
+			"and what changed in the file that it selected then.\n\n" +
+			"Exit codes: 0 nothing changed, 1 something changed, 2 diff could not tell, for\n" +
+			"example because guardctl did not install the guard.",
 		Args: cli.NoArgs,
 	}
 	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := on.EnterRoot(); err != nil {
+		if err := n.EnterRoot(); err != nil {
 			return err
 		}
-		record, err := installer.ReadRecord(on.RecordDir)
+		record, err := installer.ReadRecord(n.RecordDir)
 		if errors.Is(err, fs.ErrNotExist) {
-			return &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "guardctl install writes it; --record-dir names another folder"}
+			return cli.Unknown(err, "guardctl install writes the record; --record-dir names another directory")
 		}
 		if err != nil {
-			return &cli.ExitError{Code: cli.ExitUnknown, Err: err}
-		}
-		if err := on.FindRecorded(cmd.Context(), record); err != nil {
 			return err
 		}
-		c, err := compare(on, record)
+		if err := n.FindRecorded(cmd.Context(), record); err != nil {
+			return err
+		}
+		c, err := compare(n, record)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (c changes) print(w io.Writer) error {
 	return err
 }
 
-// selection says whether it is another file that decides.
+// selection says whether the runtime selects another file now.
 func (c changes) selection() string {
 	switch c.Effective {
 	case c.Then:
@@ -105,26 +105,26 @@ func (c changes) selection() string {
 	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.title, printable.String(c.Then), printable.String(c.Effective))
 }
 
-// A changes is what has become of a folder since the guard was installed.
+// A changes says how a conf dir differs from the installation record.
 type changes struct {
 	Since       time.Time `json:"since"`
 	Dir         string    `json:"dir"`
 	Runtime     string    `json:"runtime"`
-	title       string    // of the runtime, for people
+	title       string    // display name of the runtime
 	Then        string    `json:"effectiveThen"`
-	Effective   string    `json:"effective"` // now; "" where nothing is
+	Effective   string    `json:"effective"` // now; "" if none is
 	Added       []string  `json:"added"`
 	Removed     []string  `json:"removed"`
 	Changed     []string  `json:"changed"`
 	Quarantined []string  `json:"quarantined"`
-	Diff        string    `json:"diff,omitempty"` // of the file that was effective then
+	Diff        string    `json:"diff,omitempty"` // of the file that was effective then, unified
 }
 
 func (c changes) any() bool {
 	return len(c.Added)+len(c.Removed)+len(c.Changed)+len(c.Quarantined) > 0 || c.Then != c.Effective
 }
 
-// compare holds the folder against the record.
+// compare compares the conf dir of n with the record.
 func compare(n *node.Node, r *installer.Record) (changes, error) {
 	then := r.Snapshot
 	c := changes{
@@ -142,12 +142,14 @@ func compare(n *node.Node, r *installer.Record) (changes, error) {
 	if err != nil {
 		return c, err
 	}
-	away := quarantined(n.Site.ConfDir)
-	for name := range merged(then.Files, now) {
+	inQuarantine := quarantined(n.Site.ConfDir)
+	all := maps.Clone(now)
+	maps.Copy(all, then.Files)
+	for name := range all {
 		was, is := then.Files[name], now[name]
 		switch {
 		case was == is || strings.Contains(name, quarantine.Suffix):
-		case is == "" && slices.Contains(away, name):
+		case is == "" && slices.Contains(inQuarantine, name):
 			c.Quarantined = append(c.Quarantined, name)
 		case was == "":
 			c.Added = append(c.Added, name)
@@ -160,11 +162,11 @@ func compare(n *node.Node, r *installer.Record) (changes, error) {
 	for _, names := range [][]string{c.Added, c.Removed, c.Changed, c.Quarantined} {
 		slices.Sort(names)
 	}
-	return c, c.compareEffective(then)
+	return c, c.diffEffective(then)
 }
 
-// compareEffective shows how the file was changed that the runtime selected then.
-func (c *changes) compareEffective(then installer.Snapshot) error {
+// diffEffective sets Diff if the file that the runtime selected then was changed.
+func (c *changes) diffEffective(then installer.Snapshot) error {
 	if !slices.Contains(c.Changed, then.Effective) {
 		return nil
 	}
@@ -176,8 +178,7 @@ func (c *changes) compareEffective(then installer.Snapshot) error {
 	return nil
 }
 
-// hashes gives the SHA-256 of each regular file of a folder, as the snapshot has
-// them.
+// hashes returns the SHA-256 of each regular file of a directory, by name and in hex.
 func hashes(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -187,11 +188,11 @@ func hashes(dir string) (map[string]string, error) {
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			continue // a link to nowhere, a pipe, a folder
+			continue // a dangling link, a pipe, a directory
 		}
 		content, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone since
+			continue // removed since it was listed
 		}
 		if err != nil {
 			return nil, fmt.Errorf("compare with the installation: %w", err)
@@ -202,23 +203,14 @@ func hashes(dir string) (map[string]string, error) {
 	return all, nil
 }
 
-// quarantined gives the names of the files that were put away.
+// quarantined returns the original names of the files in quarantine.
 func quarantined(dir string) (names []string) {
 	records, err := quarantine.List(dir)
 	if err != nil {
-		return nil // they are told as removed
+		return nil // they are shown as removed
 	}
 	for _, r := range records {
 		names = append(names, r.File)
 	}
 	return names
-}
-
-func merged(a, b map[string]string) map[string]string {
-	all := maps.Clone(b)
-	if all == nil {
-		all = map[string]string{}
-	}
-	maps.Copy(all, a)
-	return all
 }

@@ -22,17 +22,17 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-// A report is a folder of configurations as conf shows it.
+// A report is the result of guardctl conf.
 type report struct {
 	Runtime   string       `json:"runtime"`
 	title     string       // of the runtime, for people
 	Dir       string       `json:"dir"`
-	Effective string       `json:"effective"` // "" where the runtime loads nothing
+	Effective string       `json:"effective"` // "" if the runtime loads nothing
 	Network   string       `json:"network"`
-	Intended  string       `json:"intended"` // "" where that is unknown
-	Basis     assess.Basis `json:"basis"`    // what decided it
+	Intended  string       `json:"intended"` // "" if unknown
+	Basis     assess.Basis `json:"basis"`    // what decided Intended
 	Error     string       `json:"error,omitempty"`
-	How       []string     `json:"how,omitempty"` // how the node was found
+	How       []string     `json:"how,omitempty"` // how the site was found
 	Files     []file       `json:"files"`
 	Findings  []finding    `json:"findings"`
 }
@@ -51,23 +51,23 @@ type file struct {
 	ModTime    time.Time        `json:"modTime,omitzero"`
 }
 
-// A finding is a problem with a file, or with the folder, and what to do about it.
+// A finding is a problem with a file or with the conf dir, and what to do about it.
 type finding struct {
 	Kind     assess.Kind `json:"kind"`
 	File     string      `json:"file"`
-	Role     assess.Role `json:"role,omitempty"` // of the file; "" where it is the folder
+	Role     assess.Role `json:"role,omitempty"` // of the file; "" if File is the conf dir
 	Problem  string      `json:"problem"`
 	Evidence string      `json:"evidence,omitempty"`
-	Pods     string      `json:"pods,omitempty"`    // what it means for pods
-	Keep     string      `json:"keep,omitempty"`    // the file that must stay
-	Command  string      `json:"command,omitempty"` // what to run
-	Remedy   string      `json:"remedy,omitempty"`  // what to do where no command does it
+	Pods     string      `json:"pods,omitempty"`    // impact on pods
+	Keep     string      `json:"keep,omitempty"`    // file that must stay
+	Command  string      `json:"command,omitempty"` // command to run
+	Remedy   string      `json:"remedy,omitempty"`  // what to do if no command does it
 	Minor    bool        `json:"minor,omitempty"`
 	Unknown  bool        `json:"unknown,omitempty"`
 }
 
-// report shows an assessment. What is not to be read for it, it goes without: the
-// records of the quarantine.
+// newReport returns the report of an assessment. Without readable quarantine records it
+// says nothing of the files in quarantine.
 func newReport(ctx context.Context, n *node.Node, a assess.Assessment) report {
 	s := a.Selection
 	r := report{
@@ -80,13 +80,13 @@ func newReport(ctx context.Context, n *node.Node, a assess.Assessment) report {
 	if s.Err != nil {
 		r.Error = s.Err.Error()
 	}
-	away := inQuarantine(n.Site.ConfDir)
+	reasons := inQuarantine(n.Site.ConfDir)
 	for _, f := range a.Files {
 		r.Files = append(r.Files, file{f.Name, f.Verdict, f.Role, f.Why, f.Reason, f.Author, f.Network, f.CNIVersion, f.Plugins, f.DropIns, f.ModTime})
 	}
 	for _, f := range s.Files {
 		if f.Verdict == conflist.NotLoadable {
-			r.Files = append(r.Files, file{Name: f.Name, Verdict: f.Verdict, Reason: cmp.Or(away[f.Name], f.Reason), ModTime: f.ModTime})
+			r.Files = append(r.Files, file{Name: f.Name, Verdict: f.Verdict, Reason: cmp.Or(reasons[f.Name], f.Reason), ModTime: f.ModTime})
 		}
 	}
 	for _, p := range a.Problems {
@@ -119,21 +119,21 @@ func (r report) exitCode() int {
 	return code
 }
 
-// inQuarantine gives, by name, what is known of the files that were put away.
+// inQuarantine returns, for the names in quarantine, the reason why they are not loaded.
 func inQuarantine(dir string) map[string]string {
 	records, err := quarantine.List(dir)
 	if err != nil {
-		return nil // the table says of them that no runtime loads them
+		return nil // the table shows that no runtime loads them
 	}
 	reasons := map[string]string{}
 	for _, r := range records {
 		reasons[r.Quarantined] = "is in quarantine" + since(r)
-		reasons[r.Quarantined+".record"] = "says why that is in quarantine"
+		reasons[r.Quarantined+".record"] = "is the record of that file"
 	}
 	return reasons
 }
 
-// since says when, by whom and why, as far as it is known.
+// since says when, by whom and why a file was moved, as far as known.
 func since(r quarantine.Record) string {
 	if r.RecordError != "" {
 		return "; " + r.RecordError
@@ -141,7 +141,7 @@ func since(r quarantine.Record) string {
 	return fmt.Sprintf(" since %s UTC, by uid %d: %s", r.When.UTC().Format(time.DateTime), r.UID, r.Why)
 }
 
-// path names a file of the folder as a shell takes it.
+// path returns the path of a file of the conf dir, quoted for a shell.
 func path(n *node.Node, name string) string {
 	return printable.Word(filepath.Join(n.Site.ConfDir, name))
 }
@@ -153,7 +153,7 @@ func pathOrDir(n *node.Node, name string) string {
 	return path(n, name)
 }
 
-// print writes the table and, below it, each finding with what to do.
+// print writes the files and, below them, the findings.
 func (r report) print(w io.Writer) error {
 	var b strings.Builder
 	switch {
@@ -179,7 +179,7 @@ func (r report) print(w io.Writer) error {
 	return err
 }
 
-// print gives commands and files a line of their own, to be copied.
+// print writes a finding. Commands and paths get lines of their own, to be copied.
 func (f finding) print(b *strings.Builder) {
 	head := f.Role.String()
 	if head != "" {
@@ -213,7 +213,7 @@ func (r report) table() string {
 	return t.String()
 }
 
-// because says what the runtime makes of a file, and why the file has its role.
+// because returns the reasons of the verdict and of the role.
 func (f file) because() string {
 	if f.Why == "" {
 		return f.Reason
@@ -221,8 +221,8 @@ func (f file) because() string {
 	return f.Reason + "; " + f.Why
 }
 
-// entryFindings returns what is wrong with the entries of cni-guard in the files that
-// pods get or are to get. The check guard-placement has them from the same place.
+// entryFindings returns the problems of the guard's entries in the files that pods get or
+// will get. The check guard-placement reports the same ones.
 func entryFindings(a assess.Assessment) []finding {
 	var all []finding
 	for _, e := range checks.LoadedEntries(a) {

@@ -18,7 +18,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-// changeFlags are those of the commands that change what is installed.
+// changeFlags are the flags of install, uninstall and upgrade.
 type changeFlags struct {
 	cmd     *cobra.Command
 	site    *cli.SiteFlags
@@ -27,11 +27,11 @@ type changeFlags struct {
 
 func newChangeFlags(cmd *cobra.Command) *changeFlags {
 	c := &changeFlags{cmd: cmd, site: cli.NewSiteFlags(cmd, cmd.Flags())}
-	cmd.Flags().BoolVar(&c.request.DryRun, "dry-run", false, "only show what would be done")
+	cmd.Flags().BoolVar(&c.request.DryRun, "dry-run", false, "only print what would be done")
 	return c
 }
 
-// run makes a plan, shows it, and does it.
+// run makes a plan and carries it out. It prints each step, or with --dry-run the plan.
 func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), done, nothing string) error {
 	if err := c.complete(); err != nil {
 		return changeFailed(err)
@@ -67,7 +67,7 @@ func (c *changeFlags) complete() error {
 	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
 		if err != nil {
-			return fmt.Errorf("find the programs: %w: say --from", err)
+			return fmt.Errorf("find the programs: %w: name their directory with --from", err)
 		}
 		r.From = filepath.Dir(self)
 	}
@@ -85,8 +85,8 @@ func (c *changeFlags) complete() error {
 	return nil
 }
 
-// find prefers what was written down at the installation, so that a node can be
-// cleaned up whatever became of its runtime; install itself looks anew.
+// find returns the recorded site, so that a node can be cleaned up whatever happened to its
+// runtime. For install, without a record, or if flags describe the site, it finds the site.
 func (c *changeFlags) find() (site.Site, error) {
 	record, err := installer.ReadRecord(c.request.RecordDir)
 	switch {
@@ -107,9 +107,8 @@ func (c *changeFlags) find() (site.Site, error) {
 	return s, err
 }
 
-// moved returns the site of today for an upgrade where the runtime no longer looks for
-// plugins in the folder that was installed to: k3s before v1.31.1 has another one with
-// every release.
+// moved returns the site as it is now, for an upgrade, if the runtime no longer looks for
+// plugins in the recorded directory: k3s before v1.31.1 moves it with every release.
 func (c *changeFlags) moved(then site.Site) (site.Site, bool) {
 	if c.cmd.Name() != "upgrade" {
 		return site.Site{}, false
@@ -129,7 +128,8 @@ func (c *changeFlags) moved(then site.Site) (site.Site, bool) {
 	return now, true
 }
 
-// do makes the plan and carries it out, or shows it; steps is how many there were.
+// do makes the plan and carries it out or, with --dry-run, prints it. It returns the
+// number of steps.
 func (c *changeFlags) do(plan func(installer.Request) (installer.Plan, error)) (p installer.Plan, steps int, err error) {
 	if !c.request.DryRun {
 		return installer.Do(c.request, plan, func(s installer.Step) { c.say("%s\n", s.Does) })
@@ -147,7 +147,7 @@ func (c *changeFlags) say(format string, args ...any) {
 	_, _ = printable.Fprintf(c.cmd.OutOrStdout(), format, args...)
 }
 
-// changeFailed keeps the general hint away: the error has a remedy of its own.
+// changeFailed returns the error without a general hint, as it has a remedy of its own.
 func changeFailed(err error) error {
 	var exit *cli.ExitError
 	if errors.As(err, &exit) {

@@ -24,32 +24,32 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// A shownOrphan is an orphan as release --orphans prints it in JSON.
+// A shownOrphan is an orphan in the JSON output of release --orphans.
 type shownOrphan struct {
 	ContainerID string           `json:"containerID"`
 	IfName      string           `json:"ifName"`
 	Network     string           `json:"network"`
 	Pod         string           `json:"pod,omitempty"`
-	Source      string           `json:"source"`  // the file that has it
+	Source      string           `json:"source"`  // file that lists the attachment
 	Proof       []string         `json:"proof"`   // that the sandbox is gone
-	Command     string           `json:"command"` // what releases it alone
+	Command     string           `json:"command"` // command that releases this one
 	Outcome     *release.Outcome `json:"outcome,omitempty"`
 	Error       string           `json:"error,omitempty"` // why it was not released
 }
 
-// orphans lists what pods that are gone still hold and, with yes, releases each, if
-// another look says once more that the pod is gone.
+// orphans lists the attachments of sandboxes that are gone. With yes it checks each again
+// and releases it.
 func (r *releasing) orphans(cmd *cobra.Command, yes, binDirGiven bool) error {
 	if err := cleanEnvironment(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s, a := r.whereOrphansAre(ctx)
+	s, a := r.findNetworks(ctx)
 	if !binDirGiven && len(s.Runtime.BinDirs) > 0 {
 		r.BinDirs = s.Runtime.BinDirs
 	}
-	found, trouble := inspect.Orphans(ctx, s, a, r.stateDir, r.CacheDir)
+	found, incomplete := inspect.Orphans(ctx, s, a, r.stateDir, r.CacheDir)
 	shown := make([]shownOrphan, len(found))
 	for i, o := range found {
 		shown[i] = shownOrphan{
@@ -64,17 +64,17 @@ func (r *releasing) orphans(cmd *cobra.Command, yes, binDirGiven bool) error {
 	if r.output.JSON() {
 		err = cli.PrintJSON(cmd.OutOrStdout(), shown)
 	} else {
-		err = printOrphans(cmd.OutOrStdout(), found, shown, trouble)
+		err = printOrphans(cmd.OutOrStdout(), found, shown, incomplete)
 	}
 	if err == nil {
-		err = orphansLeft(shown, trouble)
+		err = orphansLeft(shown, incomplete)
 	}
 	return err
 }
 
-// whereOrphansAre finds the runtime and the networks that pods get. Where no runtime
-// is found, the usual caches are looked at all the same.
-func (r *releasing) whereOrphansAre(ctx context.Context) (site.Site, assess.Assessment) {
+// findNetworks finds the runtime and the networks of pods. Without a runtime the site is
+// a usual cache only.
+func (r *releasing) findNetworks(ctx context.Context) (site.Site, assess.Assessment) {
 	s, err := site.FindRunning(ctx, "", site.Overrides{CacheDir: r.CacheDir})
 	if err != nil {
 		s = site.Site{CacheDir: r.CacheDir}
@@ -93,9 +93,9 @@ func (r *releasing) whereOrphansAre(ctx context.Context) (site.Site, assess.Asse
 	return s, assess.Assess(selection, assess.Intent{})
 }
 
-// releaseOrphan releases one orphan, as the command for it does.
+// releaseOrphan releases one orphan, as its command does, and sets Outcome or Error.
 func (r *releasing) releaseOrphan(ctx context.Context, o inspect.Orphan, shown *shownOrphan) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	one := *r
 	one.ContainerID, one.IfName, one.Network, one.CacheDir = o.ContainerID, o.IfName, o.Network, o.CacheDir
@@ -108,8 +108,9 @@ func (r *releasing) releaseOrphan(ctx context.Context, o inspect.Orphan, shown *
 	shown.Outcome = &outcome
 }
 
-// orphansLeft returns the exit code: findings where something is still held.
-func orphansLeft(shown []shownOrphan, trouble error) error {
+// orphansLeft returns the exit code as an error: ExitFindings if an orphan was not
+// released, else ExitUnknown if the list is incomplete.
+func orphansLeft(shown []shownOrphan, incomplete error) error {
 	left := 0
 	for _, o := range shown {
 		if o.Outcome == nil || !o.Outcome.Complete {
@@ -119,31 +120,31 @@ func orphansLeft(shown []shownOrphan, trouble error) error {
 	switch {
 	case left > 0:
 		return cli.Exit(cli.ExitFindings)
-	case trouble != nil:
-		return &cli.ExitError{Code: cli.ExitUnknown, Err: trouble}
+	case incomplete != nil:
+		return incomplete
 	}
 	return nil
 }
 
-func printOrphans(w io.Writer, found []inspect.Orphan, shown []shownOrphan, trouble error) error {
+func printOrphans(w io.Writer, found []inspect.Orphan, shown []shownOrphan, incomplete error) error {
 	if len(found) == 0 {
-		if trouble != nil {
-			return nil // whether there are any is not known
+		if incomplete != nil {
+			return nil // there may be some
 		}
-		_, err := fmt.Fprintln(w, "no pod that is gone is known to hold anything")
+		_, err := fmt.Fprintln(w, "no orphans: no attachment of a pod that is proved to be gone is left")
 		return err
 	}
 	for i, o := range shown {
-		became := "gone, and not released"
+		status := "the pod is gone; not released"
 		switch {
 		case o.Error != "":
-			became = "NOT released: " + o.Error
+			status = "NOT released: " + o.Error
 		case o.Outcome != nil && o.Outcome.Complete:
-			became = "released in full"
+			status = "released in full"
 		case o.Outcome != nil:
-			became = "NOT released in full"
+			status = "NOT released in full"
 		}
-		if _, err := printable.Fprintf(w, "%s, %s in network %s: %s\n", found[i].Name(), o.IfName, o.Network, became); err != nil {
+		if _, err := printable.Fprintf(w, "%s, %s in network %s: %s\n", found[i].Name(), o.IfName, o.Network, status); err != nil {
 			return err
 		}
 		printable.Fprintf(w, "  in    %s\n  proof %s\n", o.Source, strings.Join(o.Proof, "; "))
@@ -152,13 +153,13 @@ func printOrphans(w io.Writer, found []inspect.Orphan, shown []shownOrphan, trou
 		}
 	}
 	if shown[0].Outcome == nil && shown[0].Error == "" {
-		fmt.Fprintln(w, "\nguardctl release --orphans --yes releases all of them; it looks at each once more first.")
+		fmt.Fprintln(w, "\nguardctl release --orphans --yes releases all of them; it first checks each again.")
 	}
 	return nil
 }
 
-// cleanEnvironment keeps from the plugins what is in ours: libcni hands it on, and
-// CNI_NETNS_OVERRIDE would tell them that the node's namespace is meant.
+// cleanEnvironment removes what plugins must not inherit through libcni: with
+// CNI_NETNS_OVERRIDE they would accept the node's namespace.
 func cleanEnvironment() error {
 	if err := errors.Join(os.Unsetenv("CNI_NETNS_OVERRIDE"), os.Setenv(release.Variable, "1")); err != nil {
 		return fmt.Errorf("clean environment: %w", err)

@@ -20,7 +20,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
-// A livingError refuses to release an attachment whose pod may live.
+// A livingError says that an attachment was not released because its pod may be alive.
 type livingError struct {
 	attachment chain.Attachment
 	judgement  attachment.Liveness
@@ -35,8 +35,8 @@ func (e *livingError) Error() string {
 		e.attachment.IfName, e.attachment.ContainerID, what, strings.Join(e.judgement.Reasons(), "; "))
 }
 
-// cannotRelease says why there was nothing to try; in JSON as an outcome, for
-// the plugin to quote.
+// cannotRelease reports why nothing was tried. In JSON that is an outcome, which the
+// plugin quotes.
 func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *cli.Format) error {
 	exit := &cli.ExitError{Code: cli.ExitUnknown}
 	var living *livingError
@@ -49,7 +49,7 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *c
 	case errors.Is(cause, attachment.ErrUnknown):
 		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results; for an ADD that failed, --force with the full ID calls the plugins all the same"
 	case errors.Is(cause, ledger.ErrHeld):
-		hint = "wait for it; it ends within " + patience.String()
+		hint = "wait for it: it ends within " + timeout.String()
 	case errors.As(cause, &living) && living.judgement.Verdict == release.Alive:
 		hint = "let the runtime remove the pod; --force gives the address of a pod that lives to the next one, and both lose their connections"
 	case errors.As(cause, &living):
@@ -67,18 +67,18 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *c
 	return exit
 }
 
-// incomplete ends with the code of findings. The usual reason when it was tried
-// by hand is that the hand was an ordinary user's.
+// incomplete returns the error of a release that failed in part, with a hint if the user
+// is not root.
 func incomplete() error {
 	exit := &cli.ExitError{Code: cli.ExitFindings}
 	if os.Geteuid() != 0 {
-		exit.Hint = "most plugins need root; run this as root"
+		exit.Hint = "most plugins need root: run this as root"
 	}
 	return exit
 }
 
 func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
-	if _, err := printable.Fprintf(w, "%s of container %s in network %s: %s\n", a.IfName, a.ContainerID, a.Network, became(o)); err != nil {
+	if _, err := printable.Fprintf(w, "%s of container %s in network %s: %s\n", a.IfName, a.ContainerID, a.Network, result(o)); err != nil {
 		return err
 	}
 	if o.Source != "" {
@@ -103,8 +103,8 @@ func printOutcome(w io.Writer, a chain.Attachment, o release.Outcome) error {
 	return nil
 }
 
-// became says what became of the attachment, or would.
-func became(o release.Outcome) string {
+// result says in words what happened to the attachment, or would happen.
+func result(o release.Outcome) string {
 	switch {
 	case o.Already:
 		return "released before, nothing was called"

@@ -20,55 +20,52 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 
+// Command returns guardctl release.
 func Command() *cobra.Command {
 	var r releasing
 	var binDirs string
 	var orphans, yes bool
 	cmd := &cobra.Command{
 		Use:   "release --container-id ID --network NAME | --orphans",
-		Short: "Release what a lost sandbox still holds",
-		Long: "Release runs DEL of the other plugins of a pod's chain without a namespace. They\n" +
-			"release its addresses and remove what they keep on the node, and cannot touch a\n" +
+		Short: "Release the addresses and rules that a lost sandbox still holds",
+		Long: "Release calls DEL of the other plugins of a pod's chain without a network namespace.\n" +
+			"They free its addresses and remove what they keep on the node. They cannot touch any\n" +
 			"namespace. The runtime's cache is not changed.\n\n" +
-			"It first checks whether the pod lives: by the namespace that ADD recorded, the paths\n" +
-			"on record, and the pod's veths on the node. If the pod lives, or this cannot be told,\n" +
-			"it refuses without --force, as the address of a living pod would be given to another\n" +
-			"one. It also refuses an unknown attachment; --force with the full ID releases what a\n" +
+			"Release first checks whether the pod is alive: by the namespace that ADD recorded, the\n" +
+			"recorded paths, and the pod's veths on the node. If the pod is alive, or this is\n" +
+			"unknown, it refuses without --force: the address of a living pod would go to another\n" +
+			"pod. It also refuses an unknown attachment. --force with the full ID releases what a\n" +
 			"failed ADD may have left.\n\n" +
-			"A release is recorded below --state-dir and never done again. Plugins that clean up\n" +
-			"by address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
-			"The beginning of a container ID, as crictl prints it, is enough if it is unique.\n\n" +
-			"--orphans lists the attachments of sandboxes that are proved to be gone, and that the\n" +
-			"runtime, if it answers, no longer knows, so that nobody will release them. It calls\n" +
-			"nothing. With --yes it then checks each again and releases it. --cache-dir limits the\n" +
-			"list to one cache.\n\n" +
-			"It exits with 0 if all was released, now or before, 1 if a plugin failed or kept the\n" +
-			"address, and 2 if it refuses or nothing could be tried. With --dry-run it calls nothing,\n" +
-			"and exits with 0 if plugins would be called or all was released before, and 2 if it\n" +
-			"would refuse.",
+			"A release is recorded below --state-dir and never repeated. Plugins that clean up by\n" +
+			"address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
+			"A unique prefix of a container ID, as crictl prints it, is enough.\n\n" +
+			"--orphans lists the attachments that nobody will release: those of sandboxes that are\n" +
+			"proved to be gone and that the runtime, if it answers, no longer knows. It calls no\n" +
+			"plugin. With --yes it checks each of them again and releases it. --cache-dir limits\n" +
+			"the list to one cache.\n\n" +
+			"Exit codes: 0 everything was released, now or before; 1 a plugin failed or kept the\n" +
+			"address; 2 release refused, or could not try anything. With --dry-run it calls no\n" +
+			"plugin: 0 plugins would be called, or everything was released before; 2 it would\n" +
+			"refuse.",
 		Example: "  guardctl release --container-id 4f0e… --ifname eth0 --network k8s-pod-network --dry-run\n  guardctl release --orphans",
 		Args:    cli.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&r.ContainerID, "container-id", "", "the sandbox, as the runtime names it, or the beginning of that")
-	flags.StringVar(&r.IfName, "ifname", "eth0", "the interface that the attachment has in the sandbox")
-	flags.StringVar(&r.Network, "network", "", "the name in the conflist")
-	flags.StringVar(&r.CacheDir, "cache-dir", "", "the cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
-	flags.StringSliceVar(&r.ConfDirs, "conf-dir", conflist.ConfDirs(), "where to look for the conflist when the cache has no entry")
-	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "where the plugins are, folders separated by colons")
-	flags.StringVar(&r.stateDir, "state-dir", checks.DefaultStateDir, "the stateDir of the plugin's configuration")
-	flags.BoolVar(&r.force, "force", false, "release the attachment though its pod may live, or nobody knows it")
-	flags.BoolVar(&r.dryRun, "dry-run", false, "only say what would be done")
+	flags.StringVar(&r.ContainerID, "container-id", "", "container ID of the sandbox, or a unique prefix")
+	flags.StringVar(&r.IfName, "ifname", "eth0", "interface of the attachment in the sandbox")
+	flags.StringVar(&r.Network, "network", "", "name of the network in the conflist")
+	flags.StringVar(&r.CacheDir, "cache-dir", "", "cache of the runtime's libcni (default: the one of "+strings.Join(release.CacheDirs(), ", ")+" that has the attachment)")
+	flags.StringSliceVar(&r.ConfDirs, "conf-dir", conflist.ConfDirs(), "directories to search for the conflist if the cache has no entry")
+	flags.StringVar(&binDirs, "bin-dir", defaultBinDirs(), "plugin directories, separated by colons")
+	flags.StringVar(&r.stateDir, "state-dir", checks.DefaultStateDir, "stateDir of the plugin's configuration")
+	flags.BoolVar(&r.force, "force", false, "release the attachment even if its pod may be alive, or it is unknown")
+	flags.BoolVar(&r.dryRun, "dry-run", false, "only print what would be done")
 	flags.BoolVar(&r.forRuntime, "for-runtime", false, "the runtime has sent the DEL of this attachment; used by the plugin")
 	flags.StringVar(&r.netns, "netns", "", "CNI_NETNS of that DEL; used by the plugin")
 	r.output = cli.OutputFlag(cmd, "text", "json")
-	flags.BoolVar(&orphans, "orphans", false, "list what pods that are gone still hold; instead of --container-id and --network")
-	flags.BoolVar(&yes, "yes", false, "with --orphans: release all that is listed")
-	for _, name := range []string{"for-runtime", "netns"} {
-		if err := flags.MarkHidden(name); err != nil {
-			panic(err) // the flag was added above
-		}
-	}
+	flags.BoolVar(&orphans, "orphans", false, "list what sandboxes that are gone still hold, instead of --container-id and --network")
+	flags.BoolVar(&yes, "yes", false, "with --orphans: release everything that is listed")
+	cli.Hide(cmd, "for-runtime", "netns")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r.BinDirs = filepath.SplitList(binDirs)
 		if err := releaseUsage(flags, orphans); err != nil {
@@ -82,7 +79,7 @@ func Command() *cobra.Command {
 	return cmd
 }
 
-// releaseUsage returns what is wrong with the flags that say what to release.
+// releaseUsage returns an error if the flags do not say what to release.
 func releaseUsage(flags *pflag.FlagSet, orphans bool) error {
 	var missing, excess []string
 	for _, name := range []string{"container-id", "network"} {
@@ -99,15 +96,15 @@ func releaseUsage(flags *pflag.FlagSet, orphans bool) error {
 	case orphans && len(excess) > 0:
 		return fmt.Errorf("--orphans finds the attachments itself: leave out %s", strings.Join(excess, ", "))
 	case !orphans && len(missing) > 0:
-		return fmt.Errorf("required flag(s) \"%s\" not set", strings.Join(missing, `", "`))
+		return fmt.Errorf("release needs --%s, or --orphans to list what can be released", strings.Join(missing, " and --"))
 	case !orphans && flags.Changed("yes"):
-		return errors.New("--yes is for --orphans only")
+		return errors.New("--yes works with --orphans only")
 	}
 	return nil
 }
 
-// defaultBinDirs is CNI_PATH where a runtime, or the plugin, set it; else the
-// folder that this program is in, beside the plugins, before the usual one.
+// defaultBinDirs returns CNI_PATH if a runtime or the plugin set it; else the directory of
+// this program, which is beside the plugins, and the usual one.
 func defaultBinDirs() string {
 	const usual = "/opt/cni/bin"
 	if path := os.Getenv("CNI_PATH"); path != "" {
@@ -120,8 +117,8 @@ func defaultBinDirs() string {
 	return filepath.Dir(self) + string(filepath.ListSeparator) + usual
 }
 
-// inheritedArgs gives CNI_ARGS where the environment is that of a call for this
-// very attachment, as it is when the plugin starts us.
+// inheritedArgs returns CNI_ARGS if the environment is that of a call for this attachment,
+// as it is when the plugin starts this program.
 func inheritedArgs(a chain.Attachment) string {
 	if os.Getenv("CNI_CONTAINERID") != a.ContainerID || os.Getenv("CNI_IFNAME") != a.IfName {
 		return ""

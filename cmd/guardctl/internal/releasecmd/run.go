@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// patience is less than that of the plugin that started us, by what it takes to
-	// give up on plugins that hang and to print what became of the others.
-	patience = release.Deadline - 15*time.Second
-	// lockWait is what a release takes that is about to end. A longer one is answered
-	// for by the process that works on it.
+	// timeout is that of the plugin that started this program, less the time to abandon
+	// plugins that hang and to print the outcome of the others.
+	timeout = release.Deadline - 15*time.Second
+	// lockWait is how long a release may wait for another one of the same attachment. The
+	// other process reports the outcome of a longer one.
 	lockWait = time.Second
 )
 
-// releasing is one call of guardctl release.
+// A releasing is one call of guardctl release.
 type releasing struct {
 	chain.Attachment
 
@@ -41,7 +41,7 @@ func (r *releasing) run(cmd *cobra.Command) error {
 	if err := cleanEnvironment(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -58,17 +58,17 @@ func (r *releasing) run(cmd *cobra.Command) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Reason != "": // a dry run of what would be refused
+	case o.Reason != "": // a dry run of a release that would be refused
 		return cli.Exit(cli.ExitUnknown)
 	case !o.Complete && !o.DryRun:
 		return incomplete()
-	case o.KeepsAddress() && !r.forRuntime: // the plugin takes no complete outcome of a program that failed
+	case o.KeepsAddress() && !r.forRuntime: // the plugin ignores a complete outcome if the program fails
 		return &cli.ExitError{Code: cli.ExitFindings}
 	}
 	return nil
 }
 
-// release releases the attachment, or says in an error why not.
+// release releases the attachment. The error says why nothing was tried.
 func (r *releasing) release(ctx context.Context) (release.Outcome, error) {
 	if err := r.Validate(); err != nil {
 		return release.Outcome{}, err
@@ -114,8 +114,8 @@ func (r *releasing) release(ctx context.Context) (release.Outcome, error) {
 	return o, nil
 }
 
-// lock keeps other processes from releasing the attachment. Where that cannot be
-// done the release goes on, and the book calls no plugin that would mind.
+// lock keeps other processes from releasing the attachment. If that fails, the release
+// goes on without the plugins that must not run twice.
 func (r *releasing) lock(ctx context.Context) (unlock func(), err error) {
 	if r.dryRun {
 		return func() {}, nil
@@ -134,10 +134,9 @@ func judged(o release.Outcome, j attachment.Liveness) release.Outcome {
 	return o
 }
 
-// resolve completes the container ID of an operator, and finds the cache. An ADD
-// that failed leaves nothing that could be known, so --force takes an ID as it is;
-// but not one that is only the beginning of an ID, for which every plugin would
-// answer success and release nothing.
+// resolve completes an abbreviated container ID, and finds the cache. A failed ADD may
+// leave no record, so with --force an unknown ID is used as it is. An ID that looks
+// abbreviated is not: plugins would succeed for it and release nothing.
 func (r *releasing) resolve() error {
 	if r.forRuntime {
 		r.CacheDir = release.Request{ContainerID: r.ContainerID, IfName: r.IfName, Network: r.Network, CacheDir: r.CacheDir}.Cache()
@@ -151,8 +150,8 @@ func (r *releasing) resolve() error {
 	return err
 }
 
-// judge says whether the sandbox lives, and what is to be said against a release
-// by hand. A runtime that sends a DEL has ended the pod.
+// judge returns whether the sandbox is alive, and an error if that forbids a release by
+// hand. A runtime that sends a DEL has ended the pod.
 func (r *releasing) judge(known attachment.Info) (attachment.Liveness, error) {
 	if r.forRuntime {
 		return attachment.Liveness{}, nil

@@ -12,9 +12,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
-// InsideCommands are the commands with which verify calls its own program: one
-// runs the steps, the other is the process of a sandbox. Neither does anything
-// in namespaces that nobody made for it.
+// InsideCommands returns the hidden commands by which verify starts its own program: one
+// runs the steps, the other is the process of a sandbox. Both do nothing outside the
+// namespaces that verify makes for them.
 func InsideCommands() []*cobra.Command {
 	cmd := &cobra.Command{Use: insideCommand, Hidden: true, Args: cli.NoArgs}
 	output := cli.OutputFlag(cmd, "text", "json")
@@ -51,8 +51,7 @@ func inside(cmd *cobra.Command, output *cli.Format) error {
 	return nil
 }
 
-// printStep prints a step as soon as it has ended: how it went, what was seen,
-// and what that means for the node.
+// printStep prints the result of a step, with the evidence and what it means for the node.
 func printStep(w io.Writer, r selftest.Result) {
 	state := string(r.State)
 	if r.State == selftest.Failed {

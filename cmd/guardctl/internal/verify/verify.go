@@ -18,36 +18,35 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// insideCommand is what the private node runs.
+// insideCommand is the hidden command that runs in the private node.
 const insideCommand = "verify-inside"
 
+// Command returns guardctl verify.
 func Command() *cobra.Command {
 	var binDirs, chain, root string
 	var searched []string
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Try what is installed on this node, and change nothing",
-		Long: "Verify calls the installed plugins in a private node, as a runtime does: a pod that\n" +
-			"starts and stops, and one that was lost, so that its path leads to the node. With\n" +
-			"--chain it does so with the plugins of a conflist of this node as well.\n\n" +
-			"The private node has network, mounts and processes of its own. All file systems are\n" +
-			"read-only there; /run and /var/lib/cni are empty ones in memory, so that no plugin\n" +
-			"reaches a daemon of the node by its socket there. What a plugin of a chain can still\n" +
-			"do is to have the kernel load a module. Plugins that need the cluster do not work\n" +
-			"there; that is reported as \"could not tell\".\n\n" +
-			"It needs root, or user namespaces for ordinary users, and Linux 5.12. It exits with\n" +
-			"0 when all held, 1 when something did not, and 2 when it could not tell.",
+		Short: "Test the installed plugins on this node without changing it",
+		Long: "Verify calls the installed plugins as a runtime does, in a private node: for a pod that\n" +
+			"starts and stops, and for a lost pod whose namespace path leads to the node. With\n" +
+			"--chain it also calls the plugins of a conflist of this node.\n\n" +
+			"The private node has its own network, mount and process namespaces. All file systems\n" +
+			"are read-only there. /run and /var/lib/cni are empty and in memory, so no plugin\n" +
+			"reaches a daemon of the node by its socket. A plugin can still make the kernel load\n" +
+			"a module. Plugins that need the cluster do not work there, which is reported as\n" +
+			"\"could not tell\".\n\n" +
+			"Verify needs Linux 5.12 and root, or unprivileged user namespaces.\n\n" +
+			"Exit codes: 0 every step held, 1 at least one failed, 2 verify could not tell.",
 		Example: "  guardctl verify\n  guardctl verify --chain k8s-pod-network\n  guardctl verify --chain /etc/cni/net.d/10-calico.conflist -o json",
 		Args:    cli.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "where the plugins are, folders separated by colons")
-	flags.StringVar(&chain, "chain", "", "a conflist of this node to try, as a file or by the name of its network")
-	flags.StringSliceVar(&searched, "conf-dir", conflist.ConfDirs(), "where to look for the network of --chain")
-	flags.StringVar(&root, "root", "", "is not supported, and says why")
-	if err := flags.MarkHidden("root"); err != nil {
-		panic(err) // the flag was added above
-	}
+	flags.StringVar(&binDirs, "bin-dir", installedDirs(), "plugin directories, separated by colons")
+	flags.StringVar(&chain, "chain", "", "also test a conflist of this node, named by its path or its network")
+	flags.StringSliceVar(&searched, "conf-dir", conflist.ConfDirs(), "directories to search for the network of --chain")
+	flags.StringVar(&root, "root", "", "is not supported; the error says why")
+	cli.Hide(cmd, "root")
 	output := cli.OutputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if root != "" {
@@ -63,9 +62,9 @@ func Command() *cobra.Command {
 	return cmd
 }
 
-// installedDirs is where the runtime of this node has its plugins: CNI_PATH, what
-// its configuration says, or the usual folder. Where that is not there it is our own, if the guard is in it;
-// but not before, as ours may be the one that the programs were built in.
+// installedDirs returns the plugin directories of this node: CNI_PATH, those of the
+// runtime's configuration, or the usual one. If none exists it returns the directory of
+// this program if the guard is in it. That comes last, as it may be a build directory.
 func installedDirs() string {
 	const usual = "/opt/cni/bin"
 	if path := os.Getenv("CNI_PATH"); path != "" {
@@ -96,9 +95,9 @@ func newRequest(binDirs, chain string, confDirs []string) (r selftest.Request, e
 		r.BinDirs = append(r.BinDirs, abs)
 	}
 	if err := r.Validate(); err != nil {
-		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "name the folder from which the runtime takes its plugins with --bin-dir"}
+		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "name the runtime's plugin directory with --bin-dir"}
 	}
-	// An error says that the runtime is unknown: then the plugin is tried.
+	// On an error the runtime is unknown, and the loopback plugin is tested.
 	if s, err := site.Find("", site.Overrides{}); err == nil {
 		r.NoLoopback = loopbackUnused(s)
 	}
@@ -106,12 +105,12 @@ func newRequest(binDirs, chain string, confDirs []string) (r selftest.Request, e
 		return r, nil
 	}
 	if r.Chain, err = selftest.FindChain(chain, confDirs); err != nil {
-		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "give --chain the path of a conflist, or name the runtime's folder with --conf-dir"}
+		return r, &cli.ExitError{Code: cli.ExitUnknown, Err: err, Hint: "give --chain the path of a conflist, or name the runtime's conf dir with --conf-dir"}
 	}
 	return r, nil
 }
 
-// loopbackUnused says why the runtime calls no loopback plugin, or returns "".
+// loopbackUnused returns why the runtime calls no loopback plugin; "" if it calls one.
 func loopbackUnused(s site.Site) string {
 	switch {
 	case s.Runtime.Kind == conflist.CRIO:
@@ -133,7 +132,7 @@ func start(cmd *cobra.Command, r selftest.Request, output *cli.Format) error {
 	return nil
 }
 
-// withoutNode says what a private node needs.
+// withoutNode returns the error with a hint about what a private node needs.
 func withoutNode(err error) error {
 	exit := &cli.ExitError{Code: cli.ExitUnknown, Err: err}
 	if errors.Is(err, selftest.ErrNoNamespaces) {
