@@ -18,9 +18,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// cold makes two nodes with ipip as flannel has it. The firewall of the far one is
-// stateful and has no rule for IP protocol 4, as a security group; the near one
-// tracks connections.
+// cold makes two nodes with ipip as flannel does. The firewall of the far one is stateful,
+// like a security group, and has no rule for IP protocol 4. The near one tracks
+// connections.
 const cold = `
 ip -n near link add eth0 type veth peer name eth0 netns far
 for node in near far; do
@@ -43,21 +43,21 @@ ip netns exec far iptables -A INPUT -p icmp -j ACCEPT
 ip netns exec far iptables -P INPUT DROP
 `
 
-// Incident 002 in small: the check names the cause; once the far node has sent
-// something through the tunnel, and when it has a rule, there is nothing to say.
+// Incident 002 in small: the check names the cause. It passes once the far node has sent
+// something through the tunnel, and if there is a rule.
 func TestTunnelPeersOnColdIPIP(t *testing.T) {
 	near, far := space(t, "near"), space(t, "far")
 	needIPIP(t)
 	checktest.Shell(t, cold)
 	const cause = "its firewall has no inbound rule for IP protocol 4 (ipencap; not 94, which OpenStack calls ipip)"
-	if o := tunnelPeers(near); len(o.Findings) != 1 || !strings.Contains(o.Findings[0].Problem, cause) || o.Findings[0].Minor {
+	if o := retryPeers(near, func(o guard.Outcome) bool { return len(o.Findings) == 1 }); len(o.Findings) != 1 || !strings.Contains(o.Findings[0].Problem, cause) || o.Findings[0].Minor {
 		t.Errorf("on a cold tunnel the check has %v: %+v, error %v", o.State, o.Findings, o.Err)
 	}
-	_, err := tunnel.Probe(t.Context(), far.ListenICMP, []tunnel.Peer{{Probed: netip.MustParseAddr("10.244.0.0")}}, tunnel.ProbeOptions{Wait: time.Second})
+	_, err := tunnel.Probe(t.Context(), far.ListenICMP, []tunnel.Peer{{Probed: netip.MustParseAddr("10.244.0.0")}}, tunnel.ProbeOptions{Wait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := tunnelPeers(near); o.State != guard.Passed {
+	if o := retryPeers(near, passed); o.State != guard.Passed {
 		t.Errorf("on a warm tunnel the check has %v: %+v, error %v", o.State, o.Findings, o.Err)
 	}
 }
@@ -67,7 +67,7 @@ func TestTunnelPeersOnIPIPWithRule(t *testing.T) {
 	space(t, "far")
 	needIPIP(t)
 	checktest.Shell(t, cold+"ip netns exec far iptables -I INPUT -p 4 -j ACCEPT\n")
-	if o := tunnelPeers(near); o.State != guard.Passed {
+	if o := retryPeers(near, passed); o.State != guard.Passed {
 		t.Errorf("the check has %v: %+v, error %v", o.State, o.Findings, o.Err)
 	}
 }
@@ -76,7 +76,22 @@ func tunnelPeers(node netstate.View) guard.Outcome {
 	return guard.Run(context.Background(), []*checks.Check{checks.Find("tunnel-peers")}, guard.Node, guard.Settings{}, &checks.Target{Node: node}).Outcomes[0]
 }
 
-// space gives the view of a new namespace.
+// retryPeers runs the check until its outcome is the wanted one, or many times. On a busy
+// machine answers may come too late for one run, which has but two seconds.
+func retryPeers(node netstate.View, wanted func(guard.Outcome) bool) guard.Outcome {
+	o := tunnelPeers(node)
+	for range 50 {
+		if wanted(o) {
+			break
+		}
+		o = tunnelPeers(node)
+	}
+	return o
+}
+
+func passed(o guard.Outcome) bool { return o.State == guard.Passed }
+
+// space returns the view of a new namespace.
 func space(t *testing.T, name string) *netstate.Live {
 	t.Helper()
 	n := netstate.OpenNetns(checktest.Sandbox(t, name))
@@ -89,8 +104,8 @@ func space(t *testing.T, name string) *netstate.Live {
 	return v
 }
 
-// needIPIP skips the test where the kernel has no ipip. It is what the machine of
-// make test-vm is for: there that is a failure.
+// needIPIP skips the test on a kernel without ipip. In the machine of make test-vm, which
+// exists for that, it is a failure.
 func needIPIP(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("ip", "-n", "near", "link", "add", "kind0", "type", "ipip", "remote", "192.0.2.77").CombinedOutput()

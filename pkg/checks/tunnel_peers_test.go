@@ -14,8 +14,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// crowdOf gives a node whose peers are reached through blocked tunnels, while their
-// nodes answer or do not.
+// crowdOf returns a node with many peers behind blocked tunnels, whose nodes answer or do
+// not.
 func crowdOf(t *testing.T, peers int, answer bool) *netstate.Fake {
 	t.Helper()
 	var b strings.Builder
@@ -35,7 +35,7 @@ func crowdOf(t *testing.T, peers int, answer bool) *netstate.Fake {
 	return fake
 }
 
-// A thousand findings are one that nobody reads.
+// Of many findings of the same kind a few are listed, and the others counted.
 func TestTunnelPeersListsAFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := tunnelPeers(crowdOf(t, 100, true))
@@ -49,16 +49,16 @@ func TestTunnelPeersListsAFew(t *testing.T) {
 	})
 }
 
-// One look, of which all happens within two seconds, sends no more than what may
-// leave within one, and says of whom it cannot tell.
-func TestTunnelPeersKeepsToThePace(t *testing.T) {
+// One run, which takes less than two seconds, sends no more than may leave within one, and
+// names peers that remain unknown.
+func TestTunnelPeersKeepsToTheBudget(t *testing.T) {
 	for _, answer := range []bool{true, false} {
 		t.Run(fmt.Sprintf("nodes answer=%t", answer), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				counted := &countedView{View: crowdOf(t, 1000, answer)}
 				o := tunnelPeers(counted)
 				if n := counted.sent.Load(); n > tunnel.MaxPerSecond || n < tunnel.MaxPerSecond/2 {
-					t.Errorf("a look at 1,000 silent peers took %d packets", n)
+					t.Errorf("a run with 1,000 silent peers took %d packets", n)
 				}
 				last := fmt.Sprint(o.Err)
 				if answer && len(o.Findings) > 0 {
@@ -72,7 +72,7 @@ func TestTunnelPeersKeepsToThePace(t *testing.T) {
 	}
 }
 
-// A countedView counts what is sent.
+// A countedView counts the requests.
 type countedView struct {
 	netstate.View
 	sent atomic.Int64

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// What a dump knows can be warmed.
+// Every kind of tunnel that a dump has can be warmed.
 func TestTunnelKinds(t *testing.T) {
 	for _, kind := range netstate.TunnelKinds() {
 		entry, problems := checks.ParseEntry([]byte(`{"checks": {"tunnel-warmup": {"kinds": ["` + kind + `"]}}}`))
@@ -23,7 +23,7 @@ func TestTunnelKinds(t *testing.T) {
 	}
 }
 
-// An ADD dumps no tunnels but those that it may warm: of others there can be
+// An ADD dumps only the tunnels that it may warm: of others there can be
 // thousands.
 func TestTunnelWarmupDumpsItsKinds(t *testing.T) {
 	node, err := netstate.Parse("link lo index 1 up")
@@ -41,7 +41,7 @@ func TestTunnelWarmupDumpsItsKinds(t *testing.T) {
 	}
 }
 
-// A dumpedView remembers what was asked for.
+// A dumpedView records the kinds of a dump.
 type dumpedView struct {
 	netstate.View
 	kinds []string
