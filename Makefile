@@ -26,7 +26,7 @@ conformance: ## the incidents on real runtimes, without the guard and with it
 soak: ## 10,000 pods that come and go, on a node that must not change: some ten minutes
 	scripts/soak.sh
 
-bench: ## start-to-exit times as ratios against the reference plugins
+bench: ## time, CPU time and context switches as ratios against the reference plugins
 	scripts/bench.sh
 
 lint: ## gofmt, go vet, staticcheck, go mod tidy

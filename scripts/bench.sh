@@ -1,6 +1,7 @@
 #!/bin/sh
-# bench.sh [FLAGS]: compares start-to-exit times with the reference plugins',
+# bench.sh [FLAGS]: compares calls with the reference plugins', from start to exit,
 # then runs the benchmarks inside the process; their output is for benchstat.
+# -readme README.md puts the table into the README; -rounds N is quicker or steadier.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
