@@ -89,6 +89,10 @@ func (f *fixture) onHealthy(c *checks.Check, stage guard.Stage) (guard.Outcome, 
 	if err := errors.Join(makeFolders(root), f.unpack(root), f.configure(c, t, root)); err != nil {
 		return guard.Outcome{}, err
 	}
+	// A /proc without processes: whether a daemon runs can be told, and none does.
+	if err := os.MkdirAll(filepath.Join(root, "host", "proc"), 0o755); err != nil {
+		return guard.Outcome{}, fmt.Errorf("make directory of the fixture: %w", err)
+	}
 	for _, program := range []string{"cni-guard", "loopback"} {
 		if err := os.WriteFile(filepath.Join(root, "bin", program), []byte("#!/bin/sh\n"), 0o755); err != nil {
 			return guard.Outcome{}, fmt.Errorf("install %s: %w", program, err)
