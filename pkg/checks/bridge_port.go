@@ -40,6 +40,7 @@ const bridgePortEvery = 30 * time.Second
 type strayPort struct {
 	nodeEnd
 	bridge netstate.Link // what it must be a port of
+	other  bool          // it is of another pod than that of the call, which is not refused for it
 }
 
 // lost reports whether it is no port of the bridge.
@@ -83,6 +84,9 @@ func (t *Target) strayPorts(ctx context.Context) ([]strayPort, error) {
 	others, err := t.straysOf(slices.DeleteFunc(ends, func(e nodeEnd) bool { return e.Index == end.Index }))
 	if guard.Skips(err) {
 		err = nil
+	}
+	for i := range others {
+		others[i].other = true
 	}
 	return append(strays, others...), err
 }
@@ -130,7 +134,7 @@ func (t *Target) straysOf(ends []nodeEnd) ([]strayPort, error) {
 			return nil, err
 		}
 		applies = true
-		if s := (strayPort{end, bridge}); s.lost() || !end.Up || !bridge.Up {
+		if s := (strayPort{nodeEnd: end, bridge: bridge}); s.lost() || !end.Up || !bridge.Up {
 			strays = append(strays, s)
 		}
 	}
@@ -169,7 +173,7 @@ func (t *Target) bridgeOf(end nodeEnd) (netstate.Link, error) {
 }
 
 func (s strayPort) finding(t *Target) guard.Finding {
-	f := guard.Finding{Object: "node/" + s.Name}
+	f := guard.Finding{Object: "node/" + s.Name, Minor: s.other}
 	undone := t.repairs("bridge-port").before(s.bridge.Name, "; cni-guard has repaired ports of "+s.bridge.Name+" %s")
 	switch {
 	case s.lost():

@@ -37,8 +37,8 @@ type Chain struct {
 }
 
 // LegacyTableLimit is the size in bytes up to which LegacyChain reads a table: some
-// 1,500 rules.
-const LegacyTableLimit = 512 << 10
+// 20,000 rules.
+const LegacyTableLimit = 4 << 20
 
 // ErrLargeTable means that a table of iptables-legacy is too large to be read.
 var ErrLargeTable = errors.New("the table is too large to be read")

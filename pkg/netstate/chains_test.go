@@ -99,7 +99,7 @@ func TestLegacyChain(t *testing.T) {
 func TestLegacyChainOfLargeTable(t *testing.T) {
 	needsProgram(t, "iptables-legacy-restore")
 	kernel := view(t, sandbox(t, "chains"))
-	restore(t, 5000)
+	restore(t, 25000)
 	if _, err := kernel.LegacyChain(services(false)); !errors.Is(err, netstate.ErrLargeTable) {
 		t.Errorf("the error for a large table is %v", err)
 	}
