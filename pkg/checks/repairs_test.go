@@ -31,6 +31,14 @@ sysctl net/bridge/bridge-nf-call-iptables = 0
 // addTo runs the three checks of the node's end as an ADD does, on a node in a state.
 func addTo(t *testing.T, text, stateDir string, settings guard.Settings) (guard.Report, *netstate.Fake) {
 	t.Helper()
+	target, node := addOn(t, text, stateDir)
+	suite := []*checks.Check{independent(checks.BridgePort), independent(checks.BridgeNetfilter), independent(checks.IPForwarding)}
+	return guard.Run(t.Context(), suite, guard.Add, settings, target), node
+}
+
+// addOn makes the target of an ADD on a node in a state.
+func addOn(t *testing.T, text, stateDir string) (*checks.Target, *netstate.Fake) {
+	t.Helper()
 	node, err := netstate.Parse(text)
 	if err != nil {
 		t.Fatal(err)
@@ -39,12 +47,10 @@ func addTo(t *testing.T, text, stateDir string, settings guard.Settings) (guard.
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := &checks.Target{
+	return &checks.Target{
 		IfName: "eth0", Netns: &netstate.Netns{Path: "/run/netns/pod", Kind: netstate.Sandbox}, Pod: pod, Node: node, StateDir: stateDir,
 		Want: checks.Interface{Addrs: []netip.Prefix{netip.MustParsePrefix("10.244.1.7/24")}, Links: []string{"cni0", "veth1.2"}},
-	}
-	suite := []*checks.Check{independent(checks.BridgePort), independent(checks.BridgeNetfilter), independent(checks.IPForwarding)}
-	return guard.Run(t.Context(), suite, guard.Add, settings, target), node
+	}, node
 }
 
 // independent returns the check without those that it needs.
@@ -88,6 +94,23 @@ func TestAuditRepairsNothing(t *testing.T) {
 	counts, err := filepath.Glob(filepath.Join(state, "*", "repairs.json"))
 	if err != nil || len(counts) > 0 {
 		t.Errorf("audit counted repairs: %q, %v", counts, err)
+	}
+}
+
+// Without br_netfilter the setting of a bridge has no effect, and is left as it is.
+func TestUnloadedModuleIsLeft(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "sys", "module", "bridge"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	target, node := addOn(t, strings.Replace(lostPods, "sysctl net/bridge/bridge-nf-call-iptables = 0\n", "", 1), t.TempDir())
+	target.Root = root
+	report := guard.Run(t.Context(), []*checks.Check{independent(checks.BridgePort), independent(checks.BridgeNetfilter)}, guard.Add, guard.Settings{}, target)
+	if o := report.Outcomes[1]; o.State != guard.Failed || o.Err != nil || !strings.Contains(o.Sentence(), "br_netfilter is not loaded") {
+		t.Errorf("the check has %v: %s, error %v", o.State, o.Sentence(), o.Err)
+	}
+	if text := node.String(); strings.Contains(text, "nf_call_iptables") {
+		t.Errorf("the bridge was changed:\n%s", text)
 	}
 }
 
