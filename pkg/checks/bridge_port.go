@@ -271,11 +271,11 @@ func (s strayPort) hasVLANs(t *Target) bool {
 // the entry of bridge or, as flannel does, in what it passes on to it.
 func (t *Target) wantsHairpin() bool {
 	r, _ := t.runtime() // whoever called, the file with the guard is the one that made the port
-	f, err := t.folder(r, nil)
+	d, err := t.confDir(r, nil)
 	if err != nil {
 		return false
 	}
-	for _, p := range f.mine.Plugins {
+	for _, p := range d.ownList.Plugins {
 		var e struct {
 			HairpinMode bool
 			Delegate    struct{ HairpinMode bool }

@@ -15,13 +15,13 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// ForeignNetns finds the sandbox of another pod. Reused process IDs lead there
-// as easily as to the node (kubernetes/kubernetes#100648, comments).
+// ForeignNetns reports a CNI_NETNS that leads to the sandbox of another pod, as it does
+// after a process ID was reused (kubernetes/kubernetes#100648, comments).
 var ForeignNetns = &Check{
 	Name:      "foreign-netns",
-	Summary:   "The end of one pod cuts the network of another: its sandbox path was reused, and the plugins delete the interface of the pod that lives there now.",
-	Detection: "A live record of another container below /run/cni-guard/live has the cookie of the namespace (SO_NETNS_COOKIE). Or the cookie is not the one that ADD recorded in this boot, and CNI_IFNAME does not have the recorded address and MAC. Where there is no cookie to compare: CNI_IFNAME has global addresses, none of them is the pod's, and its MAC is not the pod's either, where that is known.",
-	Remedy:    "Delete the pod that is ending if it stays. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
+	Summary:   "Deleting one pod cuts the network of another, because the sandbox path of the first was reused and now leads to the second.",
+	Detection: "The namespace has the cookie (SO_NETNS_COOKIE) that a live record of another container has below `/run/cni-guard/live`. Or its cookie differs from the one that ADD recorded in this boot, and `CNI_IFNAME` does not have the recorded address and MAC. Or there is no cookie to compare, `CNI_IFNAME` has global addresses but none of the pod, and its MAC, if known, is not the pod's either.",
+	Remedy:    "Delete the pod that is being removed if it does not go away. Then find out why the path leads to another pod: the process ID of a path below `/proc` was reused, or something mounted over a pinned path.",
 	When:      guard.Del | guard.Verify,
 	Default:   guard.Enforce,
 	Code:      codeInvalidNetns,
@@ -29,14 +29,14 @@ var ForeignNetns = &Check{
 	Probe:     probeForeignNetns,
 }
 
-// A Holder is the container that a live record of this boot names for a
-// namespace. The zero Holder is nobody.
+// A Holder is the container whose live record of this boot has the cookie of a
+// namespace. The zero Holder means that there is none.
 type Holder struct {
 	ContainerID string
 	Pod         string // "namespace/name" where Kubernetes called, else ""
 }
 
-// String names the holder for people: "container 4f0e… (pod default/web)".
+// String returns "container 4f0e… (pod default/web)".
 func (h Holder) String() string {
 	if h.Pod == "" {
 		return "container " + h.ContainerID
@@ -44,18 +44,17 @@ func (h Holder) String() string {
 	return fmt.Sprintf("container %s (pod %s)", h.ContainerID, h.Pod)
 }
 
-// probeForeignNetns asks for proof, cheapest first: the cookie that this
-// attachment recorded, then the cookies that other attachments recorded, then the
-// interface. A wrong "another pod's" leaves rules and addresses behind; a wrong
-// "the pod's" costs another pod its network; so either needs evidence, and a MAC
-// alone is none: pods change theirs, KubeVirt swaps the interface, and Calico
-// reports no MAC.
+// probeForeignNetns compares the cookie that this attachment recorded, then those that
+// other attachments recorded, then the interface: the cheapest first. A wrong "another
+// pod's" leaves rules and addresses behind; a wrong "the pod's" costs another pod its
+// network. So both need evidence. A MAC alone is none: pods change theirs, KubeVirt swaps
+// the interface, and Calico reports no MAC.
 func probeForeignNetns(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	switch {
 	case t.Netns.Kind == netstate.Unknown:
 		return nil, t.Netns.Err
 	case t.Netns.Kind != netstate.Sandbox:
-		return nil, nil // nobody's sandbox: what the checks before this one are for
+		return nil, nil // stale-netns and host-netns judge what is not a sandbox
 	}
 	cookie, err := t.Cookie()
 	switch {
@@ -71,7 +70,7 @@ func probeForeignNetns(ctx context.Context, t *Target) ([]guard.Finding, error) 
 		switch {
 		case holder == Holder{}:
 		case holder.ContainerID == t.ContainerID:
-			return nil, nil // another attachment of this very pod
+			return nil, nil // another attachment of the same pod
 		default:
 			return finding(t, "is the sandbox of "+holder.String()+", whose ADD recorded its cookie"), nil
 		}
@@ -79,14 +78,15 @@ func probeForeignNetns(ctx context.Context, t *Target) ([]guard.Finding, error) 
 			return restoredOrForeign(ctx, t)
 		}
 	}
-	findings, lookErr := foreignByInterface(t)
+	findings, readErr := foreignByInterface(t)
 	if len(findings) > 0 {
 		return findings, nil
 	}
-	return nil, errors.Join(err, lookErr)
+	return nil, errors.Join(err, readErr)
 }
 
-// holder asks the records of this boot, if there are any.
+// holder returns the container whose record has the cookie; the zero Holder where
+// there are no records.
 func (t *Target) holder(ctx context.Context, cookie uint64) (Holder, error) {
 	if t.Holder == nil {
 		return Holder{}, nil
@@ -94,8 +94,8 @@ func (t *Target) holder(ctx context.Context, cookie uint64) (Holder, error) {
 	return t.Holder(ctx, cookie)
 }
 
-// restoredOrForeign judges a namespace that is not the one which ADD recorded. A
-// pod that was checkpointed and restored is in a new one, with its interface.
+// restoredOrForeign judges a namespace whose cookie is not the one that ADD recorded. A
+// pod that was checkpointed and restored has a new namespace and its old interface.
 func restoredOrForeign(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	foreign := finding(t, "is another namespace than the one that ADD recorded")
 	guard.Hold(ctx, foreign...)
@@ -113,7 +113,8 @@ func restoredOrForeign(ctx context.Context, t *Target) ([]guard.Finding, error) 
 	return nil, nil
 }
 
-// foreignByInterface judges a namespace that has no cookie, or none on record.
+// foreignByInterface judges a namespace without a cookie, or without a recorded one, by
+// its interface.
 func foreignByInterface(t *Target) ([]guard.Finding, error) {
 	if len(t.Want.Addrs) == 0 {
 		return nil, nil
@@ -148,12 +149,11 @@ func foreignByInterface(t *Target) ([]guard.Finding, error) {
 func finding(t *Target, problem string) []guard.Finding {
 	return []guard.Finding{{
 		Object: object(t), Problem: problem,
-		Remedy: "Delete the pod that is ending if it stays. " + netnsRemedy(t.Netns.Path),
+		Remedy: "Delete the pod that is being removed if it does not go away. " + netnsRemedy(t.Netns.Path),
 	}}
 }
 
-// hasOneOf reports whether one of the addresses wanted is there, whatever the
-// prefix lengths.
+// hasOneOf reports whether have contains a wanted address, whatever the prefix lengths.
 func hasOneOf(have, want []netip.Prefix) bool {
 	return slices.ContainsFunc(want, func(w netip.Prefix) bool { return holds(have, w.Addr()) })
 }

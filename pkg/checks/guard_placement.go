@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +17,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// guardPlacement looks whether the guard stands where it can guard. It runs by
-// hand only: whoever calls a plugin has found it.
+// guardPlacement checks that the guard is installed where it can guard. A call that
+// reaches the plugin has found it, so only guardctl runs this check.
 type guardPlacement struct{}
 
 func (guardPlacement) declare() guard.Declaration {
@@ -25,9 +27,9 @@ func (guardPlacement) declare() guard.Declaration {
 
 func (guardPlacement) check() *Check {
 	return &Check{
-		Summary:   "The guard is installed, and yet pods are not guarded, because the primary plugin wrote its file anew, the entry is not the last, a runtime does not call it on DEL, or cni-guard.pass-through was left behind; or no pod starts, because the entry is not valid.",
-		Detection: "In the file that the runtime takes, cni-guard is missing, stands before another plugin, or is a drop-in only; that file is Multus's, and neither it nor the one that it hands pods on to has the guard; its binary is not in the plugin folders, cannot be executed, or has cni-guard.pass-through beside it; the entry in that file, or in the intended one, has a key or value that is not valid, names another conf dir than the runtime's, or has (a minor finding) a key without effect; containerd or cri-dockerd would call another loopback plugin than the guard's. While the check conflist has a finding, it is not judged where the guard stands.",
-		Remedy:    "Run guardctl install, which puts the guard at the end of the right file, and its programs into the plugin folder. Correct an entry that is not valid in the file that is named.",
+		Summary:   "The guard is installed but does not protect pods: its entry is missing, is not the last one, or is in a file or drop-in that is not used; or no pod starts, because the entry is not valid.",
+		Detection: "In the file that the runtime selects, the entry of cni-guard is missing, is before another plugin, or is only in a drop-in; if that file is Multus's, the same of the file that it delegates to. Or the program is in none of the plugin directories, cannot be executed, or has the file `cni-guard.pass-through` beside it. Or the entry in the selected or intended file has a key or value that is not valid, or a \"confDir\" that is not the runtime's; a key without effect is a minor finding. Or containerd or cri-dockerd would call another loopback plugin than the guard's. The position of the entry is not judged while the check conflist has a finding.",
+		Remedy:    "Run `guardctl install`, which adds the guard at the end of the correct file and copies its programs into the plugin directory. Correct an entry that is not valid in the file that the finding names.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeGuardPlacement,
@@ -40,10 +42,10 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 		return nil, err
 	}
 	if r.Kind == 0 {
-		return nil, fmt.Errorf("find the file that the runtime takes: it is not known which runtime that is")
+		return nil, fmt.Errorf("find the file that the runtime selects: the runtime is not known")
 	}
 	if t.Conf.Dir == "" {
-		return nil, fmt.Errorf("find the file that %s takes: the conf dir is not known", r.Kind.DisplayName())
+		return nil, fmt.Errorf("find the file that %s selects: the conf dir is not known", r.Kind.DisplayName())
 	}
 	s, err := conflist.Select(t.Conf.Dir, r)
 	if err != nil {
@@ -59,24 +61,23 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 	unsafe, err := loopbackFinding(t, r.Kind)
 	findings = append(findings, unsafe...)
 	if len(findings) > 0 {
-		return findings, nil // what was found says more than what could not be told
+		return findings, nil
 	}
 	return nil, errors.Join(placeErr, err)
 }
 
-// placementBeside judges where the guard stands, unless the check conflist has a
-// finding: the guard must not be put into a file that is to go.
+// placementBeside judges the position of the entry, unless the check conflist has a
+// finding: the guard must not be added to a file that is to be removed.
 func (t *Target) placementBeside(a assess.Assessment) ([]guard.Finding, error) {
-	first, _ := t.findings(a) // what conflist could not tell, it says itself
-	if slices.ContainsFunc(first, func(f guard.Finding) bool { return !f.Minor }) {
-		return nil, errors.New("where the guard stands is not judged until the finding of conflist is resolved")
+	conflicts, _ := conflistFindings(a) // the check conflist reports the error
+	if slices.ContainsFunc(conflicts, func(f guard.Finding) bool { return !f.Minor }) {
+		return nil, errors.New("the position of cni-guard is not judged until the finding of conflist is resolved")
 	}
 	return placementInFile(t.Conf.Dir, a.Selection.Runtime)
 }
 
-// placementInFile looks at the list of the file that the runtime takes. Where that
-// is Multus's, the guard may stand in it or, better, in the one that Multus hands
-// pods on to: Multus writes its own anew.
+// placementInFile judges the file that the runtime selects. If that is Multus's, the guard
+// may be in it or, better, in the file that Multus delegates to: Multus rewrites its own.
 func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	effective, err := conflist.Effective(dir, r)
 	if err != nil {
@@ -95,10 +96,10 @@ func placementInFile(dir string, r conflist.Runtime) ([]guard.Finding, error) {
 	return placement(assess.QuoteName(filepath.Join(dir, name)), l), nil
 }
 
-// installRemedy is what to do where no list names the guard.
-const installRemedy = "Run guardctl install; where a DaemonSet writes the file, add the entry to its template as well."
+// installRemedy is the remedy where no file has the guard.
+const installRemedy = "Run guardctl install; if a DaemonSet writes the file, add the entry to its template as well."
 
-// placement judges one list. A first entry beside the last is a bookend.
+// placement judges one list. An entry at the start beside the one at the end is a bookend.
 func placement(path string, l conflist.List) []guard.Finding {
 	types := l.Types()
 	isGuard := func(t string) bool { return t == conflist.GuardType }
@@ -114,10 +115,10 @@ func placement(path string, l conflist.List) []guard.Finding {
 	switch {
 	case len(at) == 0:
 		return finding(installRemedy,
-			"is the file that pods get, and cni-guard is not among its plugins (%s)", strings.Join(types, ", "))
+			"configures the pod network, and cni-guard is not among its plugins (%s)", strings.Join(types, ", "))
 	case at[len(at)-1] != len(types)-1:
-		return finding("Put the entry of cni-guard at the end of the list: the last is asked first on DEL.",
-			"has cni-guard before %s, which acts on DEL before the guard is asked", strings.Join(types[at[len(at)-1]+1:], ", "))
+		return finding("Put the entry of cni-guard at the end of the list: the last plugin is called first on DEL.",
+			"has cni-guard before %s, which is called on DEL before the guard", strings.Join(types[at[len(at)-1]+1:], ", "))
 	case l.Plugins[at[len(at)-1]].DropIn != "":
 		return finding("Put the entry of cni-guard into the file itself: runtimes that delete from their cache (CRI-O) do not call drop-ins on DEL.",
 			"has cni-guard as a drop-in only, %s", l.Plugins[at[len(at)-1]].DropIn)
@@ -126,4 +127,90 @@ func placement(path string, l conflist.List) []guard.Finding {
 			"has cni-guard %d times, where once is enough (%s)", len(at), strings.Join(slices.Clone(types), ", "))
 	}
 	return nil
+}
+
+// PassThroughMarker is the name of the file beside cni-guard that makes it pass every call
+// through: ADD returns the result unchanged, and every other verb succeeds. guardctl
+// uninstall creates it. Its modification time is that of the last call.
+const PassThroughMarker = "cni-guard.pass-through"
+
+// PassesThrough returns the path of the marker beside the cni-guard that a runtime finds in
+// its plugin directories, or "".
+func PassesThrough(binDirs []string) string {
+	program, _ := findGuard(binDirs)
+	if program == "" {
+		return ""
+	}
+	// The plugin looks beside its own program, which a link may lead to.
+	if target, err := filepath.EvalSymlinks(program); err == nil {
+		program = target
+	}
+	marker := filepath.Join(filepath.Dir(program), PassThroughMarker)
+	if _, err := os.Stat(marker); err != nil {
+		return ""
+	}
+	return marker
+}
+
+// findGuard returns the path and mode of the guard that a runtime finds: the first regular
+// file of the name, whether it can be executed or not.
+func findGuard(dirs []string) (string, fs.FileMode) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, conflist.GuardType)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, info.Mode()
+		}
+	}
+	return "", 0
+}
+
+// programFindings judges the program of the guard. isNamed says that a file has its entry;
+// otherwise a marker means that the guard was uninstalled, which is not a finding.
+func programFindings(dirs []string, isNamed bool) []guard.Finding {
+	path, mode := findGuard(dirs)
+	switch {
+	case path == "":
+		remedy := installRemedy
+		if isNamed {
+			remedy = "Run guardctl install --from DIR, where DIR holds the programs of cni-guard."
+		}
+		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", "), Remedy: remedy}}
+	case mode.Perm()&0o111 == 0:
+		return []guard.Finding{{Object: assess.QuoteName(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.QuoteName(path) + "."}}
+	}
+	if marker := PassesThrough(dirs); marker != "" && isNamed {
+		return []guard.Finding{{
+			Object:  assess.QuoteName(marker),
+			Problem: fmt.Sprintf("exists, so that %s passes every call through: no pod is guarded, although the config file has the guard's entry; guardctl uninstall left the marker", assess.QuoteName(path)),
+			Remedy:  "Run guardctl install, which removes it, or run rm " + assess.QuoteName(marker) + ". To remove the guard instead, delete its entry from the config file.",
+		}}
+	}
+	return nil
+}
+
+// loopbackFinding judges the loopback plugin that the runtime calls. The reference one
+// takes the node's lo down on DEL if the namespace was lost.
+func loopbackFinding(t *Target, kind conflist.Kind) ([]guard.Finding, error) {
+	if kind == conflist.CRIO {
+		return nil, nil // ocicni 0.4.0 and newer leave lo alone
+	}
+	if t.Conf.Loopback == nil {
+		return nil, errors.New("find the loopback plugin: it is not known")
+	}
+	l, err := t.Conf.Loopback()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("find the loopback plugin: %w", err)
+	case l.Internal || l.Ours:
+		return nil, nil
+	case l.Path == "":
+		return []guard.Finding{{
+			Object: "loopback", Problem: fmt.Sprintf("is in no plugin directory, and %s does not start pods without it", kind.DisplayName()),
+			Remedy: "Run guardctl install --loopback.",
+		}}, nil
+	}
+	return []guard.Finding{{
+		Object: assess.QuoteName(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes the node's lo down", kind.DisplayName()),
+		Remedy: "Run guardctl install --loopback, or set use_internal_loopback = true in containerd 2.",
+	}}, nil
 }

@@ -4,18 +4,23 @@ package checks
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// HostLoopback looks after the node's lo. The runtime's own loopback network is
-// no member of the chain and runs before it, so a chained plugin can only put
-// right what was done there; our loopback plugin keeps it from happening.
+// HostLoopback keeps the node's lo up. The runtime's own loopback network is not part of
+// the chain and runs before it, so a chained plugin can only repair what happened
+// there; our loopback plugin prevents it.
 var HostLoopback = &Check{
 	Name:      "host-loopback",
-	Summary:   "The node's lo is down: the node no longer reaches its own addresses, so kubelet's probes, the local API server and DNS fail, while everything remote still works.",
-	Detection: "lo of the node lacks the flag UP, or 127.0.0.1 (ip address show lo). Its state is UNKNOWN also when all is well; other addresses on it are left alone.",
-	Remedy:    "Bring it back with: ip link set lo up. Then find out what took it down; a DEL by the reference loopback plugin is the usual cause, and the loopback plugin of cni-guard prevents it.",
+	Summary:   "The node's lo is down, so that kubelet's probes, the local API server and DNS fail while everything remote still works.",
+	Detection: "The node's lo lacks the flag UP, or the address 127.0.0.1 (`ip address show lo`). The state UNKNOWN is normal for lo, and other addresses on it are ignored.",
+	Remedy:    "Run `ip link set lo up`. Then find out what took lo down; a DEL by the reference loopback plugin is the usual cause, and the loopback plugin of cni-guard prevents it.",
 	When:      guard.Add | guard.Del | guard.Status | guard.Node,
 	Default:   guard.Enforce,
 	Probe:     probeHostLoopback,
@@ -28,4 +33,66 @@ func probeHostLoopback(_ context.Context, t *Target) ([]guard.Finding, error) {
 
 func repairHostLoopback(_ context.Context, t *Target) error {
 	return repairLoopback(t.Node, loopback4())
+}
+
+// The addresses of lo that programs rely on. A missing one is added with this prefix
+// length; 127.0.0.1 with another prefix length than the kernel's /8 is not missing.
+func loopback4() netip.Prefix { return netip.MustParsePrefix("127.0.0.1/8") }
+func loopback6() netip.Prefix { return netip.MustParsePrefix("::1/128") }
+
+// probeLoopback reads the flag IFF_UP and not the operational state, which is UNKNOWN on
+// a healthy lo.
+func probeLoopback(v netstate.View, whose string, want ...netip.Prefix) ([]guard.Finding, error) {
+	object := whose + "/lo"
+	lo, err := v.Link("lo")
+	if errors.Is(err, fs.ErrNotExist) {
+		return []guard.Finding{{Object: object, Problem: "does not exist"}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !lo.Up {
+		return []guard.Finding{{Object: object, Problem: "is down"}}, nil
+	}
+	have, err := v.Addrs("lo")
+	if err != nil {
+		return nil, err
+	}
+	var findings []guard.Finding
+	for _, w := range want {
+		if !holds(have, w.Addr()) {
+			findings = append(findings, guard.Finding{Object: object, Problem: fmt.Sprintf("has no %s", w)})
+		}
+	}
+	return findings, nil
+}
+
+// repairLoopback sets lo up, upon which the kernel adds the addresses, and adds those
+// that are still missing. It never sets lo down.
+func repairLoopback(v netstate.View, want ...netip.Prefix) error {
+	if err := v.SetUp("lo"); err != nil {
+		return err
+	}
+	have, err := v.Addrs("lo")
+	if err != nil {
+		return err
+	}
+	for _, w := range want {
+		if holds(have, w.Addr()) {
+			continue
+		}
+		if err := v.AddAddr("lo", w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func holds(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Addr() == addr {
+			return true
+		}
+	}
+	return false
 }

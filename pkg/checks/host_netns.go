@@ -9,14 +9,14 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// HostNetns sees the node's own namespace where a pod's is expected. Plugins
-// that act on it take the node's lo down and delete its eth0
+// HostNetns reports a CNI_NETNS that leads to the node's own namespace. Plugins that
+// act on it take the node's lo down and delete its eth0
 // (cri-o/cri-o#2849, kubernetes/kubernetes#100648, containerd/containerd#5630).
 var HostNetns = &Check{
 	Name:      "host-netns",
-	Summary:   "After a reboot, or when process IDs wrap, a plugin is given the node's own network namespace as if it were a pod's, takes the node's lo down or deletes its eth0.",
-	Detection: "The namespace behind CNI_NETNS has the device and inode of the plugin's own, or of pid 1's (stat -L -c %d:%i PATH /proc/self/ns/net shows the same twice).",
-	Remedy:    "Delete the pod if it stays. After a refused ADD, look with ip link for what the primary plugin left on the node. Then find out why the path leads there: a path below /proc when its process ID was reused, a pinned one when something mounted over it.",
+	Summary:   "Plugins act on the node's own network namespace instead of the pod's, and take its lo down or delete its eth0, after a reboot or when process IDs are reused.",
+	Detection: "The namespace behind `CNI_NETNS` has the device and inode of the plugin's own namespace, or of that of process 1. To check: `stat -L -c %d:%i PATH /proc/self/ns/net` prints the same value twice.",
+	Remedy:    "Delete the pod if it does not go away. After a refused ADD, look with `ip link` for what the primary plugin left on the node. Then find out why the path leads to the node: the process ID of a path below `/proc` was reused, or something mounted over a pinned path.",
 	When:      guard.Add | guard.Del | guard.Verify,
 	Default:   guard.Enforce,
 	Code:      codeInvalidNetns,
@@ -38,7 +38,7 @@ func probeHostNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
 		}
 		return []guard.Finding{{
 			Object: object(t), Problem: "is the network namespace of the node itself",
-			Remedy: "Delete the pod if it stays. " + leftovers + netnsRemedy(t.Netns.Path),
+			Remedy: "Delete the pod if it does not go away. " + leftovers + netnsRemedy(t.Netns.Path),
 		}}, nil
 	}
 	return nil, nil

@@ -188,11 +188,11 @@ func ownedLinks(ctx context.Context, t *Target) (ownership, error) {
 // file, and the bridge that it uses; "" where it uses none.
 func (t *Target) primary() (kind, bridge string) {
 	r, _ := t.runtime()
-	f, err := t.folder(r, nil)
-	if err != nil || len(f.mine.Plugins) == 0 {
+	d, err := t.confDir(r, nil)
+	if err != nil || len(d.ownList.Plugins) == 0 {
 		return "", ""
 	}
-	p := f.mine.Plugins[0]
+	p := d.ownList.Plugins[0]
 	var entry struct {
 		Bridge   string
 		Delegate struct{ Bridge string }

@@ -181,7 +181,7 @@ func (t *Target) routedBy(end nodeEnd, bridge string, six bool) (bool, error) {
 // nowhere is an address of a family that nobody has.
 func nowhere(six bool) netip.Addr {
 	if six {
-		return elsewhere(netip.IPv6Unspecified())
+		return documentationAddr(netip.IPv6Unspecified())
 	}
-	return elsewhere(netip.IPv4Unspecified())
+	return documentationAddr(netip.IPv4Unspecified())
 }

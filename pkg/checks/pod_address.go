@@ -12,17 +12,17 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// PodAddress compares the pod's interface with the result of the chain. It
-// warns by default: what takes the interface over for a virtual machine leaves
-// nothing in the sandbox that looks like the result, and not each of them is known.
+// PodAddress compares the pod's interface with the result of the chain. It warns by
+// default: a program that hands the interface to a virtual machine leaves nothing in the
+// sandbox that looks like the result, and not all such programs are known.
 var PodAddress = &Check{
 	Name:    "pod-address",
-	Summary: "A pod is reported ready with an address that its interface does not have, because something replaced or stripped the interface behind the primary plugin's back.",
-	Detection: "CNI_IFNAME is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result. " +
-		"A missing interface is right where the entry has a `deviceID` or `pciBusID`, or the result a `socketPath`, a `pciID` or no sandbox that is a path for it: a program in user space drives the device (DPDK, vhost-user). " +
-		"So is another one in a pod of KubeVirt whose interface was bridged to the virtual machine.",
-	Remedy: "Compare `ip addr` in the pod with the result of the primary plugin; look for a network manager that reconfigures new interfaces, and for two pods that were given one sandbox. " +
-		"Where pods are meant to be like this, turn the check off in the guard's entry of their network: `\"checks\": {\"pod-address\": {\"policy\": \"off\"}}`.",
+	Summary: "A pod is reported ready with an address that its interface does not have, because something replaced or changed the interface after the primary plugin.",
+	Detection: "`CNI_IFNAME` is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result. " +
+		"A missing interface is correct if the entry has a `deviceID` or `pciBusID`, or the result has a `socketPath`, a `pciID`, or a sandbox that is not a path: a program in user space drives the device (DPDK, vhost-user). " +
+		"Another interface is correct in a KubeVirt pod whose interface was bridged to the virtual machine.",
+	Remedy: "Compare `ip addr` in the pod with the result of the primary plugin. Look for a network manager that reconfigures new interfaces, and for two pods that were given one sandbox. " +
+		"If the pods of a network are meant to be like this, turn the check off in the guard's entry of that network: `\"checks\": {\"pod-address\": {\"policy\": \"off\"}}`.",
 	When:    guard.Add | guard.Verify,
 	Default: guard.Warn,
 	Needs:   []*Check{StaleNetns, HostNetns, ForeignNetns},
@@ -31,7 +31,7 @@ var PodAddress = &Check{
 
 func probePodAddress(_ context.Context, t *Target) ([]guard.Finding, error) {
 	if t.Want.MAC == "" && len(t.Want.Addrs) == 0 {
-		return nil, nil // the result says nothing of the interface
+		return nil, nil // the result does not describe the interface
 	}
 	findings, err := differences(t)
 	if err != nil || len(findings) == 0 || bridgedToVM(t) {
@@ -40,7 +40,7 @@ func probePodAddress(_ context.Context, t *Target) ([]guard.Finding, error) {
 	return findings, nil
 }
 
-// differences returns what of the interface is not as the result says.
+// differences returns a finding for each difference between the interface and the result.
 func differences(t *Target) ([]guard.Finding, error) {
 	object := "pod/" + t.IfName
 	link, err := t.Pod.Link(t.IfName)
@@ -66,19 +66,19 @@ func differences(t *Target) ([]guard.Finding, error) {
 		findings = append(findings, guard.Finding{Object: object, Problem: problem})
 	}
 	for _, want := range t.Want.Addrs {
-		if !holds(have, want.Addr()) { // prefix lengths differ rightly: Calico gives /32
+		if !holds(have, want.Addr()) { // prefix lengths may differ: Calico's is /32
 			findings = append(findings, guard.Finding{Object: object, Problem: "has no address " + want.Addr().String()})
 		}
 	}
 	return findings, nil
 }
 
-// bridgedToVM reports whether KubeVirt gave the interface to a virtual machine by its
-// bridge binding. It renames the interface, gives it another MAC, and leaves a dummy of
-// the old name that has the address (pkg/network/setup/netpod of kubevirt; names:
-// pkg/network/link/names.go). Only a pod that differs from its result is asked.
+// bridgedToVM reports whether KubeVirt bridged the interface to a virtual machine. Its
+// bridge binding renames the interface, changes its MAC, and leaves a dummy of the old name
+// with the address (pkg/network/setup/netpod of kubevirt; names: pkg/network/link/names.go).
+// Only pods that differ from their result are checked for it.
 func bridgedToVM(t *Target) bool {
-	name := strings.TrimPrefix(t.IfName, "pod") // what hashed names of secondary interfaces begin with
+	name := strings.TrimPrefix(t.IfName, "pod") // the prefix of hashed names of secondary interfaces
 	for _, its := range []string{name + "-nic", "k6t-" + name} {
 		if _, err := t.Pod.Link(its); err != nil {
 			return false

@@ -15,15 +15,15 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// PodCIDR sees a pod whose address belongs to another network, or to the node. It
-// warns by default: networks that are part of the cloud's (aws-cni, azure-vnet,
-// macvlan, sr-iov) overlap with the node's by design, so that only addresses are
-// compared there, and ranges may come from where the guard does not look.
+// PodCIDR reports a pod whose address belongs to another network, or to the node. It warns
+// by default: networks that share the cloud's addresses (aws-cni, azure-vnet, macvlan,
+// sr-iov) overlap with the node's network by design, so that only addresses are compared
+// there, and ranges may be configured where the guard does not look.
 var PodCIDR = &Check{
 	Name:      "pod-cidr",
-	Summary:   "A pod starts with an address that the cluster does not route to it, because another configuration or a leftover range gave it, or with one that the node or its gateway has.",
-	Detection: "An address of the result lies in none of the pod ranges of its family, or `ip route get ADDRESS` on the node answers that it is local, or names it as the gateway of the default route.",
-	Remedy:    "Compare the address with the ranges of the network plugin; find which file of the conf dir gave it with guardctl conf, and remove stale ranges (/var/lib/cni/networks) of a network that is gone.",
+	Summary:   "A pod starts with an address that the cluster does not route to it, from another network or a stale range, or with one that the node or its gateway has.",
+	Detection: "An address of the result is in none of the pod ranges of its family. Or `ip route get ADDRESS` on the node reports it as local, or it is the gateway of the default route.",
+	Remedy:    "Compare the address with the ranges of the network plugin. Run `guardctl conf` to find the file that it came from. Remove stale ranges (`/var/lib/cni/networks`) of a network that is gone.",
 	When:      guard.Add | guard.Verify,
 	Default:   guard.Warn,
 	Options:   &PodCIDROptions{},
@@ -31,11 +31,24 @@ var PodCIDR = &Check{
 	Probe:     probePodCIDR,
 }
 
+// PodCIDROptions are the options of the check pod-cidr.
+type PodCIDROptions struct {
+	PodCIDRs []netip.Prefix // empty: what the conflist or flannel says
+}
+
+// Keys implements guard.Options.
+func (o *PodCIDROptions) Keys() []guard.Option {
+	return []guard.Option{{
+		Key: "podCIDRs", Value: prefixList(&o.PodCIDRs),
+		Meaning: "The ranges that the addresses of this network's pods must lie in. If empty: the ranges of `host-local` in the file with the guard, or what flannel wrote to `/run/flannel/subnet.env`; without either, addresses are compared with those of the node only.",
+	}}
+}
+
 func probePodCIDR(_ context.Context, t *Target) ([]guard.Finding, error) {
 	if len(t.Want.Addrs) == 0 || t.Override {
-		return nil, nil // no addresses, or the pod's namespace is meant to be the node's
+		return nil, nil // no addresses, or the pod uses the node's namespace
 	}
-	findings, nodeErr := ofNode(t)
+	findings, nodeErr := nodeAddrFindings(t)
 	ranges, rangeErr := t.podRanges()
 	for _, want := range t.Want.Addrs {
 		family := ranges.family(want.Addr())
@@ -45,27 +58,27 @@ func probePodCIDR(_ context.Context, t *Target) ([]guard.Finding, error) {
 		}
 	}
 	if len(findings) > 0 {
-		return findings, nil // that much is certain
+		return findings, nil // certain, whatever else could not be read
 	}
 	return nil, errors.Join(nodeErr, rangeErr)
 }
 
-// ofNode compares the addresses with those of the node, one question each, and
-// one for each family's gateway.
-func ofNode(t *Target) ([]guard.Finding, error) {
+// nodeAddrFindings compares the addresses with those of the node, by one route lookup each,
+// and with the gateway of each family.
+func nodeAddrFindings(t *Target) ([]guard.Finding, error) {
 	var findings []guard.Finding
-	var trouble error
+	var errs error
 	gateways := map[bool]netip.Addr{} // by whether it is IPv4
 	for _, want := range t.Want.Addrs {
 		addr := want.Addr().Unmap()
 		gateway, known := gateways[addr.Is4()]
 		if !known {
-			hop, err := lookup(t.Node, elsewhere(addr))
-			gateway, trouble = hop.Gateway, errors.Join(trouble, err)
+			hop, err := lookup(t.Node, documentationAddr(addr))
+			gateway, errs = hop.Gateway, errors.Join(errs, err)
 			gateways[addr.Is4()] = gateway
 		}
 		hop, err := lookup(t.Node, addr)
-		trouble = errors.Join(trouble, err)
+		errs = errors.Join(errs, err)
 		switch {
 		case hop.Local:
 			findings = append(findings, guard.Finding{Object: "pod/" + t.IfName, Problem: fmt.Sprintf("has %s, which is an address of the node", addr)})
@@ -73,10 +86,10 @@ func ofNode(t *Target) ([]guard.Finding, error) {
 			findings = append(findings, guard.Finding{Object: "pod/" + t.IfName, Problem: fmt.Sprintf("has %s, which is the gateway of the node", addr)})
 		}
 	}
-	return findings, trouble
+	return findings, errs
 }
 
-// lookup takes "no route" for an answer.
+// lookup looks up a route. That there is none is not an error.
 func lookup(v netstate.View, addr netip.Addr) (netstate.Hop, error) {
 	hop, err := v.Lookup(addr)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -85,23 +98,22 @@ func lookup(v netstate.View, addr netip.Addr) (netstate.Hop, error) {
 	return hop, err
 }
 
-// elsewhere is an address of the same family that nobody has (RFC 5737, RFC 3849),
-// so that the default route leads to it.
-func elsewhere(addr netip.Addr) netip.Addr {
+// documentationAddr returns an address of the same family that is not in use (RFC 5737,
+// RFC 3849), so that the default route leads to it.
+func documentationAddr(addr netip.Addr) netip.Addr {
 	if addr.Is4() {
 		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	}
 	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1})
 }
 
-// podRanges are where the addresses of a network's pods lie. None means that
-// nobody says.
+// podRanges are the ranges of a network's pods. No prefixes means unknown.
 type podRanges struct {
 	prefixes []netip.Prefix
-	from     string // who says so
+	from     string // the source
 }
 
-// family gives the ranges of an address's family.
+// family returns the ranges of an address's family.
 func (r podRanges) family(addr netip.Addr) podRanges {
 	var same []netip.Prefix
 	for _, p := range r.prefixes {
@@ -118,7 +130,7 @@ func (r podRanges) contains(addr netip.Addr) bool {
 	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
 }
 
-// String gives the ranges for people.
+// String returns the ranges, separated by commas.
 func (r podRanges) String() string {
 	texts := make([]string, len(r.prefixes))
 	for i, p := range r.prefixes {
@@ -127,7 +139,7 @@ func (r podRanges) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// podRanges gives what the configuration says, or else the file with the guard.
+// podRanges returns the ranges of the configuration, or else of the file with the guard.
 func (t *Target) podRanges() (podRanges, error) {
 	if given := options[*PodCIDROptions](t).PodCIDRs; len(given) > 0 {
 		return podRanges{given, "podCIDRs of the check pod-cidr"}, nil
@@ -135,13 +147,13 @@ func (t *Target) podRanges() (podRanges, error) {
 	if t.Conf.Network == "" && t.Conf.Dir == "" {
 		return podRanges{}, nil
 	}
-	r, _ := t.runtime() // whoever called, the file with the guard is the one that gave the address
-	f, err := t.folder(r, nil)
+	r, _ := t.runtime() // an unknown runtime does not matter: the address came from the file with the guard
+	d, err := t.confDir(r, nil)
 	if errors.Is(err, errNoOwnFile) || errors.Is(err, fs.ErrNotExist) {
-		return podRanges{}, nil // it lies where the guard does not look
+		return podRanges{}, nil // it is where the guard does not look
 	}
 	if err != nil {
 		return podRanges{}, err
 	}
-	return f.podRanges(t.Root)
+	return d.podRanges(t.Root)
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// PodLoopback ensures that the pod's lo is up. To find it down on ADD is
-// routine: containerd runs the loopback plugin beside the chain, not before it.
+// PodLoopback ensures that the pod's lo is up. That it is down on ADD is normal:
+// containerd runs the loopback plugin in parallel with the chain.
 var PodLoopback = &Check{
 	Name:      "pod-loopback",
-	Summary:   "A pod's lo is down or has no address, so that its containers do not reach each other on localhost, and probes and sidecars fail.",
-	Detection: "lo of the sandbox lacks the flag UP, or 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, ::1 (ip -n NAME address show lo).",
-	Remedy:    "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback); check that nothing in the pod takes lo down.",
+	Summary:   "A pod starts without a working lo, so that its containers cannot reach each other on localhost, and probes and sidecars fail.",
+	Detection: "The sandbox's lo lacks the flag UP, the address 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, the address ::1 (`ip -n NAME address show lo`).",
+	Remedy:    "Install a loopback plugin in the runtime's bin_dir, or let the runtime bring lo up (containerd: use_internal_loopback). Check that nothing in the pod takes lo down.",
 	When:      guard.Add | guard.Verify,
 	Default:   guard.Enforce,
 	Quiet:     true,
@@ -43,8 +43,8 @@ func repairPodLoopback(_ context.Context, t *Target) error {
 	return repairLoopback(t.Pod, want...)
 }
 
-// podLoopbackAddrs wants ::1 only where the pod has IPv6 and the kernel lets lo
-// have it (containernetworking/cni#531).
+// podLoopbackAddrs returns the addresses that lo must have: ::1 only if the pod has IPv6
+// and the kernel lets lo have it (containernetworking/cni#531).
 func podLoopbackAddrs(t *Target) ([]netip.Prefix, error) {
 	want := []netip.Prefix{loopback4()}
 	if !hasIPv6(t.Want.Addrs) {

@@ -19,9 +19,9 @@ func (t *Target) networkList() (conflist.List, error) {
 		return conflist.List{}, nil
 	}
 	r, _ := t.runtime()
-	f, err := t.folder(r, nil)
+	d, err := t.confDir(r, nil)
 	if err == nil {
-		return f.mine, nil
+		return d.ownList, nil
 	}
 	if !errors.Is(err, errNoOwnFile) && !errors.Is(err, fs.ErrNotExist) {
 		return conflist.List{}, err

@@ -24,9 +24,9 @@ const flannelEnv = "/run/flannel/subnet.env"
 // podRanges returns the ranges of the guard's own file: those of host-local, or
 // flannel's, which is read below root. An address manager that the guard does not
 // know may give any address, so that there is no range then.
-func (f *folder) podRanges(root string) (podRanges, error) {
-	all := podRanges{from: "host-local in " + assess.QuoteName(f.Path(f.own))}
-	for _, p := range f.mine.Plugins {
+func (d *confDir) podRanges(root string) (podRanges, error) {
+	all := podRanges{from: "host-local in " + assess.QuoteName(d.Path(d.ownFile))}
+	for _, p := range d.ownList.Plugins {
 		if p.Type == "flannel" {
 			return flannelRanges(root, p)
 		}
@@ -35,7 +35,7 @@ func (f *folder) podRanges(root string) (podRanges, error) {
 		case errors.Is(err, errPodCIDRByNode):
 			return canalRanges(root)
 		case err != nil:
-			return podRanges{}, fmt.Errorf("read ranges of plugin %s in %s: %w", p.Type, assess.QuoteName(f.Path(f.own)), err)
+			return podRanges{}, fmt.Errorf("read ranges of plugin %s in %s: %w", p.Type, assess.QuoteName(d.Path(d.ownFile)), err)
 		case !judged:
 			return podRanges{}, nil
 		}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package checks holds the failure modes, one file each, and the ordered list of them. It
+// does not import CNI: a Target describes a call in the terms of the kernel.
 package checks
 
 import "github.com/cni-guard/cni-guard/pkg/guard"

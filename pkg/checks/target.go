@@ -4,6 +4,7 @@ package checks
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 
@@ -14,34 +15,34 @@ import (
 // A Check is a check of a Target.
 type Check = guard.Check[Target]
 
-// A Target is what checks may look at, and change where they repair.
+// A Target is the state that checks read, and change where they repair.
 type Target struct {
 	ContainerID string          // as the runtime names the sandbox; "" where there is no pod
 	IfName      string          // the interface that the attachment has in the sandbox
-	Netns       *netstate.Netns // what CNI_NETNS turned out to be; nil where there is no pod
+	Netns       *netstate.Netns // CNI_NETNS, as opened; nil where there is no pod
 	Pod         netstate.View   // the sandbox; nil where there is no pod, else never nil
 	Node        netstate.View   // the node's own namespace; never nil
-	Want        Interface       // what the result says of IfName; zero where it says nothing
+	Want        Interface       // IfName as the result describes it; zero: not described
 
-	// Recorded is the cookie of the namespace that ADD got in this boot; 0 where
-	// it is not known, which is no evidence.
+	// Recorded is the namespace cookie that ADD recorded in this boot; 0: unknown.
 	Recorded uint64
-	// Cookie gives the cookie of the namespace that Netns holds; nil where there
-	// is no pod.
+	// Cookie returns the cookie of the namespace that Netns holds; nil where there is no
+	// pod.
 	Cookie func() (uint64, error)
-	// Holder returns the container whose live record of this boot has the cookie,
-	// and prefers ContainerID; the zero Holder where no record has it. It reads all
-	// records of the node. nil where there are none.
+	// Holder returns the container whose live record of this boot has the cookie, if
+	// several have it ContainerID; the zero Holder if no record has it. It reads all
+	// records of the node. nil where there are no records.
 	Holder func(ctx context.Context, cookie uint64) (Holder, error)
 
 	// Attached returns the attachments of this boot that are on record, for the stages
 	// that have no pod; nil where there are no records.
 	Attached func(context.Context) ([]Attachment, error)
 
-	// Conf is where the network configuration comes from.
+	// Conf says where the network configuration comes from.
 	Conf Conf
-	// found is the conf dir once it was read, for all checks of a run.
-	found atomic.Pointer[folder]
+	// What was read of Conf, for all checks of a run; nil before that.
+	detected atomic.Pointer[detected]
+	found    atomic.Pointer[foundConfDir]
 
 	// end is the node's end of the pod's interface once it was looked up.
 	end atomic.Pointer[nodeEnd]
@@ -60,15 +61,15 @@ type Target struct {
 	// Root is the directory that is the root of the node's file system: what checks read
 	// of /etc, /run and /var lies below it. "": that of this process.
 	Root string
-	// StateDir is the folder where checks may remember something until the next
-	// boot, each below a folder of its own name; "" where there is none.
+	// StateDir is the directory for state until the next boot. Each check uses a
+	// subdirectory of its own name. "": none.
 	StateDir string
 
 	// Adding says that the call is an ADD, before which the other plugins of the chain
 	// have acted.
 	Adding bool
-	// Override says that the caller means the namespace that it names, though it
-	// is the node's (CNI_NETNS_OVERRIDE).
+	// Override says that the caller intends to use the node's namespace
+	// (CNI_NETNS_OVERRIDE).
 	Override bool
 }
 
@@ -79,15 +80,37 @@ type Attachment struct {
 	Interface
 }
 
-// An Interface is what a CNI result says of an interface. The zero Interface
-// says nothing, and so does each zero field.
+// An Interface is an interface as a CNI result describes it. A zero field means that the
+// result does not state it.
 type Interface struct {
 	MAC   string // as net.HardwareAddr prints it
 	Addrs []netip.Prefix
 	// Links are the interfaces of the node that the result names, such as a bridge and the
 	// node's end of a veth.
 	Links []string
-	// Optional says that the kernel need not have the interface in the sandbox: it is
-	// a device that a program drives in user space, or is in a virtual machine.
+	// Optional says that the kernel may lack the interface in the sandbox: a program drives
+	// the device in user space, or it is in a virtual machine.
 	Optional bool
+}
+
+// options returns the options of type O, a pointer to a struct: those that the
+// configuration sets, or else the defaults.
+func options[O guard.Options](t *Target) O { return guard.OptionsOf[O](t.Options) }
+
+// prefixList is an option that lists network prefixes.
+func prefixList(field *[]netip.Prefix) guard.Value {
+	return guard.List(field, nil, "10.244.0.0/16", parsePrefix)
+}
+
+// parsePrefix reads a network prefix. An address with bits beyond the prefix length is
+// an error: a typo in an address must not become another network.
+func parsePrefix(text string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, fmt.Errorf("%q is not a prefix such as 10.244.0.0/16: %w", text, err)
+	}
+	if prefix != prefix.Masked() {
+		return prefix, fmt.Errorf("%q has bits beyond its prefix length; the network is %s", text, prefix.Masked())
+	}
+	return prefix, nil
 }

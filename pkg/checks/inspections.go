@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cni-guard/cni-guard/pkg/guard"
+)
+
+// An Inspection is a probe that starts programs or asks the runtime, which no check may
+// do. guardctl provides it. Nil means that it was not provided.
+type Inspection func(context.Context) ([]guard.Finding, error)
+
+// Inspections are the inspections that guardctl provides.
+type Inspections struct {
+	Runtime Inspection // what the running runtime has loaded
+	Chain   Inspection // the programs of the plugins in use
+	Pods    Inspection // the attachments in the runtime's cache
+}
+
+// inspect returns a probe that returns the findings of an inspection.
+func inspect(of func(Inspections) Inspection) func(context.Context, *Target) ([]guard.Finding, error) {
+	return func(ctx context.Context, t *Target) ([]guard.Finding, error) {
+		inspection := of(t.Conf.Inspect)
+		if inspection == nil {
+			return nil, errors.New("only guardctl doctor can inspect this")
+		}
+		return inspection(ctx)
+	}
+}
+
+// runtimeState compares what the runtime has loaded with the files. containerd misses a
+// file that is renamed into the conf dir (containerd#6490, #8419), and no runtime reads
+// its own configuration again.
+type runtimeState struct{}
+
+func (runtimeState) declare() guard.Declaration {
+	return guard.Declaration{Name: "runtime-state"}
+}
+
+func (runtimeState) check() *Check {
+	return &Check{
+		Summary:   "The files are correct, but pods get another network or none, because the runtime still uses what it loaded before.",
+		Detection: "According to its CRI status, containerd has loaded another network than its conf dir has, or none. Or the conf dir, plugin directories, max_conf_num or cni_default_network that the runtime uses differ from its configuration. Or the runtime reports that its network is not ready. CRI-O is asked by HTTP on the same socket.",
+		Remedy:    "Check the files with `guardctl conf`. Restart the runtime once they are correct; running pods are not affected.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     inspect(func(i Inspections) Inspection { return i.Runtime }),
+	}
+}
+
+// chainPlugins checks the programs that the start of a pod needs. A missing one is the
+// most common reason why no pod starts after a change of images (k3s#10869,
+// multus-cni#927), and with CRI-O a reason why it selects another network.
+type chainPlugins struct{}
+
+func (chainPlugins) declare() guard.Declaration {
+	return guard.Declaration{Name: "chain-plugins"}
+}
+
+func (chainPlugins) check() *Check {
+	return &Check{
+		Summary:   "No pod starts, or CRI-O selects another file, because a plugin is missing, cannot be executed, or does not support the CNI version of the file; or addresses leak, because guardctl is missing beside cni-guard.",
+		Detection: "A plugin of the intended or the selected file, or the IPAM plugin of one, is in none of the runtime's plugin directories (the finding names where it is instead), has no execute permission, is on a file system that is mounted noexec, does not answer VERSION, or does not support the cniVersion of the file. Or a file has the guard, and guardctl, which it needs when it refuses a DEL, is in none of the plugin directories or is not executable there.",
+		Remedy:    "Install the program in the directory that the finding names, or add its directory to the plugin directories of the runtime.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     inspect(func(i Inspections) Inspection { return i.Chain }),
+	}
+}
+
+// podNetworks reports what an incident leaves behind: the files are correct again, and pods
+// that started during the incident stay broken (kubernetes-sigs/kubespray#11033, which was
+// reported as a DNS failure).
+type podNetworks struct{}
+
+func (podNetworks) declare() guard.Declaration {
+	return guard.Declaration{Name: "pod-networks"}
+}
+
+func (podNetworks) check() *Check {
+	return &Check{
+		Summary:   "Pods that started during an incident stay on the wrong network or unguarded, and pods that are gone still hold addresses.",
+		Detection: "In the cache of the runtime's libcni, a running pod is attached to another network than the intended one. Minor findings: a pod was attached before cni-guard was in the file, and the runtime is CRI-O, which deletes pods as its cache says; a sandbox is gone and unknown to the runtime, but its attachment or its host-local reservation is still there.",
+		Remedy:    "Let the pods start again, by deleting them. For a pod that is gone, run the command in the finding: it first checks that the pod is not running.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     inspect(func(i Inspections) Inspection { return i.Pods }),
+	}
+}
