@@ -42,7 +42,7 @@ func TestSuiteMetadata(t *testing.T) {
 				t.Errorf("Detection does not say in sentences how the failure is seen: %q", c.Detection)
 			}
 			if !imperative(c.Remedy) {
-				t.Errorf("Remedy does not tell the operator what to do: %q", c.Remedy)
+				t.Errorf("Remedy has no sentence that begins with one of %s: %q", strings.Join(imperatives(), ", "), c.Remedy)
 			}
 			if c.Default < guard.Off || c.Default > guard.Enforce {
 				t.Error("Default is no policy; a forgotten one refuses nothing")
@@ -120,12 +120,16 @@ func oneSentence(s string) bool {
 	return regexp.MustCompile(`^[A-Z][^\n]*[^.\s]\.$`).MatchString(s) && !regexp.MustCompile(`[.!?]\s`).MatchString(s)
 }
 
+// imperatives are the words that the sentence of a remedy may begin with. Add yours.
+func imperatives() []string {
+	return []string{"Let", "Bring", "Delete", "Install", "Compare", "Set", "Add", "Remove", "Check", "Find", "Allow", "Keep", "Mark", "Run", "Stop", "Raise", "Give", "Put", "Tell"}
+}
+
 // imperative: a remedy may first say what was not done, and then must say what
 // to do. That is as near to grammar as a test gets.
 func imperative(s string) bool {
-	verbs := []string{"Let", "Bring", "Delete", "Install", "Compare", "Set", "Add", "Remove", "Check", "Find", "Allow", "Keep", "Mark", "Run", "Stop", "Raise", "Give", "Put", "Tell"}
 	return strings.HasSuffix(s, ".") && slices.ContainsFunc(regexp.MustCompile(`(?:^|\. )(\w+) `).FindAllStringSubmatch(s, -1), func(m []string) bool {
-		return slices.Contains(verbs, m[1])
+		return slices.Contains(imperatives(), m[1])
 	})
 }
 

@@ -3,13 +3,17 @@
 package checktest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
 // Run runs the fixtures of all checks of the suite, DIR/CHECK/CASE.txtar, and
@@ -24,8 +28,8 @@ func Run(t *testing.T, suite []*checks.Check, dir string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, lack := range lacks(c, fixtures) {
-				t.Errorf("%s has no %s: add one to %s", c.Name, lack, filepath.Join(dir, c.Name))
+			for _, missing := range missingFixtures(c, fixtures) {
+				t.Errorf("add %s: %s (go doc ./pkg/checktest describes the form)", filepath.Join(dir, c.Name, "NAME.txtar"), missing)
 			}
 			for _, f := range fixtures {
 				t.Run(f.name, func(t *testing.T) { f.run(t, c) })
@@ -54,30 +58,31 @@ func (f *fixture) run(t *testing.T, c *checks.Check) {
 	})
 }
 
-// lacks names the fixtures that every check must have and this one has not.
-func lacks(c *checks.Check, fixtures []*fixture) []string {
-	var lack []string
+// missingFixtures returns the kinds of fixtures that every check must have and this one
+// does not.
+func missingFixtures(c *checks.Check, fixtures []*fixture) []string {
+	var missing []string
 	require := func(what string, is func(*fixture) bool) {
 		if !slices.ContainsFunc(fixtures, is) {
-			lack = append(lack, what)
+			missing = append(missing, what)
 		}
 	}
-	require("passing fixture (an empty want)",
+	require("a passing fixture, whose section want is empty",
 		func(f *fixture) bool { return f.want.passes() })
-	require("failing fixture (a want with a finding)",
+	require("a failing fixture, whose section want has a finding, OBJECT PROBLEM",
 		func(f *fixture) bool { return f.want.fails() })
-	require("unreadable fixture (a want with an unknown)",
+	require("an unreadable fixture, whose section want is \"unknown: PART OF THE ERROR\" (a line \"fail METHOD = ERROR\" in node or pod makes a read fail)",
 		func(f *fixture) bool { return f.want.unknown != "" })
-	require("positive control (a failing fixture with a setup, so that it is seen to fire in a real namespace)",
+	require("a positive control: a failing fixture with a section setup, whose shell commands make the check fail in a real namespace",
 		func(f *fixture) bool { return f.want.fails() && f.setup != "" })
 	if c.Repair != nil {
-		require("repaired fixture (one with a .repaired section and a setup)",
+		require("a repaired fixture, with a section node.repaired or pod.repaired and a section setup",
 			func(f *fixture) bool { return f.repairs() && f.setup != "" })
 	}
-	return lack
+	return missing
 }
 
-// strays lists the folders of fixtures that belong to no check of the suite.
+// strays returns the directories of fixtures that belong to no check of the suite.
 func strays(suite []*checks.Check, dir string) []string {
 	folders, _ := filepath.Glob(filepath.Join(dir, "*"))
 	return slices.DeleteFunc(folders, func(folder string) bool {
@@ -97,4 +102,81 @@ func loadAll(folder string) ([]*fixture, error) {
 		}
 	}
 	return fixtures, nil
+}
+
+// stageFor gives the stage at which the fixture runs the check.
+func (f *fixture) stageFor(c *checks.Check) (guard.Stage, error) {
+	stage := f.stage
+	if stage == 0 {
+		stage = c.When & -c.When // the lowest bit
+	}
+	if stage&c.When == 0 {
+		return 0, fmt.Errorf("stage %q: the check runs at %s only", stage, c.When)
+	}
+	return stage, nil
+}
+
+// look runs the check without its repair and compares what it says with want.
+// root is where the folders of the fixture are.
+func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, root string) error {
+	got := alone(c, stage, t, false)
+	said := outcome{}
+	for _, finding := range got.Findings {
+		said.findings = append(said.findings, lineOf(finding))
+	}
+	if got.State == guard.Unknown {
+		said.unknown = got.Err.Error()
+	}
+	if got.State == guard.Skipped {
+		said.skipped = got.Note
+	}
+	want := f.want.expand(root)
+	same := slices.Equal(said.findings, want.findings) &&
+		(said.unknown == "") == (want.unknown == "") &&
+		strings.Contains(said.unknown, want.unknown) &&
+		(said.skipped == "") == (want.skipped == "") &&
+		strings.Contains(said.skipped, want.skipped)
+	if !same {
+		return fmt.Errorf("the check says\n\t%s\nand not\n\t%s", said, want)
+	}
+	return nil
+}
+
+// lineOf gives a finding as want has it.
+func lineOf(f guard.Finding) string {
+	if f.Minor {
+		return "minor: " + f.String()
+	}
+	return f.String()
+}
+
+// mend runs the check with its repair and tells whether it did what the fixture
+// says: remove the finding, or be unable to.
+func (f *fixture) mend(c *checks.Check, stage guard.Stage, t *checks.Target) error {
+	switch {
+	case f.repairs() && c.Repair == nil:
+		return errors.New("a .repaired section, and the check has no repair")
+	case f.repairs() && !stage.MayRepair():
+		return fmt.Errorf("a .repaired section, and nothing is repaired at %s", stage)
+	case c.Repair == nil || !f.want.fails():
+		return nil
+	}
+	want := guard.Failed
+	if f.repairs() {
+		want = guard.Repaired
+	}
+	if got := alone(c, stage, t, true); got.State != want {
+		return fmt.Errorf("after the repair the check has %s, not %s: findings %v, error %w", got.State, want, got.Findings, got.Err)
+	}
+	return nil
+}
+
+// alone runs the check by the engine, but not those that it needs.
+func alone(c *checks.Check, stage guard.Stage, t *checks.Target, repair bool) guard.Outcome {
+	check := *c
+	check.Needs = nil
+	settings := guard.Settings{Checks: map[string]guard.Setting{
+		c.Name: {Policy: guard.Enforce, Repair: &repair},
+	}}
+	return guard.Run(context.Background(), []*checks.Check{&check}, stage, settings, t).Outcomes[0]
 }

@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
 	"time"
 )
 
-// Deadline is how long a call of the plugin may take for all that it looks at, and
-// how long Run waits for each check. It is far beyond what a probe of the local
+// Deadline bounds all that a call of the plugin reads, and the time that Run waits for
+// each check. It is far beyond what a probe of the local
 // kernel takes (microseconds) and far below the patience of a runtime (minutes).
 const Deadline = 3 * time.Second
 
@@ -80,7 +84,7 @@ func (p *Pass[T]) Report(why error) Report {
 
 var errNoAnswer = errors.New("no answer yet")
 
-// failedNeed names the first check with a finding among those that c needs.
+// failedNeed returns the name of the first needed check that has a finding, or "".
 func failedNeed[T any](c *Check[T], failed map[string]bool) string {
 	for _, need := range c.Needs {
 		if failed[need.Name] {
@@ -117,4 +121,227 @@ func (t *turn[T]) runBounded(ctx context.Context, target *T) {
 	case <-ctx.Done():
 		t.finish(t.soFar(fmt.Errorf("gave no answer in time: %w", context.Cause(ctx))))
 	}
+}
+
+// A turn takes one check of a run from its probe to its outcome. What is known so
+// far can be asked at any time by another goroutine: a check that hangs must not
+// take with it what it has found.
+type turn[T any] struct {
+	check     *Check[T]
+	mayRepair bool
+
+	mu      sync.Mutex
+	outcome Outcome   // final once done is set; before that without a state
+	started bool      // the check was reached
+	done    bool      // the outcome is final
+	held    []Finding // what the probe that runs has handed over with Hold
+	before  []Finding // what was found before the repair; nil before the repair begins
+}
+
+func newTurn[T any](c *Check[T], policy Policy, mayRepair bool) *turn[T] {
+	return &turn[T]{check: c, mayRepair: mayRepair, outcome: Outcome{
+		Check: c.Name, Policy: policy, Remedy: c.Remedy,
+		Code: c.Code, StatusCode: c.StatusCode, Quiet: c.Quiet,
+	}}
+}
+
+// run probes, repairs where that is allowed, and probes again: only the second probe shows
+// whether the repair worked.
+func (t *turn[T]) run(ctx context.Context, target *T) {
+	t.mu.Lock()
+	t.started = true
+	o := t.outcome
+	t.mu.Unlock()
+	o.Findings, o.Err = t.probe(ctx, target)
+	reason, skips := skipReason(o.Err)
+	if skips {
+		o.Err = nil
+	}
+	switch {
+	case len(o.Findings) > 0:
+		o.State = Failed
+	case skips:
+		o.State, o.Note = Skipped, "skipped: "+reason
+	case o.Err != nil:
+		o.State = Unknown
+	default:
+		o.State = Passed
+	}
+	if o.State == Failed && t.check.Repair != nil && t.mayRepair {
+		t.tryRepair(ctx, target, &o)
+	}
+	t.finish(o)
+}
+
+// finish makes an outcome final. The first one counts: a probe that returns after
+// it was given up changes nothing.
+func (t *turn[T]) finish(o Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.done {
+		t.outcome, t.done = o, true
+	}
+}
+
+// skip makes it final that the check is not probed, because of a check that it needs.
+func (t *turn[T]) skip(need string) {
+	o := t.soFar(nil)
+	o.State, o.Err, o.Note = Skipped, nil, "skipped because "+need+" has a finding"
+	t.finish(o)
+}
+
+// soFar returns the outcome where it is final, and else what is certain if the
+// check never comes back, for the reason that why gives.
+func (t *turn[T]) soFar(why error) Outcome {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.outcome
+	switch {
+	case t.done:
+	case !t.started:
+		o.State, o.Err = Unknown, fmt.Errorf("not looked at: %w", why)
+	case t.before != nil:
+		o.State, o.Err, o.RepairTried = Unknown, unsure(t.before, why), true
+	case len(t.held) > 0:
+		o.State, o.Findings, o.Err = Failed, t.held, why
+	default:
+		o.State, o.Err = Unknown, why
+	}
+	return o
+}
+
+// unsure returns the error that the result of a repair is unknown.
+func unsure(before []Finding, why error) error {
+	return fmt.Errorf("tell whether the repair worked (before it: %s): %w", clauses(before), why)
+}
+
+// holdKey is the key of the context value by which Hold finds the turn.
+type holdKey struct{}
+
+// Hold hands over findings from within a probe before it goes on looking. They
+// stand if the probe then returns an error, panics, or does not return in time.
+// A probe that returns without an error says all there is to say, and what was
+// held counts no more: a later look may explain the evidence away. Each call
+// replaces what was held before. Outside of a run Hold does nothing.
+func Hold(ctx context.Context, findings ...Finding) {
+	if hold, ok := ctx.Value(holdKey{}).(func([]Finding)); ok {
+		hold(findings)
+	}
+}
+
+func (t *turn[T]) hold(findings []Finding) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held = findings
+}
+
+// probe runs the probe once. Its panic is an error.
+func (t *turn[T]) probe(ctx context.Context, target *T) (findings []Finding, err error) {
+	t.hold(nil)
+	defer func() {
+		if p := recover(); p != nil {
+			findings, err = nil, fmt.Errorf("probe panicked: %v", p)
+		}
+		if _, skips := skipReason(err); err != nil && !skips && len(findings) == 0 {
+			findings = t.held // written by this goroutine only, as long as the check is not done
+		}
+	}()
+	return t.check.Probe(context.WithValue(ctx, holdKey{}, t.hold), target)
+}
+
+// repair runs the repair once. Its panic is an error.
+func (t *turn[T]) repair(ctx context.Context, target *T) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("repair panicked: %v", p)
+		}
+	}()
+	return t.check.Repair(ctx, target)
+}
+
+// A repair that fails is tried again after 10, 40 and 160 ms: an error that
+// happened once, and a lock that somebody holds for a moment, must not cost a pod.
+const (
+	repairTries = 4
+	repairPause = 10 * time.Millisecond
+)
+
+// tryRepair repairs what was found and probes again. What is found after a repair that
+// succeeded or was denied is still a finding. If the repair failed because the kernel was
+// slow or busy, the outcome is unknown.
+func (t *turn[T]) tryRepair(ctx context.Context, target *T, o *Outcome) {
+	before := o.Findings
+	o.RepairTried = true
+	t.mu.Lock()
+	t.before = before
+	t.mu.Unlock()
+	pause := repairPause
+	for try := 1; ; try++ {
+		repairErr := t.repair(ctx, target)
+		findings, err := t.probe(ctx, target)
+		if _, skips := skipReason(err); skips { // what there was to find is gone
+			err = nil
+		}
+		switch {
+		case err == nil && len(findings) == 0:
+			o.State, o.Findings, o.Err = Repaired, before, nil
+			return
+		case err == nil && repairErr == nil:
+			o.State, o.Findings, o.Err, o.Mended = Failed, findings, nil, mended(before, findings)
+			return
+		}
+		if try < repairTries && !lasting(repairErr) && wait(ctx, pause) {
+			pause *= 4
+			continue
+		}
+		if repairErr != nil {
+			repairErr = fmt.Errorf("repair %s: %w", t.check.Name, repairErr)
+		}
+		if err == nil && !isTransient(repairErr) {
+			o.State, o.Findings, o.Err, o.Mended = Failed, findings, repairErr, mended(before, findings)
+			return
+		}
+		o.State, o.Findings, o.Err = Unknown, nil, unsure(before, errors.Join(err, repairErr))
+		return
+	}
+}
+
+// mended returns the findings that a repair removed, of those that say what it changes.
+func mended(before, after []Finding) []Finding {
+	var gone []Finding
+	for _, f := range before {
+		same := func(a Finding) bool { return a.Object == f.Object && a.Change == f.Change }
+		if f.Change != "" && !slices.ContainsFunc(after, same) {
+			gone = append(gone, f)
+		}
+	}
+	return gone
+}
+
+// wait pauses and reports whether there is time left.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// lasting reports whether an error will be the same a moment later: a file system that
+// is read-only, as /proc/sys in most containers.
+func lasting(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+// isTransient reports whether an error says that the kernel was slow or busy, and nothing
+// about what was read.
+func isTransient(err error) bool {
+	return slices.ContainsFunc([]error{
+		context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded,
+		// EAGAIN is also what a netlink socket returns whose timeout has passed,
+		// ENOBUFS that an answer was lost (netlink(7)).
+		syscall.EAGAIN, syscall.EINTR, syscall.EBUSY, syscall.ETIMEDOUT,
+		syscall.ENOBUFS, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE,
+	}, func(slow error) bool { return errors.Is(err, slow) })
 }

@@ -15,12 +15,12 @@ import (
 
 var checksAddr = netip.MustParsePrefix("10.9.9.9/32")
 
-func TestLacks(t *testing.T) {
+func TestMissingFixtures(t *testing.T) {
 	full := []*fixture{
 		mustLoad(t, downFixture), mustLoad(t, upFixture), mustLoad(t, unreadableFixture),
 	}
-	if got := lacks(up(), full); got != nil {
-		t.Errorf("with all fixtures it lacks %q", got)
+	if got := missingFixtures(up(), full); got != nil {
+		t.Errorf("with all fixtures %q are missing", got)
 	}
 	for name, c := range map[string]struct {
 		drop func(*fixture) bool
@@ -33,16 +33,16 @@ func TestLacks(t *testing.T) {
 		"repaired":   {func(f *fixture) bool { return f.repairs() }, "repaired fixture"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := lacks(up(), slices.DeleteFunc(slices.Clone(full), c.drop))
+			got := missingFixtures(up(), slices.DeleteFunc(slices.Clone(full), c.drop))
 			if !strings.Contains(strings.Join(got, "\n"), c.want) {
-				t.Errorf("lacks = %q, want %q among them", got, c.want)
+				t.Errorf("missingFixtures = %q, want %q among them", got, c.want)
 			}
 		})
 	}
 	check := up()
 	check.Repair = nil
-	if got := lacks(check, slices.DeleteFunc(full, (*fixture).repairs)); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "repaired") }) {
-		t.Errorf("a check without repair lacks %q", got)
+	if got := missingFixtures(check, slices.DeleteFunc(full, (*fixture).repairs)); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "repaired") }) {
+		t.Errorf("a check without repair misses %q", got)
 	}
 }
 
