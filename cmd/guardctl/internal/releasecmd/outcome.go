@@ -43,7 +43,7 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *c
 	hint := ""
 	switch {
 	case errors.Is(cause, chain.ErrNone):
-		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the folder of the conflist with --conf-dir"
+		hint = "compare --container-id, --ifname and --network with the files of --cache-dir/results, or name the directory of the conflist with --conf-dir"
 	case errors.Is(cause, fs.ErrPermission):
 		hint = cli.AsRoot
 	case errors.Is(cause, attachment.ErrUnknown):
@@ -58,7 +58,7 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *c
 	if output.JSON() {
 		o.Plugins, o.Reason = []release.Plugin{}, cause.Error()
 		if errors.Is(cause, chain.ErrNone) {
-			o.Reason += `; set "cacheDir" and "confDir" of cni-guard to the runtime's folders`
+			o.Reason += `; set "cacheDir" and "confDir" of cni-guard to the runtime's directories`
 		}
 		exit.Err = cli.PrintJSON(cmd.OutOrStdout(), o)
 		return exit
