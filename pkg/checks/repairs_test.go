@@ -3,6 +3,7 @@
 package checks_test
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -138,5 +139,35 @@ func TestUndoneAgain(t *testing.T) {
 	report, _ = addTo(t, lostPods, state, guard.Settings{})
 	if said := report.Outcomes[2].Sentence(); !strings.Contains(said, "has set it once since 2") {
 		t.Errorf("after the count was lost it says %q", said)
+	}
+}
+
+// The ports of pods on record are looked at once in 30 s, and at once where the
+// pod's own port was taken.
+func TestPortsOfOthers(t *testing.T) {
+	const others = "link veth3 index 18 kind veth peer 2 up\n"
+	state := t.TempDir()
+	add := func(text string) (repaired bool) {
+		t.Helper()
+		target, node := addOn(t, text+others, state)
+		target.Attached = func(context.Context) ([]checks.Attachment, error) {
+			return []checks.Attachment{{Pod: "default/db", IfName: "eth0", Interface: checks.Interface{Links: []string{"cni0", "veth3"}}}}, nil
+		}
+		guard.Run(t.Context(), []*checks.Check{independent(checks.BridgePort)}, guard.Add, guard.Settings{}, target)
+		link, err := node.Link("veth3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link.Master == 8
+	}
+	well := strings.Replace(lostPods, "link veth1.2 index 17 kind veth peer 2 up", "link veth1.2 index 17 kind veth peer 2 up master 8", 1)
+	if !add(well) {
+		t.Error("the first ADD does not repair the port of the other pod")
+	}
+	if add(well) {
+		t.Error("an ADD right after it looks at the other pod again")
+	}
+	if !add(lostPods) {
+		t.Error("an ADD whose own port was taken does not look at the other pod")
 	}
 }
