@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,15 +18,16 @@ import (
 )
 
 // A shape is a folder as it is found on real nodes, with the right answer: testdata
-// has one in each file. The sections are "record" and "allow", which are the intent;
-// "default network", which is CRI-O's; "want", and "want crio" and the like where that
+// has one in each file. The sections are "record", "allow" and "call", which are the intent;
+// "default network" and "max conf num", which are CRI-O's and containerd's; "want", and "want crio" and the like where that
 // runtime differs; and the files, below net.d.
 type shape struct {
-	name    string
-	intent  assess.Intent
-	network string
-	want    map[string]string
-	files   map[string]string
+	name       string
+	intent     assess.Intent
+	network    string
+	maxConfNum int
+	want       map[string]string
+	files      map[string]string
 }
 
 func shapes(t testing.TB) (all []shape) {
@@ -39,7 +41,7 @@ func shapes(t testing.TB) (all []shape) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := shape{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), want: map[string]string{}, files: map[string]string{}}
+		s := shape{maxConfNum: 1, name: strings.TrimSuffix(filepath.Base(path), ".txtar"), want: map[string]string{}, files: map[string]string{}}
 		for _, f := range archive.Files {
 			text := strings.TrimSpace(string(f.Data))
 			switch name, isFile := strings.CutPrefix(f.Name, "net.d/"); {
@@ -53,6 +55,12 @@ func shapes(t testing.TB) (all []shape) {
 				s.intent.Allow = strings.Fields(text)
 			case f.Name == "default network":
 				s.network = text
+			case f.Name == "max conf num":
+				if s.maxConfNum, err = strconv.Atoi(text); err != nil {
+					t.Fatal(path, err)
+				}
+			case f.Name == "call":
+				s.intent.Network = text
 			case strings.HasPrefix(f.Name, "want"):
 				s.want[strings.TrimSpace(strings.TrimPrefix(f.Name, "want"))] = text
 			default:
@@ -79,7 +87,10 @@ func (s shape) runtimes() (all []conflist.Runtime) {
 	for _, kind := range []conflist.Kind{conflist.Containerd, conflist.CRIO, conflist.CRIDockerd} {
 		r := conflist.NewRuntime(kind)
 		r.Supports = func(string, string) error { return nil }
-		if kind == conflist.CRIO {
+		switch kind {
+		case conflist.Containerd:
+			r.MaxConfNum = s.maxConfNum
+		case conflist.CRIO:
 			r.DefaultNetwork = s.network
 		}
 		all = append(all, r)
@@ -174,6 +185,33 @@ func TestGlanceAgrees(t *testing.T) {
 					t.Errorf("all files read:\n%s\nread as needed:\n%s", answer(full), answer(lazy))
 				}
 			})
+		}
+	}
+}
+
+// Without the network of cni_default_network the remedy names it. A call proves that
+// CRI-O works, so that such a problem is minor then.
+func TestNothingLoaded(t *testing.T) {
+	crio := conflist.NewRuntime(conflist.CRIO)
+	crio.DefaultNetwork = "gone"
+	for network, minor := range map[string]bool{"": false, "k8s-pod-network": true} {
+		problems := assessed(t, map[string]string{"10-calico.conflist": calico}, crio, assess.Intent{Network: network}).Problems
+		if len(problems) == 0 || problems[0].Kind != assess.NothingLoaded || problems[0].Minor != minor || !strings.Contains(problems[0].Remedy, `put the file of network "gone" back`) {
+			t.Errorf("call of %q: got %+v", network, problems)
+		}
+	}
+}
+
+// A copy that differs from its source refuses no pod that calls by it.
+func TestOwnCopyDiffersIsMinorForCalls(t *testing.T) {
+	files := map[string]string{
+		"10-flannel.conflist": flannel,
+		conflist.OwnFile:      strings.Replace(flannelGuarded, `"flannel"`, `"flannel", "mtu": 9000`, 1),
+	}
+	for network, minor := range map[string]bool{"": false, "cbr0": true} {
+		problems := assessed(t, files, conflist.NewRuntime(conflist.Containerd), assess.Intent{Network: network}).Problems
+		if len(problems) != 1 || problems[0].Kind != assess.OwnCopyDiffers || problems[0].Minor != minor {
+			t.Errorf("call of %q: got %+v", network, problems)
 		}
 	}
 }

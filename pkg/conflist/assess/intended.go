@@ -240,7 +240,7 @@ func (j *judge) withdrawOrphanedCopy() {
 	if own.name != conflist.OwnFile || !own.isParsed() || j.sourceOf(own) != nil {
 		return
 	}
-	others := without(j.realFiles(), func(f *file) bool { return f == own || f.role == Benign })
+	others := without(j.realFiles(), func(f *file) bool { return f == own })
 	if len(others) == 0 {
 		return
 	}

@@ -77,7 +77,11 @@ func (j *judge) addAttached(f *file) {
 	} else {
 		p.What = "is one network too many"
 	}
-	p.What += fmt.Sprintf(": %s attaches every pod to it (max_conf_num is %d) beside %s", j.runtimeName(), j.sel.Runtime.MaxConfNum, j.describeIntended())
+	beside := j.describeIntended()
+	if f == j.intended { // Multus is selected, and delegates pods to it: they get its network twice
+		beside = nameAndNetwork(j.effective())
+	}
+	p.What += fmt.Sprintf(": %s attaches every pod to it (max_conf_num is %d) beside %s", j.runtimeName(), j.sel.Runtime.MaxConfNum, beside)
 	j.checkJustWritten(f, &p)
 	j.add(p)
 }
