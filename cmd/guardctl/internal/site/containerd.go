@@ -102,7 +102,7 @@ func (s *Site) readCNI(path string, cni map[string]any) error {
 	return nil
 }
 
-// noteClasses tells of runtime classes that select in directories of their own.
+// noteClasses notes runtime classes with their own config directories.
 func (s *Site) noteClasses(path string, runtimes map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(runtimes)) {
 		if dir, ok := table(runtimes, name)["cni_conf_dir"].(string); ok && dir != "" {
@@ -112,7 +112,7 @@ func (s *Site) noteClasses(path string, runtimes map[string]any) {
 	}
 }
 
-// usable tells a directory from nothing, and from a variable that microk8s fills in.
+// usable reports whether a directory is set, and is not a variable that microk8s fills in.
 func usable(dir string) bool { return strings.HasPrefix(dir, "/") }
 
 func set(to *string, value string) bool { *to = value; return true }

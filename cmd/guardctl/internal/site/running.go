@@ -111,7 +111,7 @@ func (s *Site) takeDir(setting string, dir *string, running string) {
 	*dir = running
 }
 
-// takeDirs takes the plugin directories.
+// takeDirs takes the plugin directories of the running runtime.
 func (s *Site) takeDirs(running []string) {
 	if len(running) == 0 || slices.EqualFunc(running, s.Runtime.BinDirs, func(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }) {
 		return
