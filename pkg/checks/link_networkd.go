@@ -91,6 +91,9 @@ func (j *networkdJudge) judge(l ownedLink) error {
 		return nil
 	}
 	stale := state.Managed() && err == nil && free
+	if stale && state.Admin == "failed" {
+		return nil // networkd gave up, and does nothing until it starts
+	}
 	for _, i := range j.impacts {
 		if i.network.Path == network.Path && i.does == does && i.stale == stale && i.state.Managed() == state.Managed() {
 			i.links = append(i.links, l)

@@ -136,7 +136,7 @@ func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Findi
 		}
 		f := guard.Finding{
 			Object: policy.File, Problem: problem, Minor: minor,
-			Remedy: "Let CNI choose it: " + writeFile("/etc/systemd/network/"+firstLinkFile(files), "[Match]", "OriginalName="+l.pattern, "[Link]", "MACAddressPolicy=none") + ". It holds for interfaces that are made from now on",
+			Remedy: "Let CNI choose it: " + writeFile("/etc/systemd/network/"+firstLinkFile(files), "[Match]", "OriginalName="+l.pattern, "[Link]", "MACAddressPolicy=none") + " && udevadm control --reload. It holds for interfaces that are made from now on",
 		}
 		if !slices.Contains(findings, f) {
 			findings = append(findings, f)
