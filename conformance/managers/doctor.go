@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package managers
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// A Finding is one that doctor prints.
+type Finding struct{ Object, Problem, Remedy string }
+
+// Command returns what the finding asks the operator to run.
+func (f Finding) Command() string {
+	_, command, _ := strings.Cut(f.Remedy, ": ")
+	command, _, _ = strings.Cut(command, ". It holds")
+	return command
+}
+
+// HoldsLater reports whether what the command does takes a start of the daemon.
+func (f Finding) HoldsLater() bool {
+	return strings.Contains(f.Remedy, ". It holds from networkd's next start")
+}
+
+// Doctor returns what the check finds on the node, and its state.
+func (n *Node) Doctor(check string) (state string, findings []Finding) {
+	n.t.Helper()
+	out, _ := n.command("/opt/cni/bin/guardctl", "doctor", "--conf-dir", runtimeDir+"/conf", "--runtime", "containerd", "-o", "json").Output() // exits with 1 on findings
+	var report struct {
+		Checks []struct {
+			Check    string
+			State    string
+			Error    string
+			Findings []Finding
+		}
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		n.t.Fatalf("guardctl doctor: %v\n%s", err, out)
+	}
+	for _, c := range report.Checks {
+		if c.Check == check {
+			if c.Error != "" {
+				n.t.Errorf("%s could not tell: %s", check, c.Error)
+			}
+			return c.State, c.Findings
+		}
+	}
+	n.t.Fatalf("guardctl doctor ran no check %s:\n%s", check, out)
+	return "", nil
+}
