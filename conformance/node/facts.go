@@ -52,7 +52,7 @@ func withHandle(path string, use func(*netlink.Handle) error) error {
 		return fmt.Errorf("open namespace: %w", err)
 	}
 	defer ns.Close()
-	h, err := netlink.NewHandleAt(ns)
+	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
 	}

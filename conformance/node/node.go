@@ -123,7 +123,7 @@ func setUp(name string) error {
 }
 
 func setUpIn(ns netns.NsHandle, name string) error {
-	h, err := netlink.NewHandleAt(ns)
+	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("set %s up: %w", name, err)
 	}
