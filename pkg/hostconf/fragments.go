@@ -43,12 +43,9 @@ func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
 	}
 	var files []file
 	for _, name := range slices.Sorted(maps.Keys(first)) {
-		if r.isNull(first[name]) {
-			continue
-		}
 		data, err := r.read(first[name])
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a dangling link, which systemd skips
+			continue // a dangling link, such as one to /dev/null below another root
 		}
 		if err != nil {
 			return nil, err

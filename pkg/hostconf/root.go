@@ -117,17 +117,6 @@ func (r Root) exists(name string) bool {
 	return err == nil
 }
 
-// isNull reports whether a name is a symbolic link to /dev/null, by which systemd
-// masks a file. Below another root there need not be a /dev/null to find.
-func (r Root) isNull(name string) bool {
-	dir, err := r.path(filepath.Dir(name))
-	if err != nil {
-		return false
-	}
-	to, err := os.Readlink(filepath.Join(dir, filepath.Base(name)))
-	return err == nil && filepath.Clean(to) == "/dev/null"
-}
-
 // cause removes this machine's path from an error, as the caller names the node's.
 func cause(err error) error {
 	if inner := new(fs.PathError); errors.As(err, &inner) {
