@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/hostconf"
 )
 
 // flannelEnv is where flannel writes what it was given, unless the entry of its
@@ -153,7 +153,7 @@ type flannelNetwork struct {
 // readFlannelEnv reads the file of flanneld. The error wraps fs.ErrNotExist where
 // there is none.
 func readFlannelEnv(root, path string) (flannelNetwork, error) {
-	env, err := os.ReadFile(filepath.Join(root, path))
+	env, err := hostconf.ReadFile(filepath.Join(root, path))
 	if err != nil {
 		return flannelNetwork{}, fmt.Errorf("read networks of flannel: %w", err)
 	}

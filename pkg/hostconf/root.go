@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 )
@@ -62,24 +63,38 @@ func (r Root) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	file, err := os.Open(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+	}
+	return data, nil
+}
+
+// ReadFile returns the contents of a file of this machine, of at most 1 MiB. It does
+// not wait: a FIFO is an error.
+func ReadFile(path string) ([]byte, error) {
+	// O_NONBLOCK: opening a FIFO would otherwise wait for a writer.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("read %s: is a directory", name)
+	switch {
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is a directory")}
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is a FIFO")}
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, cause(err))
+		return nil, err
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("read %s: is larger than %d bytes", name, maxFile)
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is larger than %d bytes", maxFile)}
 	}
 	return data, nil
 }

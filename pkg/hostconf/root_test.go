@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
@@ -30,4 +31,16 @@ func tree(t testing.TB, files map[string]string) hostconf.Root {
 		}
 	}
 	return hostconf.Root{Dir: root}
+}
+
+// A FIFO in place of a configuration file must not make a caller wait for a writer.
+func TestReadFIFO(t *testing.T) {
+	root := tree(t, map[string]string{"etc/other": ""})
+	if err := syscall.Mkfifo(filepath.Join(root.Dir, "etc/sysctl.conf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := root.ReadFile("/etc/sysctl.conf")
+	if err == nil || err.Error() != "read /etc/sysctl.conf: is a FIFO" {
+		t.Errorf("reading a FIFO: got error %v, want one that names it", err)
+	}
 }
