@@ -247,7 +247,7 @@ func (s strayPort) repair(t *Target) error {
 		if s.hasVLANs(t) {
 			return nil
 		}
-		err = t.Node.AddPort(s.bridge.Name, s.Name, t.wantsHairpin())
+		err = t.Node.AddPort(s.bridge.Name, s.Name, t.portSettings())
 	case !s.Up:
 		err = t.Node.SetUp(s.Name)
 	default:
@@ -267,22 +267,25 @@ func (s strayPort) hasVLANs(t *Target) bool {
 	return err != nil || bridge.VLANFiltering
 }
 
-// wantsHairpin reports whether the file that has the guard gives ports hairpin mode, in
-// the entry of bridge or, as flannel does, in what it passes on to it.
-func (t *Target) wantsHairpin() bool {
+// portSettings returns the settings that the file with the guard gives ports, in the
+// entry of bridge or, as flannel does, in what it passes on to it.
+func (t *Target) portSettings() netstate.PortSettings {
 	r, _ := t.runtime() // whoever called, the file with the guard is the one that made the port
 	d, err := t.confDir(r, nil)
+	var s netstate.PortSettings
 	if err != nil {
-		return false
+		return s
 	}
+	type entry struct{ HairpinMode, PortIsolation bool }
 	for _, p := range d.ownList.Plugins {
 		var e struct {
-			HairpinMode bool
-			Delegate    struct{ HairpinMode bool }
+			entry
+			Delegate entry
 		}
-		if json.Unmarshal(p.Raw, &e) == nil && (e.HairpinMode || e.Delegate.HairpinMode) {
-			return true
+		if json.Unmarshal(p.Raw, &e) == nil {
+			s.Hairpin = s.Hairpin || e.HairpinMode || e.Delegate.HairpinMode
+			s.Isolated = s.Isolated || e.PortIsolation || e.Delegate.PortIsolation
 		}
 	}
-	return false
+	return s
 }

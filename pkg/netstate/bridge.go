@@ -20,11 +20,18 @@ type Bridging interface {
 	Bridge(name string) (Bridge, error)
 
 	// AddPort makes a link a port of a bridge, whatever it was a port of before. A
-	// port that leaves a bridge loses its settings; hairpin restores one of them.
-	AddPort(bridge, link string, hairpin bool) error
+	// port that leaves a bridge loses its settings; it gets those that are given.
+	AddPort(bridge, link string, settings PortSettings) error
 	// SetBridgeNetfilter sets nf_call_iptables, or nf_call_ip6tables, of one bridge to
 	// 1. The sysctls net.bridge.bridge-nf-call-* stay as they are.
 	SetBridgeNetfilter(bridge string, six bool) error
+}
+
+// PortSettings are settings of a port of a bridge. The zero PortSettings are those of a
+// port that was just added.
+type PortSettings struct {
+	Hairpin  bool // a packet may leave by the port that it came in by
+	Isolated bool // no packet passes between it and another isolated port (Linux 4.18)
 }
 
 // A Bridge is the settings of a Linux bridge.
@@ -110,7 +117,7 @@ func nfCallName(six bool) string {
 }
 
 // AddPort implements View.
-func (l *Live) AddPort(bridge, link string, hairpin bool) error {
+func (l *Live) AddPort(bridge, link string, settings PortSettings) error {
 	_, master, err := l.bridge(bridge)
 	if err != nil {
 		return fmt.Errorf("make %s a port of %s: %w", link, bridge, err)
@@ -119,8 +126,8 @@ func (l *Live) AddPort(bridge, link string, hairpin bool) error {
 	if err == nil {
 		err = l.changeLink(unix.RTM_SETLINK, port.Index, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master))))
 	}
-	if err == nil && hairpin {
-		err = l.setHairpin(port.Index)
+	if err == nil && settings != (PortSettings{}) {
+		err = l.setPort(port.Index, settings)
 	}
 	if err != nil {
 		return fmt.Errorf("make %s a port of %s: %w", link, bridge, errnoMeaning(err))
@@ -128,12 +135,16 @@ func (l *Live) AddPort(bridge, link string, hairpin bool) error {
 	return nil
 }
 
-// setHairpin lets a port send a packet back to where it came from, so that a pod
-// reaches itself through a Service.
-func (l *Live) setHairpin(index int) error {
+// setPort switches on the settings of a port that are set.
+func (l *Live) setPort(index int, settings PortSettings) error {
 	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
 	msg.Index = int32(index)
 	info := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
-	info.AddRtAttr(nl.IFLA_BRPORT_MODE, nl.Uint8Attr(1))
+	if settings.Hairpin {
+		info.AddRtAttr(nl.IFLA_BRPORT_MODE, nl.Uint8Attr(1))
+	}
+	if settings.Isolated {
+		info.AddRtAttr(nl.IFLA_BRPORT_ISOLATED, nl.Uint8Attr(1))
+	}
 	return l.change(unix.RTM_SETLINK, 0, msg, info)
 }

@@ -66,12 +66,12 @@ func TestPorts(t *testing.T) {
 	}
 	same("to begin with")
 	for _, v := range []netstate.View{fake, kernel} {
-		must(t, v.AddPort("cni0", "lost", true))
-		must(t, v.AddPort("other0", "veth0.1", false))
-		if err := v.AddPort("cni0", "nonesuch", false); !errors.Is(err, fs.ErrNotExist) {
+		must(t, v.AddPort("cni0", "lost", netstate.PortSettings{Hairpin: true, Isolated: true}))
+		must(t, v.AddPort("other0", "veth0.1", netstate.PortSettings{}))
+		if err := v.AddPort("cni0", "nonesuch", netstate.PortSettings{}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the error for a link that is not there is %v", err)
 		}
-		if err := v.AddPort("nonesuch", "lost", false); !errors.Is(err, fs.ErrNotExist) {
+		if err := v.AddPort("nonesuch", "lost", netstate.PortSettings{}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the error for a bridge that is not there is %v", err)
 		}
 		if _, err := v.LinkByIndex(4711); !errors.Is(err, fs.ErrNotExist) {
@@ -83,8 +83,8 @@ func TestPorts(t *testing.T) {
 	}
 	same("after the ports were added")
 	checktest.Shell(t, `
-ip -n near -d link show lost | grep -q "hairpin on"
-ip -n near -d link show veth0.1 | grep -q "hairpin off"
+ip -n near -d link show lost | grep -q "hairpin on.* isolated on"
+ip -n near -d link show veth0.1 | grep -q "hairpin off.* isolated off"
 `)
 }
 

@@ -29,8 +29,8 @@ type Fake struct {
 	fdb        []FDBEntry
 	flows      []Flow
 
-	bridges map[string]Bridge // by name
-	hairpin map[string]bool   // of ports, by name
+	bridges map[string]Bridge       // by name
+	ports   map[string]PortSettings // by name
 	chains  []fakeChain
 
 	givenRules map[bool][]Rule     // by whether they are IPv6; nil for those of a new namespace

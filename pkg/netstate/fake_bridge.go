@@ -46,7 +46,7 @@ func (f *Fake) Bridge(name string) (Bridge, error) {
 }
 
 // AddPort implements View.
-func (f *Fake) AddPort(bridge, link string, hairpin bool) error {
+func (f *Fake) AddPort(bridge, link string, settings PortSettings) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.failure("AddPort"); err != nil {
@@ -62,10 +62,7 @@ func (f *Fake) AddPort(bridge, link string, hairpin bool) error {
 	port := f.tunnels[link]
 	port.Master = master.Index
 	f.tunnels[link] = port
-	delete(f.hairpin, link)
-	if hairpin {
-		f.hairpin[link] = true
-	}
+	f.ports[link] = settings
 	return nil
 }
 

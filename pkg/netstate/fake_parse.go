@@ -14,7 +14,7 @@ import (
 // Parse makes a Fake from text, one statement a line; empty lines and lines
 // that begin with # are left out:
 //
-//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [TUNNEL...]
+//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [isolated] [TUNNEL...]
 //	addr PREFIX dev NAME
 //	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
 //	neigh ADDR dev NAME mac MAC
@@ -37,7 +37,7 @@ import (
 // nf_call_iptables, nf_call_ip6tables or vlan_filtering. Each next hop of a route has a line.
 func Parse(text string) (*Fake, error) {
 	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}, tunnels: map[string]TunnelLink{},
-		bridges: map[string]Bridge{}, hairpin: map[string]bool{}}
+		bridges: map[string]Bridge{}, ports: map[string]PortSettings{}}
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -114,14 +114,15 @@ func (f *Fake) parseLink(words []string) (err error) {
 		return fmt.Errorf("link %s is there already", link.Name)
 	}
 	var tunnel TunnelLink
+	var port PortSettings
 	flags := slices.DeleteFunc(slices.Clone(words[1:]), func(word string) bool {
 		link.Up = link.Up || word == "up"
 		tunnel.External = tunnel.External || word == "external"
-		if word == "hairpin" {
-			f.hairpin[link.Name] = true
-		}
-		return word == "up" || word == "external" || word == "hairpin"
+		port.Hairpin = port.Hairpin || word == "hairpin"
+		port.Isolated = port.Isolated || word == "isolated"
+		return slices.Contains([]string{"up", "external", "hairpin", "isolated"}, word)
 	})
+	f.ports[link.Name] = port
 	for key, value := range pairs(flags, &err) {
 		if known, wrong := tunnel.set(key, value); known {
 			err = wrong

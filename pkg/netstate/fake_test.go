@@ -167,7 +167,7 @@ func methods(v netstate.View, name string) map[string]error {
 		"SetUp":              v.SetUp(name),
 		"AddAddr":            v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
 		"SetSysctl":          v.SetSysctl(name, "1"),
-		"AddPort":            v.AddPort(name, name, false),
+		"AddPort":            v.AddPort(name, name, netstate.PortSettings{}),
 		"SetBridgeNetfilter": v.SetBridgeNetfilter(name, false),
 	}
 }

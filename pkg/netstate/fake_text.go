@@ -15,7 +15,7 @@ func (f *Fake) String() string {
 	defer f.mu.Unlock()
 	var b strings.Builder
 	for _, l := range f.links {
-		b.WriteString(linkText(l, f.tunnels[l.Name], f.hairpin[l.Name]))
+		b.WriteString(linkText(l, f.tunnels[l.Name], f.ports[l.Name]))
 		for _, addr := range f.addrs[l.Name] {
 			fmt.Fprintf(&b, "addr %s dev %s\n", addr, l.Name)
 		}
@@ -37,7 +37,7 @@ func (f *Fake) String() string {
 	return b.String()
 }
 
-func linkText(l Link, t TunnelLink, hairpin bool) string {
+func linkText(l Link, t TunnelLink, port PortSettings) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "link %s index %d", l.Name, l.Index)
 	if l.Kind != "" {
@@ -52,8 +52,11 @@ func linkText(l Link, t TunnelLink, hairpin bool) string {
 	if l.Up {
 		b.WriteString(" up")
 	}
-	if hairpin {
+	if port.Hairpin {
 		b.WriteString(" hairpin")
+	}
+	if port.Isolated {
+		b.WriteString(" isolated")
 	}
 	return b.String() + t.text() + "\n"
 }

@@ -137,7 +137,7 @@ func (u Unreadable) LinkByIndex(int) (Link, error) { return Link{}, u.Err }
 func (u Unreadable) Bridge(string) (Bridge, error) { return Bridge{}, u.Err }
 
 // AddPort implements View.
-func (u Unreadable) AddPort(string, string, bool) error { return u.Err }
+func (u Unreadable) AddPort(string, string, PortSettings) error { return u.Err }
 
 // SetBridgeNetfilter implements View.
 func (u Unreadable) SetBridgeNetfilter(string, bool) error { return u.Err }
