@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,12 +19,15 @@ func habitRules() []rule {
 				if s.isTest() || s.file.Name.Name == "main" {
 					return nil
 				}
+				logs := importsPackage(s, "log") // else log is a variable
 				return find(s, func(n ast.Node) string {
-					if name := selector(n); name == "os.Stdout" || strings.HasPrefix(name, "fmt.Print") || strings.HasPrefix(name, "log.") {
+					if name := selector(n); name == "os.Stdout" || strings.HasPrefix(name, "fmt.Print") || logs && strings.HasPrefix(name, "log.") {
 						return "uses " + name
 					}
-					if id, ok := n.(*ast.Ident); ok && (id.Name == "println" || id.Name == "print") {
-						return "uses " + id.Name
+					if call, ok := n.(*ast.CallExpr); ok {
+						if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "println" || id.Name == "print") {
+							return "calls " + id.Name
+						}
 					}
 					return ""
 				})
@@ -31,12 +35,14 @@ func habitRules() []rule {
 			planted: map[string]string{
 				"pkg/x/a.go":            inFunc(`fmt.Println("x")`),
 				"pkg/x/b.go":            inFunc(`fmt.Fprintln(os.Stdout, "x")`),
-				"pkg/x/c.go":            inFunc(`log.Printf("x")`),
+				"pkg/x/c.go":            "package x\nimport \"log\"\nfunc _() { log.Printf(\"x\") }",
 				"pkg/x/d.go":            inFunc(`println("x")`),
 				"cmd/x/internal/y/a.go": inFunc(`fmt.Printf("x")`),
 			},
 			sound: map[string]string{
 				"pkg/x/a.go":      inFunc(`fmt.Fprintln(os.Stderr, "x")`),
+				"pkg/x/b.go":      inFunc(`log.Warn("x")`), // a *slog.Logger
+				"pkg/x/c.go":      "package x\nfunc (r report) print() { r.findings.print() }",
 				"pkg/x/a_test.go": inFunc(`fmt.Println("x")`),
 				"cmd/x/main.go":   "package main\nfunc _() { fmt.Println() }",
 			},
@@ -79,8 +85,7 @@ func habitRules() []rule {
 			name:   "no test sleeps",
 			reason: "a test that waits for time is slow on one machine and red on another; wait for the event",
 			violations: func(s source) []violation {
-				fakeTime := slices.ContainsFunc(s.file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
-				if !s.isTest() || fakeTime {
+				if !s.isTest() || importsPackage(s, "testing/synctest") {
 					return nil
 				}
 				return find(s, func(n ast.Node) string {
@@ -112,4 +117,9 @@ func habitRules() []rule {
 			sound: map[string]string{"pkg/x/a.go": "// SPDX-License-Identifier: Apache-2.0\n\npackage x"},
 		},
 	}
+}
+
+// importsPackage reports whether a file imports the package of that path.
+func importsPackage(s source, path string) bool {
+	return slices.ContainsFunc(s.file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == strconv.Quote(path) })
 }

@@ -32,8 +32,8 @@ func mayImport() map[string][]string {
 // mayStart are the files that may start programs.
 func mayStart() []string {
 	return []string{
-		"pkg/release/start.go", "cmd/guardctl/internal/chain/exec.go",
-		"cmd/guardctl/internal/selftest/start.go", "cmd/guardctl/internal/pluginquery/version.go",
+		"pkg/release/release.go", "cmd/guardctl/internal/chain/exec.go",
+		"cmd/guardctl/internal/selftest/namespaces.go", "cmd/guardctl/internal/pluginquery/version.go",
 	}
 }
 
@@ -133,10 +133,10 @@ func importRules() []rule {
 				"cmd/guardctl/internal/selftest/lab.go": importing("os/exec"),
 			},
 			sound: map[string]string{
-				"pkg/release/start.go": importing("os/exec"),
+				"pkg/release/release.go": importing("os/exec"),
 
-				"cmd/guardctl/internal/selftest/start.go": importing("os/exec"),
-				"pkg/ledger/x_test.go":                    importing("os/exec"),
+				"cmd/guardctl/internal/selftest/namespaces.go": importing("os/exec"),
+				"pkg/ledger/x_test.go":                         importing("os/exec"),
 			},
 		},
 	}

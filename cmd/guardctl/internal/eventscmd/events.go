@@ -50,11 +50,11 @@ func Command(suite []*checks.Check) *cobra.Command {
 				return err
 			}
 		}
-		print := printTable
+		write := printTable
 		if output.JSON() {
-			print = printLines
+			write = printLines
 		}
-		return show(cmd, dir, print, func(e events.Event) bool {
+		return show(cmd, dir, write, func(e events.Event) bool {
 			return (check == "" || e.Check == check) && (since == 0 || time.Since(e.Last) <= since)
 		})
 	}
@@ -62,7 +62,7 @@ func Command(suite []*checks.Check) *cobra.Command {
 }
 
 // show prints the wanted events and a warning for each unreadable line.
-func show(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
+func show(cmd *cobra.Command, dir string, write func(io.Writer, []events.Event) error, wanted func(events.Event) bool) error {
 	var all, shown []events.Event
 	var unreadable error
 	for e, err := range events.Read(dir) {
@@ -83,7 +83,7 @@ func show(cmd *cobra.Command, dir string, print func(io.Writer, []events.Event) 
 		printable.Fprintln(cmd.ErrOrStderr(), whyNone(dir, len(all)))
 		return nil
 	}
-	if err := print(cmd.OutOrStdout(), shown); err != nil {
+	if err := write(cmd.OutOrStdout(), shown); err != nil {
 		return err
 	}
 	if unreadable != nil {
