@@ -100,6 +100,26 @@ func (l *Live) AskNothing(timeout time.Duration) error {
 	return l.socket.request(question{kind: unix.NLMSG_NOOP}, 0, timeout, func([]byte) {})
 }
 
+// PortID returns the port at which other sockets of the namespace reach this one.
+func (l *Live) PortID() (port uint32, err error) {
+	err = l.socket.control(func(fd int) error {
+		name, err := unix.Getsockname(fd)
+		if err == nil {
+			port = name.(*unix.SockaddrNetlink).Pid
+		}
+		return err
+	})
+	return port, err
+}
+
+// HasMessages reports whether the socket has messages that were not read.
+func (l *Live) HasMessages() bool {
+	return l.socket.control(func(fd int) error {
+		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err
+	}) == nil
+}
+
 // Answers reads the messages of one read of a socket that waits for the answers to the
 // request of that sequence number.
 func Answers(b []byte, kind int, sequence uint32, answer func([]byte)) (done, interrupted bool, err error) {

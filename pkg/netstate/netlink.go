@@ -120,8 +120,11 @@ func (s *socket) receive(fd, kind int, deadline time.Time, answer func([]byte)) 
 			return err
 		case flags&unix.MSG_TRUNC != 0:
 			return fmt.Errorf("a message of the kernel is longer than %d bytes", len(s.buffer))
-		case !ok || sender.Pid != nl.PidKernel:
-			continue // any process may send to the socket
+		case !ok || sender.Pid != nl.PidKernel: // any process may send to the socket
+			if time.Now().Before(deadline) {
+				continue
+			}
+			return unix.EAGAIN
 		}
 		done, err := s.answers(s.buffer[:n], kind, &interrupted, answer)
 		if done && err == nil && interrupted {

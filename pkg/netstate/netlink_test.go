@@ -54,6 +54,35 @@ func TestUnansweredRequestAmongSignals(t *testing.T) {
 	}
 }
 
+// Messages of other processes, which the owner of a pod's namespace can send without
+// end, do not prolong the wait.
+func TestUnansweredRequestAmongForeignMessages(t *testing.T) {
+	n := sandbox(t, "flooded")
+	v := view(t, n)
+	_ = v.AskNothing(time.Millisecond) // the first request gives the socket its port
+	port, err := v.PortID()
+	must(t, err)
+	must(t, n.Enter(func() error {
+		sender, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(sender)
+		for range 100 {
+			if err := unix.Sendto(sender, netstate.Message(unix.NLMSG_NOOP, 0, 1, ""), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if err := v.AskNothing(time.Microsecond); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("a request without an answer: %v, want EAGAIN", err)
+	}
+	if !v.HasMessages() {
+		t.Error("the request read all messages, though its time was up")
+	}
+}
+
 func TestCloseDuringRequest(t *testing.T) {
 	before := descriptors(t)
 	v, err := netstate.OpenNode()
