@@ -115,7 +115,7 @@ func (f *Fake) parseCounter(text string) error {
 	name = strings.TrimSpace(name)
 	values := strings.Fields(rest)
 	if name == "" || len(values) == 0 {
-		return fmt.Errorf("want NAME = VALUE...")
+		return errors.New("want NAME = VALUE, or several values")
 	}
 	if f.counters == nil {
 		f.counters = map[string][]uint64{}

@@ -4,6 +4,7 @@ package netstate
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -205,7 +206,7 @@ func (f *Fake) parseRule(six bool, words []string) (err error) {
 		return nil
 	}
 	if len(words) == 0 {
-		return fmt.Errorf("want a priority, or none")
+		return errors.New("want a priority, or none")
 	}
 	r := Rule{IPv6: six}
 	if r.Priority, err = strconv.Atoi(words[0]); err != nil {

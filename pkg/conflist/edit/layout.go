@@ -66,7 +66,7 @@ func (l layout) compareParsers() error {
 		same = bytes.Equal(raw, l.list.Plugins[i].Raw) && l.entries[i].guard == (l.list.Plugins[i].Type == conflist.GuardType)
 	}
 	if !same {
-		return errors.New("two parsers read it differently: rewrite it, for example with jq .")
+		return errors.New("two parsers read it differently: rewrite it, for example with 'jq .'")
 	}
 	return nil
 }
