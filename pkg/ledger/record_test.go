@@ -121,3 +121,23 @@ func TestEncode(t *testing.T) {
 		t.Error("a year of five digits is no error")
 	}
 }
+
+// Whatever the strings contain, the encoding is that of json.Marshal.
+func FuzzEncode(f *testing.F) {
+	f.Add("pods", "a1", "eth0", "/run/netns/x", "02:00:00:00:00:01", "veth1", "shop/cart", uint64(7), []byte{10, 0, 0, 1}, 24, false)
+	f.Add("a\"b", "c\\\x00\x1f\x7f", "<&>\u2028\u2029", "\xff\xfe", "\xed\xa0\x80", "\t\r\n\b\f", "\U0001f600\ufffd", uint64(1<<64-1), []byte("0123456789abcdef"), 129, true)
+	f.Fuzz(func(t *testing.T, network, id, ifName, netns, mac, link, pod string, cookie uint64, ip []byte, bits int, released bool) {
+		r := Record{
+			Key: Key{network, id, ifName}, BootID: netns, Cookie: cookie, Netns: netns, MAC: mac, Links: []string{link, pod}, Pod: pod,
+			Released: released, Release: &Release{Called: []string{link}, Failed: []string{mac}},
+		}
+		if addr, ok := netip.AddrFromSlice(ip); ok {
+			r.Addrs = []netip.Prefix{netip.PrefixFrom(addr, bits), {}}
+		}
+		want, err := json.Marshal(r)
+		must(t, err)
+		if got, err := r.encode(); err != nil || string(got) != string(want) {
+			t.Errorf("the record is encoded as\n%s\nerror %v, want\n%s", got, err, want)
+		}
+	})
+}
