@@ -43,7 +43,7 @@ func forwardingOf(link string) string { return "net/ipv4/conf/" + link + "/forwa
 type blocked struct {
 	sysctl string
 	object string // for people: "node/veth12"
-	harm   string // a clause
+	impact string // a clause
 	repair bool   // setting it to 1 is safe
 	minor  bool
 }
@@ -60,7 +60,7 @@ func probeIPForwarding(ctx context.Context, t *Target) ([]guard.Finding, error) 
 func (b blocked) finding(t *Target) guard.Finding {
 	f := guard.Finding{
 		Object:  b.object,
-		Problem: fmt.Sprintf("does not forward: /proc/sys/%s = 0, %s%s", b.sysctl, b.harm, b.before(t)),
+		Problem: fmt.Sprintf("does not forward: /proc/sys/%s = 0, %s%s", b.sysctl, b.impact, b.before(t)),
 		Remedy:  fmt.Sprintf("Run: sysctl -w %s=1.", b.sysctl), // with slashes, as a name may have dots
 		Minor:   b.minor,
 	}
@@ -163,16 +163,16 @@ func (t *Target) blocked4(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 	if err != nil {
 		return nil, err
 	}
-	harm := fmt.Sprintf("so that %s reaches nothing beyond the node", end.pod)
+	impact := fmt.Sprintf("so that %s reaches nothing beyond the node", end.pod)
 	if value == "0" {
-		return []blocked{{sysctl: ipForward, object: "node", harm: harm, repair: true}}, nil
+		return []blocked{{sysctl: ipForward, object: "node", impact: impact, repair: true}}, nil
 	}
 	if value, err := t.Node.Sysctl(newForward); err == nil && value == "0" {
-		harm += fmt.Sprintf("; ip_forward = 1, but each new interface begins like this, as /proc/sys/%s = 0", newForward)
+		impact += fmt.Sprintf("; ip_forward = 1, but each new interface begins like this, as /proc/sys/%s = 0", newForward)
 	} else {
-		harm += "; ip_forward = 1"
+		impact += "; ip_forward = 1"
 	}
-	return []blocked{{sysctl: forwardingOf(entry.Name), object: "node/" + entry.Name, harm: harm, repair: entry.Name == end.Name || end.named(entry.Name)}}, nil
+	return []blocked{{sysctl: forwardingOf(entry.Name), object: "node/" + entry.Name, impact: impact, repair: entry.Name == end.Name || end.named(entry.Name)}}, nil
 }
 
 // blocked6 asks for all interfaces, which is all that the kernel asks (ip6_forward),
@@ -195,7 +195,7 @@ func (t *Target) blocked6(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 	case !routed:
 		return nil, guard.Skip(fmt.Sprintf("bridge %s is not the router of %s", entry.Name, end.pod))
 	}
-	return []blocked{{sysctl: ip6ForwardTo, object: "node", harm: fmt.Sprintf("so that %s reaches nothing beyond the node by IPv6", end.pod)}}, nil
+	return []blocked{{sysctl: ip6ForwardTo, object: "node", impact: fmt.Sprintf("so that %s reaches nothing beyond the node by IPv6", end.pod)}}, nil
 }
 
 // repairIPForwarding sets what is safe to set: ip_forward, as the plugins bridge and

@@ -139,7 +139,7 @@ func ownedLinks(ctx context.Context, t *Target) (ownership, error) {
 			}
 		}
 	}
-	primary, bridge := t.primary()
+	primary, bridge := t.primaryPlugin()
 	names[bridge] = true
 	tunnels, err := podTunnels(t, o.ranges)
 	if err != nil {
@@ -184,9 +184,9 @@ func ownedLinks(ctx context.Context, t *Target) (ownership, error) {
 	return o, nil
 }
 
-// primary returns the type of the plugin that makes interfaces in the guard's own
+// primaryPlugin returns the type of the plugin that makes interfaces in the guard's own
 // file, and the bridge that it uses; "" where it uses none.
-func (t *Target) primary() (kind, bridge string) {
+func (t *Target) primaryPlugin() (kind, bridge string) {
 	r, _ := t.runtime()
 	d, err := t.confDir(r, nil)
 	if err != nil || len(d.ownList.Plugins) == 0 {

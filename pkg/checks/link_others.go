@@ -100,7 +100,7 @@ func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Findi
 	if err != nil {
 		return nil, err
 	}
-	primary, _ := t.primary()
+	primary, _ := t.primaryPlugin()
 	var findings []guard.Finding
 	for _, l := range owned.links {
 		minor := false

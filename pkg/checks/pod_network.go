@@ -140,7 +140,7 @@ func (n *nodeNetwork) podBlocks(ranges []netip.Prefix) []podBlock {
 			continue
 		}
 		b := podBlock{r.Dst.Masked(), r.Gateway, r.Link}
-		if n.isPodRoute(r) || r.Gateway.IsValid() && within(ranges, b.Prefix) {
+		if n.isPodRoute(r) || r.Gateway.IsValid() && anyStrictlyContains(ranges, b.Prefix) {
 			blocks = append(blocks, b)
 		}
 	}
@@ -167,8 +167,8 @@ func (n *nodeNetwork) isPodBridge(name string) bool {
 	return n.links[name].Kind == "bridge" && n.isPodLink(name)
 }
 
-// within reports whether a prefix lies in one of the ranges, and is not itself one.
-func within(ranges []netip.Prefix, p netip.Prefix) bool {
+// anyStrictlyContains reports whether one of the ranges contains a prefix and is larger.
+func anyStrictlyContains(ranges []netip.Prefix, p netip.Prefix) bool {
 	return slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return covers(r, p) && r != p })
 }
 

@@ -169,7 +169,7 @@ func (j *sysctlJudge) bridging() {
 // where packets of pods come in by another interface than they leave by, which Cilium
 // and the AWS VPC CNI are known for; elsewhere it is minor.
 func (j *sysctlJudge) reversePath() {
-	primary, _ := j.t.primary()
+	primary, _ := j.t.primaryPlugin()
 	asymmetric := primary == "cilium-cni" || primary == "aws-cni"
 	strict := func(text string) bool { return text == "1" }
 	check := func(name, pattern string) {

@@ -47,7 +47,7 @@ func Insert(doc, entry []byte, at Placement) ([]byte, error) {
 		return doc, nil
 	}
 	first, last := l.presentEntries(at)
-	if l, err = l.without(); err != nil {
+	if l, err = l.withoutGuard(); err != nil {
 		return nil, fmt.Errorf("insert cni-guard: %w", err)
 	}
 	if last == nil {
@@ -98,8 +98,8 @@ func (l layout) presentEntries(at Placement) (first, last []byte) {
 	return first, last
 }
 
-// without returns the layout of the document without the guard.
-func (l layout) without() (layout, error) {
+// withoutGuard returns the layout of the document without the guard.
+func (l layout) withoutGuard() (layout, error) {
 	if !slices.ContainsFunc(l.entries, func(e span) bool { return e.guard }) {
 		return l, nil
 	}
@@ -139,7 +139,7 @@ func Remove(doc []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("remove cni-guard: %w", err)
 	}
-	without, err := l.without()
+	without, err := l.withoutGuard()
 	if err != nil {
 		return nil, fmt.Errorf("remove cni-guard: %w", err)
 	}

@@ -138,7 +138,7 @@ func compare(n *node.Node, r *installer.Record) (changes, error) {
 	if e := s.Effective(); e != nil {
 		c.Effective = e.Name
 	}
-	now, err := hashes(n.Site.ConfDir)
+	now, err := hashFiles(n.Site.ConfDir)
 	if err != nil {
 		return c, err
 	}
@@ -178,8 +178,8 @@ func (c *changes) diffEffective(then installer.Snapshot) error {
 	return nil
 }
 
-// hashes returns the SHA-256 of each regular file of a directory, by name and in hex.
-func hashes(dir string) (map[string]string, error) {
+// hashFiles returns the SHA-256 of each regular file of a directory, by name and in hex.
+func hashFiles(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("compare with the installation: %w", err)

@@ -165,7 +165,7 @@ func find(name string, dirs []string) string {
 
 // look looks at one program that is there.
 func (c programsOf) look(ctx context.Context, p program, path string) *Problem {
-	problem := Problem{Object: path, Problem: assess.Problem{File: c.file, Impact: c.harm()}}
+	problem := Problem{Object: path, Problem: assess.Problem{File: c.file, Impact: c.impact()}}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil // it went away just now
@@ -215,8 +215,8 @@ func (c programsOf) role(p program) string {
 	return "is a plugin of " + c.file
 }
 
-// harm says what a program that does not work means for pods.
-func (c programsOf) harm() string {
+// impact returns what a program that does not work means for pods.
+func (c programsOf) impact() string {
 	if c.kind == conflist.Containerd {
 		return "no pod can start"
 	}
@@ -229,7 +229,7 @@ func (c programsOf) missing(missing []program) (all []Problem) {
 	elsewhere := map[string][]string{} // by directory
 	for _, p := range missing {
 		problem := Problem{Object: "plugin " + p.name, Problem: assess.Problem{
-			Kind: PluginMissing, File: c.file, Impact: c.harm(),
+			Kind: PluginMissing, File: c.file, Impact: c.impact(),
 			What:     fmt.Sprintf("%s, and is not there", strings.Replace(c.role(p), "is a plugin", "is one", 1)),
 			Evidence: "it is not in " + strings.Join(c.dirs, ", "),
 		}}

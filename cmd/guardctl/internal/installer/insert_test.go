@@ -13,8 +13,8 @@ import (
 
 const ownFile = "conf/00-cni-guard.conflist"
 
-// withOwn makes a node with the guard in a file of its own.
-func withOwn(t *testing.T) *node {
+// newNodeWithOwnFile makes a node with the guard in a file of its own.
+func newNodeWithOwnFile(t *testing.T) *node {
 	t.Helper()
 	n := newNode(t)
 	n.request.Placement = installer.Own
@@ -56,7 +56,7 @@ func TestOwnGoes(t *testing.T) {
 			n.write("conf/10-a.conflist", strings.Replace(list, `"bridge"`, `"loopback"`, 1), 0o600)
 		},
 	} {
-		n := withOwn(t)
+		n := newNodeWithOwnFile(t)
 		change(n)
 		if n.must(installer.Uninstall); n.has(ownFile) {
 			t.Errorf("%s: %s", name, n.folder("conf"))
@@ -93,7 +93,7 @@ func TestOwnInMovedFolder(t *testing.T) {
 
 // What another put into the file is not lost in silence.
 func TestOwnWithMore(t *testing.T) {
-	n := withOwn(t)
+	n := newNodeWithOwnFile(t)
 	n.write(ownFile, strings.Replace(n.read(ownFile), `{"type":"cni-guard"`, `{"type":"istio-cni"},{"type":"cni-guard"`, 1), 0o600)
 	const words = "it has the plugins istio-cni, which were added to it and are not in "
 	n.refuses(installer.Install, words)
@@ -110,7 +110,7 @@ func TestOwnOutlives(t *testing.T) {
 		"nothing else":    func(*node) {},
 		"another network": func(n *node) { n.write("conf/05-cilium.conflist", strings.Replace(list, "pods", "cilium", 1), 0o600) },
 	} {
-		n := withOwn(t)
+		n := newNodeWithOwnFile(t)
 		n.remove("conf/10-a.conflist")
 		change(n)
 		n.refuses(installer.Uninstall, "its source is gone")

@@ -99,8 +99,8 @@ func ReadRecord(dir string) (*Record, error) {
 	return r, nil
 }
 
-// readIfAny is ReadRecord, but returns nil if there is none.
-func readIfAny(dir string) (*Record, error) {
+// readRecordIfExists is ReadRecord, but returns nil if there is none.
+func readRecordIfExists(dir string) (*Record, error) {
 	r, err := ReadRecord(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -153,7 +153,7 @@ func hash(content []byte) string {
 // recordOfSite returns the record of the site with its present paths, nil if there is none.
 // The config directory of another record is added to Elsewhere. The paths must be absolute.
 func (r *Request) recordOfSite() (*Record, error) {
-	record, err := readIfAny(r.RecordDir)
+	record, err := readRecordIfExists(r.RecordDir)
 	if err != nil || record == nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (e *Edit) moveTo(dir string) {
 // checkRecordDir refuses to overwrite the record of another config directory, which is needed
 // to uninstall that one.
 func (r Request) checkRecordDir() error {
-	record, err := readIfAny(r.RecordDir)
+	record, err := readRecordIfExists(r.RecordDir)
 	if err != nil || record == nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func Upgrade(r Request) (Plan, error) {
 	if err := r.openRelease(); err != nil {
 		return p, err
 	}
-	record, err := readIfAny(r.RecordDir)
+	record, err := readRecordIfExists(r.RecordDir)
 	if err != nil {
 		return p, err
 	}

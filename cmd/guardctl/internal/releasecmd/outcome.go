@@ -29,7 +29,7 @@ type livingError struct {
 func (e *livingError) Error() string {
 	what := "the pod lives"
 	if e.judgement.Verdict != release.Alive {
-		what = "whether the pod lives cannot be told"
+		what = "it is unknown whether the pod lives"
 	}
 	return fmt.Sprintf("release %s of container %s: %s: %s",
 		e.attachment.IfName, e.attachment.ContainerID, what, strings.Join(e.judgement.Reasons(), "; "))

@@ -84,7 +84,7 @@ func copiesOf(paths []string) (all []copied) {
 				all = append(all, copied{path, info.Mode().Perm(), map[string][]byte{".": content}})
 			}
 		case info.IsDir() && known:
-			if files, err := readSteady(path); err == nil {
+			if files, err := readUntilStable(path); err == nil {
 				all = append(all, copied{path, fs.ModeDir | info.Mode().Perm(), files})
 			}
 		}
@@ -101,9 +101,9 @@ func inside(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// readSteady reads a directory until two reads agree: a database and its log belong
+// readUntilStable reads a directory until two reads agree: a database and its log belong
 // together.
-func readSteady(dir string) (map[string][]byte, error) {
+func readUntilStable(dir string) (map[string][]byte, error) {
 	before, err := readAll(dir)
 	for range 5 {
 		if err != nil {

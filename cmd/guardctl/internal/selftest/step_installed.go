@@ -141,9 +141,9 @@ func loopbackConf() map[string]any {
 	return map[string]any{"cniVersion": "0.3.1", "name": "cni-loopback", "type": "loopback"}
 }
 
-// loopback returns the path of the plugin that the runtime calls for lo, or "" and a
+// findLoopback returns the path of the plugin that the runtime calls for lo, or "" and a
 // result that says why the steps do not apply.
-func (r *rig) loopback() (string, Result) {
+func (r *rig) findLoopback() (string, Result) {
 	if r.NoLoopback != "" {
 		return "", skipped("%s", r.NoLoopback)
 	}
@@ -155,7 +155,7 @@ func (r *rig) loopback() (string, Result) {
 }
 
 func loopbackAdd(ctx context.Context, r *rig) Result {
-	path, unused := r.loopback()
+	path, unused := r.findLoopback()
 	if path == "" {
 		return unused
 	}
@@ -179,7 +179,7 @@ func loopbackAdd(ctx context.Context, r *rig) Result {
 
 // loopbackDel calls the DEL that no chained plugin can stop.
 func loopbackDel(ctx context.Context, r *rig) Result {
-	path, unused := r.loopback()
+	path, unused := r.findLoopback()
 	if path == "" {
 		return unused
 	}

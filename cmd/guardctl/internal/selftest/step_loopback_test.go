@@ -15,15 +15,15 @@ func TestLoopbackIsTriedWhereItIsCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	called := newRig(Request{BinDirs: []string{dir}})
-	if got, _ := called.loopback(); got != path {
+	if got, _ := called.findLoopback(); got != path {
 		t.Errorf("tries %q, want %q", got, path)
 	}
 	unused := newRig(Request{BinDirs: []string{dir}, NoLoopback: "CRI-O calls none"})
-	if got, why := unused.loopback(); got != "" || why.State != Skipped || why.Saw != "CRI-O calls none" {
+	if got, why := unused.findLoopback(); got != "" || why.State != Skipped || why.Saw != "CRI-O calls none" {
 		t.Errorf("tries %q, result %+v, want it skipped", got, why)
 	}
 	missing := newRig(Request{BinDirs: []string{t.TempDir()}})
-	if got, why := missing.loopback(); got != "" || why.State != Skipped {
+	if got, why := missing.findLoopback(); got != "" || why.State != Skipped {
 		t.Errorf("tries %q, result %+v, want it skipped", got, why)
 	}
 }

@@ -73,7 +73,7 @@ func printVerdict(w io.Writer, verdict selftest.State, results []selftest.Result
 	for _, r := range results {
 		n[r.State]++
 	}
-	_, err := printable.Fprintf(w, "\n%d held, %d FAILED, %d could not be told, %d skipped; nothing on this node was changed\n",
+	_, err := printable.Fprintf(w, "\n%d held, %d FAILED, %d unknown, %d skipped; nothing on this node was changed\n",
 		n[selftest.OK], n[selftest.Failed], n[selftest.Unclear], n[selftest.Skipped])
 	return err
 }
