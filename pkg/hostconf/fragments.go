@@ -31,7 +31,7 @@ func vendorDirs(below string) []string {
 func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
 	first := map[string]string{}
 	for _, dir := range dirs {
-		names, err := r.list(dir)
+		names, err := r.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
 	}
 	var files []file
 	for _, name := range slices.Sorted(maps.Keys(first)) {
-		data, err := r.read(first[name])
+		data, err := r.ReadFile(first[name])
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a dangling link, such as one to /dev/null below another root
 		}
@@ -60,7 +60,7 @@ func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
 // firstOf returns the first of the files that exists; none where no one does.
 func (r Root) firstOf(paths ...string) ([]file, error) {
 	for _, p := range paths {
-		data, err := r.read(p)
+		data, err := r.ReadFile(p)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -220,7 +220,7 @@ func (r Root) SystemdVersion() int {
 		dirs = append(dirs, "/usr/lib/"+arch+"-linux-gnu/systemd", "/lib/"+arch+"-linux-gnu/systemd")
 	}
 	for _, dir := range dirs {
-		names, _ := r.list(dir)
+		names, _ := r.ReadDir(dir)
 		for _, name := range names {
 			rest, ok := strings.CutPrefix(name, "libsystemd-shared-")
 			digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]

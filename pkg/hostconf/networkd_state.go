@@ -24,7 +24,7 @@ func (s LinkState) Managed() bool {
 // its form is that of 2013 to this day.
 func (r Root) NetworkdLink(index int) (LinkState, error) {
 	s := LinkState{File: fmt.Sprintf("/run/systemd/netif/links/%d", index)}
-	data, err := r.read(s.File)
+	data, err := r.ReadFile(s.File)
 	if err != nil {
 		return LinkState{}, err
 	}

@@ -149,7 +149,7 @@ func (d DeviceState) Configures() bool { return d.Managed && !d.External }
 // The error wraps fs.ErrNotExist where it has not seen it.
 func (r Root) NetworkManagerDevice(index int) (DeviceState, error) {
 	d := DeviceState{File: fmt.Sprintf("/run/NetworkManager/devices/%d", index)}
-	data, err := r.read(d.File)
+	data, err := r.ReadFile(d.File)
 	if err != nil {
 		return DeviceState{}, err
 	}

@@ -33,14 +33,6 @@ func (r Root) path(name string) (string, error) {
 	return securejoin.SecureJoin(dir, name)
 }
 
-// ReadFile returns the contents of a file of the node. The error wraps fs.ErrNotExist
-// where there is none, and names the file as the node does.
-func (r Root) ReadFile(name string) ([]byte, error) { return r.read(name) }
-
-// ReadDir returns the names of the files in a directory of the node, sorted; none
-// where it does not exist.
-func (r Root) ReadDir(name string) ([]string, error) { return r.list(name) }
-
 // Exists reports whether a path of the node leads to something.
 func (r Root) Exists(name string) (bool, error) {
 	path, err := r.path(name)
@@ -56,9 +48,9 @@ func (r Root) Exists(name string) (bool, error) {
 	return true, nil
 }
 
-// read returns the contents of a file. The error wraps fs.ErrNotExist where there is
-// none, and names the file as the node does.
-func (r Root) read(name string) ([]byte, error) {
+// ReadFile returns the contents of a file of the node. The error wraps fs.ErrNotExist if
+// there is none, and names the file as the node does.
+func (r Root) ReadFile(name string) ([]byte, error) {
 	path, err := r.path(name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -99,8 +91,9 @@ func ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// list returns the names in a directory, sorted; none where it does not exist.
-func (r Root) list(dir string) ([]string, error) {
+// ReadDir returns the names of the files in a directory of the node, sorted, or none if
+// the directory does not exist.
+func (r Root) ReadDir(dir string) ([]string, error) {
 	path, err := r.path(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)

@@ -136,7 +136,7 @@ func (r Root) ModulesAtBoot() (map[string]Value, error) {
 			}
 		}
 	}
-	cmdline, err := r.read("/proc/cmdline")
+	cmdline, err := r.ReadFile("/proc/cmdline")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (r Root) ModulesAtBoot() (map[string]Value, error) {
 // BuiltIn reports whether a module is part of the kernel that runs, or modules are not
 // used at all, so that nobody needs to load it.
 func (r Root) BuiltIn(module string) (bool, error) {
-	release, err := r.read("/proc/sys/kernel/osrelease")
+	release, err := r.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +161,7 @@ func (r Root) BuiltIn(module string) (bool, error) {
 	if !r.exists(dir) {
 		return true, nil
 	}
-	builtin, err := r.read(dir + "/modules.builtin")
+	builtin, err := r.ReadFile(dir + "/modules.builtin")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}

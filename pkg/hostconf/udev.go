@@ -59,7 +59,7 @@ func (r Root) UdevRuns() bool { return r.exists("/run/udev/control") }
 // UdevLink returns the .link file that udevd applied to the link with that index, ""
 // where it applied none. The error wraps fs.ErrNotExist where it has not seen it.
 func (r Root) UdevLink(index int) (string, error) {
-	data, err := r.read(fmt.Sprintf("/run/udev/data/n%d", index))
+	data, err := r.ReadFile(fmt.Sprintf("/run/udev/data/n%d", index))
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func (r Root) UdevLink(index int) (string, error) {
 // src/udev/net/link-config.c and src/shared/netif-util.c, unchanged since 2013). A
 // link that has it was given it by udevd.
 func (r Root) PersistentMAC(name string) (net.HardwareAddr, error) {
-	text, err := r.read("/etc/machine-id")
+	text, err := r.ReadFile("/etc/machine-id")
 	if err != nil {
 		return nil, err
 	}
