@@ -51,7 +51,7 @@ func probeAddressOverlap(ctx context.Context, t *Target) ([]guard.Finding, error
 		return nil, err
 	}
 	if plugin := vpcNative(t.networkPlugins()); plugin != "" {
-		return nil, guard.Skip("the plugin " + plugin + " gives pods addresses of the node's network by design")
+		return nil, guard.Skip("the plugin " + plugin + " assigns pods addresses of the node's network by design")
 	}
 	declared, trouble := t.podRanges()
 	o := overlap{node: n, declared: declared, blocks: n.podBlocks(declared.prefixes)}

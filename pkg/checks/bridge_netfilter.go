@@ -15,8 +15,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// BridgeNetfilter sees to Services whose backend is on the bridge that the client is
-// on. The setting matters to nobody else: on a node without kube-proxy, or whose pods
+// BridgeNetfilter checks for Services whose backend is on the same bridge as the
+// client. Other traffic does not need the setting: on a node without kube-proxy, or whose pods
 // are on no Linux bridge, 0 is right (kubernetes/kubernetes#123464).
 var BridgeNetfilter = &Check{
 	Name:    "bridge-netfilter",

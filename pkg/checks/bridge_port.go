@@ -209,7 +209,7 @@ func orNone(name string) string {
 }
 
 // manager returns a clause that names who configures the link, as far as that is
-// written down; "" where nobody is known to.
+// written down; "" if that is unknown.
 func (s strayPort) manager(t *Target) string {
 	link := s.Link
 	if !s.lost() && s.Up {
@@ -259,18 +259,18 @@ func (s strayPort) repair(t *Target) error {
 	return err
 }
 
-// hasVLANs reports whether the ports of the bridge have VLANs, or that cannot be
-// told. A port that is added again is in the default VLAN, which may be another
+// hasVLANs reports whether the ports of the bridge have VLANs, or cannot
+// be read. A port that is added again is in the default VLAN, which may be another
 // tenant's.
 func (s strayPort) hasVLANs(t *Target) bool {
 	bridge, err := t.Node.Bridge(s.bridge.Name)
 	return err != nil || bridge.VLANFiltering
 }
 
-// portSettings returns the settings that the file with the guard gives ports, in the
+// portSettings returns the settings that the file with the guard sets for ports, in the
 // entry of bridge or, as flannel does, in what it passes on to it.
 func (t *Target) portSettings() netstate.PortSettings {
-	r, _ := t.runtime() // whoever called, the file with the guard is the one that made the port
+	r, _ := t.runtime() // whatever process called, the file with the guard made the port
 	d, err := t.confDir(r, nil)
 	var s netstate.PortSettings
 	if err != nil {

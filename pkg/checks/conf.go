@@ -86,7 +86,7 @@ func (t *Target) detectRuntime() (conflist.Runtime, error) {
 	return r, err
 }
 
-// selectsByName returns the programs that are told the name or the file of a network.
+// selectsByName returns the programs that are configured with the name or the file of a network.
 // Other files of the conf dir do not affect them.
 func selectsByName() []string {
 	return []string{

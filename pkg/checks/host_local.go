@@ -34,7 +34,7 @@ func wholePool(subnet netip.Prefix, set int) pool {
 	return pool{subnet: subnet, first: first, last: lastOf(subnet), gateway: first, set: set}
 }
 
-// lastOf returns the last address that host-local gives.
+// lastOf returns the last address that host-local assigns.
 func lastOf(subnet netip.Prefix) netip.Addr {
 	b := subnet.Addr().AsSlice()
 	for bit := subnet.Bits(); bit < len(b)*8; bit++ {
@@ -66,7 +66,7 @@ func (p pool) contains(a netip.Addr) bool {
 type rangeOfEntry struct{ Subnet, RangeStart, RangeEnd, Gateway string }
 
 // hostLocalPools returns the pools of an entry, and the directory of its reservations; no
-// pool where host-local gives no addresses, or where the runtime adds ranges.
+// pool where host-local assigns no addresses, or where the runtime adds ranges.
 func hostLocalPools(p conflist.Plugin) (pools []pool, dir string, err error) {
 	var e struct {
 		IPAM struct {
@@ -121,7 +121,7 @@ func (r rangeOfEntry) pool(set int) (pool, error) {
 	return p, nil
 }
 
-// expectedAddress returns the IPv4 address that the bridge plugin gives its bridge: the
+// expectedAddress returns the IPv4 address that the bridge plugin assigns to its bridge: the
 // gateway, with the length of the range. The zero Prefix where several ranges have
 // different ones.
 func expectedAddress(pools []pool) netip.Prefix {

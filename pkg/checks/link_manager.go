@@ -236,7 +236,7 @@ func podPattern(name string) string {
 
 // podTunnels returns the tunnels that lead to pods on other nodes. WireGuard and GRE may
 // as well carry a VPN of the operator: those count if the addresses behind them are
-// known to be pods', or their name is one that a network plugin gives.
+// known to be pods', or their name is one that a network plugin uses.
 func podTunnels(t *Target, ranges podRanges) (map[string]bool, error) {
 	dump, err := t.Node.TunnelDump()
 	if err != nil {

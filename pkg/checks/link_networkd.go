@@ -247,7 +247,7 @@ func (j *networkdJudge) routeFindings(uplinks map[string]hostconf.LinkState) []g
 		}
 		network := j.conf.ByPath(state.Network)
 		if network == nil {
-			continue // nobody can say by what
+			continue // unknown by which file
 		}
 		var lines, events []string
 		manages, _ := j.conf.ManagesForeignRoutes()

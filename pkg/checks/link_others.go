@@ -93,7 +93,7 @@ func cloudSetupFindings(t *Target, root hostconf.Root) ([]guard.Finding, error) 
 
 // udevFindings finds interfaces whose MAC udevd replaces after CNI made them, where
 // somebody relies on the first one: pods of the AWS VPC CNI have it as a permanent
-// neighbor (aws/amazon-vpc-cni-k8s#2103), and peers of a vxlan may have been told it
+// neighbor (aws/amazon-vpc-cni-k8s#2103), and peers of a vxlan may have learned it
 // (flannel-io/flannel#1155).
 func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Finding, error) {
 	files, err := root.LinkFiles()
@@ -132,7 +132,7 @@ func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Findi
 		}
 		problem := fmt.Sprintf("has udevd replace the MAC of %s after CNI made it (MACAddressPolicy=%s, line %d): pods of the AWS VPC CNI keep the first one as that of their gateway, and lose their network", l.pattern, policy.Text, policy.Line)
 		if minor {
-			problem = fmt.Sprintf("had udevd replace the MAC of %s (MACAddressPolicy=%s, line %d; %s is the one it chooses): peers that were told the first one no longer reach this node", l.Name, policy.Text, policy.Line, l.MAC)
+			problem = fmt.Sprintf("had udevd replace the MAC of %s (MACAddressPolicy=%s, line %d; %s is the one it chooses): peers that learned the first one no longer reach this node", l.Name, policy.Text, policy.Line, l.MAC)
 		}
 		f := guard.Finding{
 			Object: policy.File, Problem: problem, Minor: minor,

@@ -178,7 +178,7 @@ func (t *Target) routedBy(end nodeEnd, bridge string, six bool) (bool, error) {
 	return hop.Gateway.IsValid() && holds(has, hop.Gateway), nil
 }
 
-// nowhere is an address of a family that nobody has.
+// nowhere is an address of a family that no host has.
 func nowhere(six bool) netip.Addr {
 	if six {
 		return documentationAddr(netip.IPv6Unspecified())

@@ -53,7 +53,7 @@ func readNodeNetwork(t *Target) (*nodeNetwork, error) {
 func isDefault(dst netip.Prefix) bool { return !dst.IsValid() || dst.Bits() == 0 }
 
 // podLinkNames are the beginnings of the names that networks give to their own links,
-// by the network. A name of nobody's begins like these but for "eni" and "tun-", which
+// by the network. No other program's links begin like these, except for "eni" and "tun-", which
 // count only for the kinds that AWS VPC CNI and kube-router make.
 func podLinkNames() []string {
 	return []string{
@@ -95,7 +95,7 @@ func (n *nodeNetwork) hasNetwork(name string) bool {
 }
 
 // isPodTunnel reports whether a link carries pods to other nodes, judged by the name
-// that a network gives it: a tunnel of a VPN may have any other.
+// that a network uses for it: a tunnel of a VPN may have any other.
 func (n *nodeNetwork) isPodTunnel(name string) bool {
 	is := func(p string) bool { return strings.HasPrefix(name, p) }
 	return slices.ContainsFunc([]string{
@@ -103,7 +103,7 @@ func (n *nodeNetwork) isPodTunnel(name string) bool {
 	}, is) || n.links[name].Kind == "ipip" && (is("tunl") || is("tun-"))
 }
 
-// A podBlock is a prefix that a route of the node gives to pods.
+// A podBlock is a prefix that a route of the node leads to pods.
 type podBlock struct {
 	netip.Prefix
 	gateway netip.Addr // the zero Addr for a block of this node, or one behind a link

@@ -66,7 +66,7 @@ func orDefault(value, byDefault string) string {
 	return value
 }
 
-// vpcNative returns the plugin that gives pods addresses of the node's own network, by
+// vpcNative returns the plugin that assigns pods addresses of the node's own network, by
 // design; "" where none does.
 func vpcNative(plugins []conflist.Plugin) string {
 	for _, p := range plugins {

@@ -169,7 +169,7 @@ func flannelReady(t *Target, network string, p conflist.Plugin) ([]guard.Finding
 	return findings, trouble
 }
 
-// gatewayBridge returns the bridge that a plugin gives the gateway's address to. With
+// gatewayBridge returns the bridge that a plugin assigns the gateway's address to. With
 // forceAddress it replaces another address by itself.
 func gatewayBridge(p conflist.Plugin) (string, bool) {
 	var e struct{ IsGateway, IsDefaultGateway, ForceAddress bool }

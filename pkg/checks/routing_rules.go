@@ -66,7 +66,7 @@ type kernelRule struct {
 }
 
 // missingRules returns the kernel's rules that a family lacks. A rule that moved is
-// there: Cilium gives that of the table local the priority 100, and VRFs 32765.
+// there: Cilium moves that of the table local to priority 100, and VRFs to 32765.
 func missingRules(rules []netstate.Rule, six bool) []kernelRule {
 	there := map[int]bool{}
 	for _, r := range rules {
@@ -140,7 +140,7 @@ func ipv6IsOff(node netstate.View) (bool, error) {
 	return off == "1", err
 }
 
-// cloudRules returns a finding for each rule that nm-cloud-setup made. It gives each
+// cloudRules returns a finding for each rule that nm-cloud-setup made. It adds for each
 // interface a table from 30200 and, for its further addresses, one from 30400 (NetworkManager,
 // src/nm-cloud-setup). On RHEL 8.4 replies of pods took them (calico#4662, rke2#1053);
 // later versions do no harm where pods have addresses of their own (rke2#8935).
@@ -171,8 +171,8 @@ func cloudRules(t *Target, rules []netstate.Rule) ([]guard.Finding, error) {
 	return fewFindings(findings, "rules"), nil
 }
 
-// fewFindings lists the first findings and counts the others: a thousand findings are
-// one that nobody reads.
+// fewFindings lists the first findings and counts the others: a
+// list of a thousand findings is of no use.
 func fewFindings(findings []guard.Finding, of string) []guard.Finding {
 	const few = 5
 	if len(findings) <= few {

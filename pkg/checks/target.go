@@ -49,8 +49,8 @@ type Target struct {
 	// portsDue is whether this run looks at the ports of the pods on record.
 	portsDue onceBool
 
-	// ReturnPaths returns the interfaces by which packets come back to pods; nil where nobody
-	// may look, as that grows with the node. The function of that name does it.
+	// ReturnPaths returns the interfaces by which packets come back to pods; nil where
+	// they may not be read, as the cost grows with the node. The function of that name does it.
 	ReturnPaths func() ([]ReturnPath, error)
 	// Thorough says that no runtime waits for the answer, so that a check may read what grows
 	// with the node.

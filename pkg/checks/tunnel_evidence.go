@@ -50,7 +50,7 @@ func flowsOf(t *Target, results []tunnel.ProbeResult) map[nodeProtocol]flowState
 }
 
 // addFlow adds a flow for its source and for its destination. One of them is this node,
-// for which nobody asks.
+// whose entry is never read.
 func addFlow(flows map[nodeProtocol]flowState, f netstate.Flow) {
 	to, from := nodeProtocol{f.Dst, f.Protocol}, nodeProtocol{f.Src, f.Protocol}
 	flows[to] = flowState{sent: true, received: flows[to].received || f.Replied}
@@ -172,7 +172,7 @@ func carrier(p tunnel.Peer) string {
 	return "the traffic of " + p.Kind
 }
 
-// protocolName tells a protocol from the one that it is mistaken for. /etc/protocols and
+// protocolName returns a name that distinguishes the protocol from the one that it is mistaken for. /etc/protocols and
 // iptables call 94 ipip; Neutron's API calls 4 so, and then calls iptables
 // (launchpad.net/bugs/2054324).
 func protocolName(protocol uint8) string {

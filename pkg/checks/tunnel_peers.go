@@ -42,7 +42,7 @@ func isPodWireGuard(device string) bool {
 	return slices.ContainsFunc([]string{"wireguard.cali", "wg-v6.cali", "flannel-wg", "cilium_wg", "kilo", "antrea-wg"}, func(p string) bool { return strings.HasPrefix(device, p) })
 }
 
-// Bounds of one run. The engine gives a probe two seconds (guard.Deadline).
+// Bounds of one run. The engine allows a probe two seconds (guard.Deadline).
 const (
 	innerWait   = 500 * time.Millisecond
 	innerWithin = 1100 * time.Millisecond
@@ -53,8 +53,8 @@ const (
 	// themselves: there is no time to wait for the next second.
 	maxInnerPackets = tunnel.MaxPerSecond * 3 / 4
 
-	// maxPeerFindings bounds how many peers with the same problem are listed: nobody reads
-	// a thousand findings.
+	// maxPeerFindings bounds how many peers with the same problem are listed: a
+	// list of a thousand findings is of no use.
 	maxPeerFindings = 10
 )
 

@@ -43,7 +43,7 @@ type TunnelWarmupOptions struct {
 	Require  tunnel.Require // whose answer a pod must have
 }
 
-// maxPeers is the most that one ADD can ask: requests are told apart by 16 bits.
+// maxPeers is the most that one ADD can ask: requests are distinguished by 16 bits.
 const maxPeers = 65000
 
 // Keys implements guard.Options.

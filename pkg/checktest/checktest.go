@@ -19,8 +19,8 @@ import (
 // Run runs the fixtures of all checks of the suite, DIR/CHECK/CASE.txtar, and
 // fails the test for a check that lacks one of the fixtures that each must have.
 func Run(t *testing.T, suite []*checks.Check, dir string) {
-	for _, folder := range strays(suite, dir) {
-		t.Errorf("%s: there is no check of that name", folder)
+	for _, stray := range strays(suite, dir) {
+		t.Errorf("%s: there is no check of that name", stray)
 	}
 	for _, c := range suite {
 		t.Run(c.Name, func(t *testing.T) {
@@ -84,14 +84,14 @@ func missingFixtures(c *checks.Check, fixtures []*fixture) []string {
 
 // strays returns the directories of fixtures that belong to no check of the suite.
 func strays(suite []*checks.Check, dir string) []string {
-	folders, _ := filepath.Glob(filepath.Join(dir, "*"))
-	return slices.DeleteFunc(folders, func(folder string) bool {
-		return filepath.Base(folder) == "healthy" || slices.ContainsFunc(suite, func(c *checks.Check) bool { return c.Name == filepath.Base(folder) })
+	dirs, _ := filepath.Glob(filepath.Join(dir, "*"))
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		return filepath.Base(dir) == "healthy" || slices.ContainsFunc(suite, func(c *checks.Check) bool { return c.Name == filepath.Base(dir) })
 	})
 }
 
-func loadAll(folder string) ([]*fixture, error) {
-	paths, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
+func loadAll(dir string) ([]*fixture, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil {
 		return nil, fmt.Errorf("list fixtures: %w", err)
 	}
@@ -104,7 +104,7 @@ func loadAll(folder string) ([]*fixture, error) {
 	return fixtures, nil
 }
 
-// stageFor gives the stage at which the fixture runs the check.
+// stageFor returns the stage at which the fixture runs the check.
 func (f *fixture) stageFor(c *checks.Check) (guard.Stage, error) {
 	stage := f.stage
 	if stage == 0 {
@@ -117,7 +117,7 @@ func (f *fixture) stageFor(c *checks.Check) (guard.Stage, error) {
 }
 
 // look runs the check without its repair and compares what it says with want.
-// root is where the folders of the fixture are.
+// root has the directories of the fixture.
 func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, root string) error {
 	got := alone(c, stage, t, false)
 	said := outcome{}
@@ -142,7 +142,7 @@ func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, roo
 	return nil
 }
 
-// lineOf gives a finding as want has it.
+// lineOf returns a finding in the form of the want section.
 func lineOf(f guard.Finding) string {
 	if f.Minor {
 		return "minor: " + f.String()
@@ -150,7 +150,7 @@ func lineOf(f guard.Finding) string {
 	return f.String()
 }
 
-// mend runs the check with its repair and tells whether it did what the fixture
+// mend runs the check with its repair and returns an error if it did not do what the fixture
 // says: remove the finding, or be unable to.
 func (f *fixture) mend(c *checks.Check, stage guard.Stage, t *checks.Target) error {
 	switch {

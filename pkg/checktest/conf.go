@@ -21,8 +21,8 @@ import (
 // written is when the files of a fixture were written.
 func written() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// folders are what a fixture may have files in, with their names in its text.
-func folders() map[string]string {
+// directories maps the directories that a fixture may have files in to their names in its text.
+func directories() map[string]string {
 	return map[string]string{"net.d": "$CONFDIR", "bin": "$BINDIR", "run": "$RUNDIR", "host": "$HOSTDIR", "state": "$STATEDIR"}
 }
 
@@ -33,7 +33,7 @@ type conf struct {
 	caller   string
 	crio     *string // its cni_default_network
 	runtime  conflist.Kind
-	dir      string // folder, missing, file, none, or "" where nothing is said
+	dir      string // directory, missing, file, none, or "" where nothing is said
 	loopback string
 	inspect  string // what each inspection finds
 }
@@ -58,7 +58,7 @@ func (c *conf) set(key, value string) (known bool, err error) {
 	case "runtime":
 		c.runtime, err = conflist.ParseKind(value)
 	case "confdir":
-		oneOf(&c.dir, "folder", "missing", "file", "none")
+		oneOf(&c.dir, "directory", "missing", "file", "none")
 	case "loopback":
 		oneOf(&c.loopback, "ours", "other", "missing", "internal", "unreadable", "none")
 	case "inspection":
@@ -69,13 +69,13 @@ func (c *conf) set(key, value string) (known bool, err error) {
 	return true, err
 }
 
-// isFile tells a section that is a file below one of the folders.
+// isFile reports whether a section is a file below one of the directories.
 func isFile(section string) bool {
 	top, name, ok := strings.Cut(section, "/")
-	return ok && folders()[top] != "" && filepath.IsLocal(name)
+	return ok && directories()[top] != "" && filepath.IsLocal(name)
 }
 
-// unpack writes the files of the fixture below root, each folder as it is called.
+// unpack writes the files of the fixture below root, each in the directory of its section.
 func (f *fixture) unpack(root string) error {
 	for name, text := range f.files {
 		path := filepath.Join(root, name)
@@ -97,19 +97,19 @@ func (f *fixture) unpack(root string) error {
 	return nil
 }
 
-// makeFolders makes the empty folders of a fixture.
-func makeFolders(root string) error {
-	for name := range folders() {
+// makeDirectories makes the empty directories of a fixture.
+func makeDirectories(root string) error {
+	for name := range directories() {
 		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
-			return fmt.Errorf("make folder of the fixture: %w", err)
+			return fmt.Errorf("make directory of the fixture: %w", err)
 		}
 	}
 	return nil
 }
 
-// expand puts the real folders in the place of their names.
+// expand replaces the names of the directories with their paths below root.
 func expand(text, root string) string {
-	for name, variable := range folders() {
+	for name, variable := range directories() {
 		text = strings.ReplaceAll(text, variable, filepath.Join(root, name))
 	}
 	return text
@@ -143,14 +143,14 @@ func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) erro
 	return err
 }
 
-// confDir gives the conf dir that the target section says.
+// confDir returns the conf dir of the target section.
 func (f *fixture) confDir(dir string) (string, error) {
 	said := f.target.conf.dir
 	if said == "" {
 		said = "none"
 		for name := range f.files {
 			if strings.HasPrefix(name, "net.d/") {
-				said = "folder"
+				said = "directory"
 			}
 		}
 	}

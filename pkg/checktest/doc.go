@@ -16,7 +16,7 @@
 //	-- node.repaired --   the node's namespace after Repair
 //	-- pod.repaired --    the sandbox after Repair
 //	-- net.d/NAME --      a file of the conf dir, also NETWORK/NAME below it
-//	-- bin/NAME --        a program of the plugin folder, not executable if it is empty
+//	-- bin/NAME --        a program of the plugin directory, not executable if it is empty
 //	-- host/PATH --       a file of the node: /etc/resolv.conf is host/etc/resolv.conf
 //	-- state/NAME --      a file that a check wrote at an earlier run
 //	-- run/NAME --        another file
@@ -41,17 +41,17 @@
 //	optional the kernel need not have the interface: true or false, which is the default
 //	recorded what the ledger says: same, other, or none, which is the default
 //	holder   the container whose live record has the cookie (own: this attachment's
-//	         container), or error: and why the records cannot be read; nobody by default
+//	         container), or error: and why the records cannot be read; none by default
 //	cookie   the error of a cookie that cannot be read; it can
 //	override CNI_NETNS_OVERRIDE: true or false, which is the default
 //	options  the check's place in the configuration, as JSON; {}
 //	network  the name of the network that called; none
 //	caller   the process that called; none
-//	crio     what the CRI-O that called has for cni_default_network; nobody knows
+//	crio     what the CRI-O that called has for cni_default_network; unknown
 //	runtime  the runtime that guardctl found: containerd, crio or cri-dockerd; none
-//	confdir  the conf dir: folder, missing, file (there is a file in its place) or
+//	confdir  the conf dir: directory, missing, file (there is a file in its place) or
 //	         none (it is not known), which is the default where the fixture has no
-//	         file of it, as folder is where it has
+//	         file of it, as directory is where it has
 //	loopback what is known of the loopback plugin: ours, other, missing, internal,
 //	         unreadable, or none, which is the default
 //
@@ -61,7 +61,7 @@
 // is up as well. Commands of setup run in the node by sh -eu. The name $NETNS
 // stands in want for the path, too.
 //
-// Likewise $CONFDIR, $BINDIR, $HOSTDIR, $STATEDIR and $RUNDIR are the folders of net.d,
+// Likewise $CONFDIR, $BINDIR, $HOSTDIR, $STATEDIR and $RUNDIR are the directories net.d,
 // bin, host, state and run, in setup, in want and in files. On the kernel they are empty before setup, which
 // writes what the other sections describe. Files of sections are from 2026-01-02
 // 03:04:05 UTC.

@@ -44,7 +44,7 @@ type outcome struct {
 func (o outcome) passes() bool { return o.unknown == "" && o.skipped == "" && len(o.findings) == 0 }
 func (o outcome) fails() bool  { return len(o.findings) > 0 }
 
-// String gives the text of a want section.
+// String returns the text of a want section.
 func (o outcome) String() string {
 	switch {
 	case o.unknown != "":
@@ -57,7 +57,7 @@ func (o outcome) String() string {
 	return strings.Join(o.findings, "\n")
 }
 
-// expand puts real folders in the place of their names.
+// expand replaces the names of directories with their paths below root.
 func (o outcome) expand(root string) outcome {
 	o.unknown, o.skipped = expand(o.unknown, root), expand(o.skipped, root)
 	o.findings = slices.Clone(o.findings)
@@ -132,7 +132,7 @@ func (f *fixture) section(name, text string) (err error) {
 	return err
 }
 
-// normal gives the text as the Fake that it describes prints it.
+// normal returns the text in the form in which the Fake that it describes prints it.
 func normal(text string) (string, error) {
 	fake, err := netstate.Parse(text)
 	if err != nil {

@@ -86,10 +86,10 @@ func (f *fixture) onHealthy(c *checks.Check, stage guard.Stage) (guard.Outcome, 
 	netns := judgements()[f.target.netns]
 	t := f.target.build(stage, &netns, node, func() netstate.View { return pod })
 	f.target.remember(t)
-	if err := errors.Join(makeFolders(root), f.unpack(root), f.configure(c, t, root)); err != nil {
+	if err := errors.Join(makeDirectories(root), f.unpack(root), f.configure(c, t, root)); err != nil {
 		return guard.Outcome{}, err
 	}
-	// A /proc without processes: whether a daemon runs can be told, and none does.
+	// A /proc without processes: whether a daemon runs can be determined, and none does.
 	if err := os.MkdirAll(filepath.Join(root, "host", "proc"), 0o755); err != nil {
 		return guard.Outcome{}, fmt.Errorf("make directory of the fixture: %w", err)
 	}

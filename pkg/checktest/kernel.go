@@ -69,9 +69,9 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	if err := errors.Join(cookieErr, err); err != nil {
 		return fmt.Errorf("prepare the node: %w", err)
 	}
-	defer held.Close() // as long as a socket is in it its inode number is nobody else's
+	defer held.Close() // as long as a socket is in it its inode number is not reused
 	const root = "/run/fixture"
-	if err := makeFolders(root); err != nil {
+	if err := makeDirectories(root); err != nil {
 		return err
 	}
 	if err := shell(expand(f.setup, root), "NETNS="+netnsPath); err != nil {
@@ -90,7 +90,7 @@ func (f *fixture) onKernel(c *checks.Check) error {
 	return f.mend(c, stage, t)
 }
 
-// open opens the target as it is after setup, and tells whether that is what
+// open opens the target as it is after setup. It returns an error if that is not what
 // the target section says.
 func (f *fixture) open(stage guard.Stage, recorded uint64) (*checks.Target, error) {
 	said := judgements()[f.target.netns]
@@ -170,10 +170,10 @@ func (f *fixture) onFake(c *checks.Check) error {
 	f.target.remember(t)
 	root, err := os.MkdirTemp("", "fixture-")
 	if err != nil {
-		return fmt.Errorf("make folder of the fixture: %w", err)
+		return fmt.Errorf("make directory of the fixture: %w", err)
 	}
 	defer os.RemoveAll(root)
-	if err := errors.Join(makeFolders(root), f.unpack(root), f.configure(c, t, root)); err != nil {
+	if err := errors.Join(makeDirectories(root), f.unpack(root), f.configure(c, t, root)); err != nil {
 		return err
 	}
 

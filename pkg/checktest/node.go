@@ -43,8 +43,8 @@ func Shell(t testing.TB, commands string, env ...string) {
 	}
 }
 
-// Sandbox pins a new network namespace, as a runtime does for a pod, and gives
-// its path. For ip -n it has the name given. It goes with the test.
+// Sandbox pins a new network namespace, as a runtime does for a pod, and returns
+// its path. ip -n finds it under name. It is removed when the test ends.
 func Sandbox(t testing.TB, name string) string {
 	t.Helper()
 	PrivateNode(t)

@@ -35,8 +35,8 @@ type target struct {
 	conf     conf
 }
 
-// judgements gives what OpenNetns makes of the words of a fixture. That the
-// kernel agrees is what the replays prove.
+// judgements maps each word of a fixture to the result of OpenNetns. The replays
+// prove that the kernel agrees.
 func judgements() map[string]netstate.Netns {
 	is := func(what string) netstate.Netns {
 		return netstate.Netns{Path: netnsPath, Kind: netstate.NotNetns, What: what}
@@ -151,7 +151,7 @@ func guardAgainstTypo(key string) error {
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 
-// build gives what the check looks at. As in the plugin, the views of a pod are
+// build returns the target of the check. As in the plugin, the views of a pod are
 // there wherever a pod is, and answer with an error where no sandbox is open.
 func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
 	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Adding: stage == guard.Add, Override: t.override}

@@ -134,7 +134,7 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// MarshalJSON gives {"stage", "checks": [{"check", "state", "policy",
+// MarshalJSON returns {"stage", "checks": [{"check", "state", "policy",
 // "findings", "error", "note", "remedy"}]}; what is empty is left out.
 func (r Report) MarshalJSON() ([]byte, error) {
 	type outcome struct {

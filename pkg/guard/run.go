@@ -66,7 +66,7 @@ func (p *Pass[T]) each(ctx context.Context, f func(*turn[T])) {
 }
 
 // Report returns what is certain by now. A check that has no outcome yet is unknown
-// for the reason that why gives, unless its probe has handed over findings (Hold).
+// for the reason why, unless its probe has handed over findings (Hold).
 func (p *Pass[T]) Report(why error) Report {
 	if why == nil {
 		why = errNoAnswer
@@ -105,7 +105,7 @@ func Run[T any](ctx context.Context, suite []*Check[T], stage Stage, set Setting
 	return p.Report(context.Cause(ctx))
 }
 
-// runBounded runs the check on a goroutine of its own and gives it up when its time
+// runBounded runs the check on a goroutine of its own and abandons it when its time
 // is up.
 func (t *turn[T]) runBounded(ctx context.Context, target *T) {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
@@ -191,7 +191,7 @@ func (t *turn[T]) skip(need string) {
 }
 
 // soFar returns the outcome where it is final, and else what is certain if the
-// check never comes back, for the reason that why gives.
+// check never comes back, for the reason why.
 func (t *turn[T]) soFar(why error) Outcome {
 	t.mu.Lock()
 	defer t.mu.Unlock()

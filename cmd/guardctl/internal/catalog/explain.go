@@ -71,8 +71,8 @@ func printExplanation(w io.Writer, e entry) error {
 			printable.Fprintf(&b, "%s\n", cli.Wrap(p))
 		}
 	}
-	section("What it prevents", e.Summary)
-	section("How it is detected", e.Detection)
+	section("Summary", e.Summary)
+	section("Detection", e.Detection)
 	section("What to do", e.Remedy)
 	section("When it runs", fmt.Sprintf("It runs on %s. %s %s", e.When, e.refusal(), e.repair()))
 	if len(e.Options) > 0 {
