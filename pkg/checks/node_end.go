@@ -44,7 +44,8 @@ func (e nodeEnd) families() []bool {
 
 // nodeEnd returns the node's end of the pod's interface, which is looked up once
 // for all checks of a run. The error is guard.Skip's where the interface has none.
-// It costs two questions to the kernel, three for a port.
+// It costs two questions to the kernel, three for a port, and two more where the result
+// does not name it.
 func (t *Target) nodeEnd() (nodeEnd, error) {
 	if end := t.end.Load(); end != nil {
 		return *end, nil
@@ -71,7 +72,14 @@ func (t *Target) findNodeEnd() (nodeEnd, error) {
 	}
 	link, err := t.Node.LinkByIndex(pod.Peer)
 	// An index counts in the namespace of the other end, which need not be the node's.
-	if errors.Is(err, fs.ErrNotExist) || err == nil && (link.Kind != pod.Kind || link.Peer != pod.Index) {
+	elsewhere := errors.Is(err, fs.ErrNotExist) || err == nil && (link.Kind != pod.Kind || link.Peer != pod.Index)
+	if err == nil && !elsewhere && !slices.Contains(t.Want.Links, link.Name) {
+		// The link may be that of another pod whose interface has the same index.
+		var isPair bool
+		isPair, err = t.Node.IsPeerIn(link.Index, t.Netns)
+		elsewhere = err == nil && !isPair
+	}
+	if elsewhere {
 		return nodeEnd{}, guard.Skip(fmt.Sprintf("the other end of %s of the pod is not in the node's namespace", t.IfName))
 	}
 	if err != nil {

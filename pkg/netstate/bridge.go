@@ -15,6 +15,10 @@ import (
 type Bridging interface {
 	// LinkByIndex returns one link by its index.
 	LinkByIndex(index int) (Link, error)
+	// IsPeerIn reports whether the other end of a veth or netkit, named by its index
+	// here, is in a namespace. That two ends name each other's index does not prove
+	// that they are one pair: the interface of most pods has the index 2.
+	IsPeerIn(index int, netns *Netns) (bool, error)
 	// Bridge returns the settings of a bridge. The error wraps fs.ErrNotExist if
 	// there is no link of that name, or it is no Linux bridge.
 	Bridge(name string) (Bridge, error)
@@ -52,6 +56,19 @@ func (b Bridge) NFCall(six bool) bool {
 		return b.NFCallIP6Tables
 	}
 	return b.NFCallIPTables
+}
+
+// IsPeerIn implements View.
+func (l *Live) IsPeerIn(index int, netns *Netns) (bool, error) {
+	q := linkQuestion("")
+	q.parts[0].(*nl.IfInfomsg).Index = int32(index)
+	there := -1
+	err := l.ask(q, func(b []byte) error { there = parseLinkMessage(b).netID; return nil })
+	if err != nil {
+		return false, fmt.Errorf("get peer of the link with index %d: %w", index, errnoMeaning(err))
+	}
+	id, err := l.NetID(netns)
+	return id >= 0 && id == there, err
 }
 
 // Bridge implements View.

@@ -29,9 +29,10 @@ type Fake struct {
 	fdb        []FDBEntry
 	flows      []Flow
 
-	bridges map[string]Bridge       // by name
-	ports   map[string]PortSettings // by name
-	chains  []fakeChain
+	bridges   map[string]Bridge       // by name
+	ports     map[string]PortSettings // by name
+	strangers map[string]bool         // links whose peer is of another namespace, by name
+	chains    []fakeChain
 
 	givenRules map[bool][]Rule     // by whether they are IPv6; nil for those of a new namespace
 	counters   map[string][]uint64 // what they have at each reading; the last for good

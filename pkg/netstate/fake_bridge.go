@@ -31,6 +31,21 @@ func (f *Fake) whole(l Link) Link {
 	return l
 }
 
+// IsPeerIn implements View. All namespaces are one, but for that of a stranger.
+func (f *Fake) IsPeerIn(index int, _ *Netns) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("IsPeerIn"); err != nil {
+		return false, err
+	}
+	for _, l := range f.links {
+		if l.Index == index {
+			return !f.strangers[l.Name], nil
+		}
+	}
+	return false, fmt.Errorf("get peer of the link with index %d: %w", index, fs.ErrNotExist)
+}
+
 // Bridge implements View.
 func (f *Fake) Bridge(name string) (Bridge, error) {
 	f.mu.Lock()

@@ -14,7 +14,7 @@ import (
 // Parse makes a Fake from text, one statement a line; empty lines and lines
 // that begin with # are left out:
 //
-//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [isolated] [TUNNEL...]
+//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [isolated] [stranger] [TUNNEL...]
 //	addr PREFIX dev NAME
 //	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
 //	neigh ADDR dev NAME mac MAC
@@ -37,7 +37,7 @@ import (
 // nf_call_iptables, nf_call_ip6tables or vlan_filtering. Each next hop of a route has a line.
 func Parse(text string) (*Fake, error) {
 	f := &Fake{sysctls: map[string]string{}, fails: map[string]string{}, tunnels: map[string]TunnelLink{},
-		bridges: map[string]Bridge{}, ports: map[string]PortSettings{}}
+		bridges: map[string]Bridge{}, ports: map[string]PortSettings{}, strangers: map[string]bool{}}
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -99,7 +99,7 @@ func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
 	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
-		"LinkByIndex", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter":
+		"LinkByIndex", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)
@@ -119,8 +119,11 @@ func (f *Fake) parseLink(words []string) (err error) {
 		link.Up = link.Up || word == "up"
 		tunnel.External = tunnel.External || word == "external"
 		port.Hairpin = port.Hairpin || word == "hairpin"
+		if word == "stranger" { // its peer is in another namespace than the pod's
+			f.strangers[link.Name] = true
+		}
 		port.Isolated = port.Isolated || word == "isolated"
-		return slices.Contains([]string{"up", "external", "hairpin", "isolated"}, word)
+		return slices.Contains([]string{"up", "external", "hairpin", "isolated", "stranger"}, word)
 	})
 	f.ports[link.Name] = port
 	for key, value := range pairs(flags, &err) {

@@ -158,12 +158,13 @@ func methods(v netstate.View, name string) map[string]error {
 	_, tunnels := v.TunnelDump()
 	_, flows := v.Flows(4)
 	_, byIndex := v.LinkByIndex(1)
+	_, isPeer := v.IsPeerIn(1, nil)
 	_, bridge := v.Bridge(name)
 	_, nft := v.NFTChain(netstate.Chain{})
 	_, legacy := v.LegacyChain(netstate.Chain{})
 	return map[string]error{
 		"Link": link, "Links": links, "Addrs": addrs, "Routes": routes, "Sysctl": sysctl,
-		"TunnelDump": tunnels, "Flows": flows, "LinkByIndex": byIndex, "Bridge": bridge, "NFTChain": nft, "LegacyChain": legacy,
+		"TunnelDump": tunnels, "Flows": flows, "LinkByIndex": byIndex, "IsPeerIn": isPeer, "Bridge": bridge, "NFTChain": nft, "LegacyChain": legacy,
 		"SetUp":              v.SetUp(name),
 		"AddAddr":            v.AddAddr(name, netip.MustParsePrefix("10.0.0.1/8")),
 		"SetSysctl":          v.SetSysctl(name, "1"),

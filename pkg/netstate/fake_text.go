@@ -15,7 +15,7 @@ func (f *Fake) String() string {
 	defer f.mu.Unlock()
 	var b strings.Builder
 	for _, l := range f.links {
-		b.WriteString(linkText(l, f.tunnels[l.Name], f.ports[l.Name]))
+		b.WriteString(linkText(l, f.tunnels[l.Name], f.ports[l.Name], f.strangers[l.Name]))
 		for _, addr := range f.addrs[l.Name] {
 			fmt.Fprintf(&b, "addr %s dev %s\n", addr, l.Name)
 		}
@@ -37,7 +37,7 @@ func (f *Fake) String() string {
 	return b.String()
 }
 
-func linkText(l Link, t TunnelLink, port PortSettings) string {
+func linkText(l Link, t TunnelLink, port PortSettings, stranger bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "link %s index %d", l.Name, l.Index)
 	if l.Kind != "" {
@@ -57,6 +57,9 @@ func linkText(l Link, t TunnelLink, port PortSettings) string {
 	}
 	if port.Isolated {
 		b.WriteString(" isolated")
+	}
+	if stranger {
+		b.WriteString(" stranger")
 	}
 	return b.String() + t.text() + "\n"
 }

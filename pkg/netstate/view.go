@@ -133,6 +133,9 @@ func (u Unreadable) ListenICMP(bool) (ICMPConn, error) { return nil, u.Err }
 // LinkByIndex implements View.
 func (u Unreadable) LinkByIndex(int) (Link, error) { return Link{}, u.Err }
 
+// IsPeerIn implements View.
+func (u Unreadable) IsPeerIn(int, *Netns) (bool, error) { return false, u.Err }
+
 // Bridge implements View.
 func (u Unreadable) Bridge(string) (Bridge, error) { return Bridge{}, u.Err }
 
