@@ -14,4 +14,4 @@ for _ in 1 2 3 4; do
 done
 
 # -count=1: a result of an idle machine that go test has cached proves nothing here.
-GOFLAGS="${GOFLAGS:-} -p=1 -count=1" scripts/test.sh
+GOFLAGS="${GOFLAGS:-} -p=1 -count=1" make test
