@@ -77,12 +77,6 @@ func (n *Networkd) ManagesForeignRules() (bool, Value) {
 	return n.daemon.boolean("Network", "ManageForeignRoutingPolicyRules", true)
 }
 
-// ManagesForeignNextHops does the same for nexthop objects
-// (ManageForeignNextHops=, systemd 256, yes by default).
-func (n *Networkd) ManagesForeignNextHops() (bool, Value) {
-	return n.daemon.boolean("Network", "ManageForeignNextHops", true)
-}
-
 // DaemonDropIns returns the drop-ins of networkd.conf, in their order.
 func (n *Networkd) DaemonDropIns() []string {
 	return slices.DeleteFunc(slices.Clone(n.daemon.files), func(file string) bool { return path.Base(file) == "networkd.conf" })

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"path"
 	"strings"
 
 	"github.com/dchest/siphash"
@@ -55,21 +54,6 @@ func (f *LinkFile) MACAddressPolicy() (Value, bool) { return f.last("Link", "MAC
 
 // UdevRuns reports whether udevd applies .link files on the node.
 func (r Root) UdevRuns() bool { return r.exists("/run/udev/control") }
-
-// UdevLink returns the .link file that udevd applied to the link with that index, ""
-// where it applied none. The error wraps fs.ErrNotExist where it has not seen it.
-func (r Root) UdevLink(index int) (string, error) {
-	data, err := r.ReadFile(fmt.Sprintf("/run/udev/data/n%d", index))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(data)) {
-		if file, ok := strings.CutPrefix(strings.TrimSpace(line), "E:ID_NET_LINK_FILE="); ok {
-			return path.Clean(file), nil
-		}
-	}
-	return "", nil
-}
 
 // PersistentMAC returns the MAC that MACAddressPolicy=persistent gives a virtual link
 // of that name: a hash of the machine ID and the name (systemd's
