@@ -17,6 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // BridgePort keeps pods on the bridge that the primary plugin put them on.
@@ -182,19 +183,19 @@ func (s strayPort) finding(t *Target) guard.Finding {
 			now = "of " + s.master.Name
 		}
 		f.Problem = fmt.Sprintf("is a port %s, not of %s, so that %s is cut off%s%s", now, s.bridge.Name, s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s master %s", s.Name, s.bridge.Name)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s master %s", printable.Word(s.Name), printable.Word(s.bridge.Name))
 		f.Change = fmt.Sprintf("master of %s: %s -> %s", s.Name, orNone(s.master.Name), s.bridge.Name)
 		if s.hasVLANs(t) {
 			f.Remedy, f.Change = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD", ""
 		}
 	case !s.Up:
 		f.Problem = fmt.Sprintf("is down, so that %s is cut off%s%s", s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s up", s.Name)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s up", printable.Word(s.Name))
 		f.Change = s.Name + ": down -> up"
 	default:
 		f.Object = "node/" + s.bridge.Name
 		f.Problem = fmt.Sprintf("is down, so that %s and all other pods on it are cut off%s%s", s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s up", s.bridge.Name)
+		f.Remedy = fmt.Sprintf("Run: ip link set %s up", printable.Word(s.bridge.Name))
 		f.Change = s.bridge.Name + ": down -> up"
 	}
 	f.Remedy += "."

@@ -8,6 +8,9 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
+// WriteFile returns the command that writes lines into a file.
+func WriteFile(file string, lines ...string) string { return writeFile(file, lines...) }
+
 // Search returns the conf dir among several.
 func (t *Target) Search(dirs []string, r conflist.Runtime) (string, error) {
 	f, err := t.searchConfDirs(dirs, r)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // IPForwarding looks at the interface by which the pod's packets enter the node: that
@@ -61,7 +62,7 @@ func (b blocked) finding(t *Target) guard.Finding {
 	f := guard.Finding{
 		Object:  b.object,
 		Problem: fmt.Sprintf("does not forward: /proc/sys/%s = 0, %s%s", b.sysctl, b.impact, b.before(t)),
-		Remedy:  fmt.Sprintf("Run: sysctl -w %s=1.", b.sysctl), // with slashes, as a name may have dots
+		Remedy:  fmt.Sprintf("Run: sysctl -w %s=1.", printable.Word(b.sysctl)), // with slashes, as a name may have dots
 		Minor:   b.minor,
 	}
 	if b.repair {

@@ -12,6 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // An impact is what networkd does to interfaces of CNI by one file.
@@ -212,8 +213,12 @@ func lastName(files []string) string {
 
 // writeFile returns a command that writes the lines into a new file.
 func writeFile(file string, lines ...string) string {
-	text := strings.Join(lines, `\n`) + `\n`
-	return fmt.Sprintf("mkdir -p %s && printf '%s' >%s", path.Dir(file), strings.ReplaceAll(text, "%", "%%"), file)
+	quoted := strings.NewReplacer("%", "%%", `\`, `\\`, "'", `'\''`)
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(quoted.Replace(line) + `\n`)
+	}
+	return fmt.Sprintf("mkdir -p %s && printf '%s' >%s", printable.Word(path.Dir(file)), text.String(), printable.Word(file))
 }
 
 // uplinks returns the links that networkd manages and that are not CNI's.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // primaryReady reports what keeps the network from starting a pod, as far as the network
@@ -204,6 +205,6 @@ func bridgeAddress(t *Target, bridge string, want netip.Prefix) ([]guard.Finding
 	return []guard.Finding{{
 		Object:  "node/" + bridge,
 		Problem: fmt.Sprintf("has %s, and the plugin wants to give it %s: no pod starts (%q already has an IP address different from %s)", strings.Join(have, ", "), want, bridge, want),
-		Remedy:  fmt.Sprintf("Drain the node, as the pods on the bridge lose their network, and run: ip link delete %s. The next pod makes it again.", bridge),
+		Remedy:  fmt.Sprintf("Drain the node, as the pods on the bridge lose their network, and run: ip link delete %s. The next pod makes it again.", printable.Word(bridge)),
 	}}, nil
 }
