@@ -145,6 +145,9 @@ func (t *Target) recordedEnds(ctx context.Context) ([]nodeEnd, error) {
 	var ends []nodeEnd
 	for _, a := range attached {
 		for _, name := range a.Links {
+			if name == a.IfName {
+				continue // kindnet names the pod's own interface without a sandbox
+			}
 			link, err := t.Node.Link(name)
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !hasPeer(link.Kind) {
 				continue // the pod is gone, or it is the bridge
