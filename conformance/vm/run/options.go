@@ -34,10 +34,10 @@ func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("vm", flag.ContinueOnError)
 	f.StringVar(&o.kernel, "kernel", "6.1", "Debian's kernel: "+strings.Join(vm.Kernels(), ", "))
-	f.StringVar(&o.cache, "kernels", "", "`folder` where kernels are unpacked; default cni-guard/kernels in the user's cache")
+	f.StringVar(&o.cache, "kernels", "", "`directory` where kernels are unpacked; default cni-guard/kernels in the user's cache")
 	f.StringVar(&o.init, "init", "", "static `program` of vm/init; default vm-init beside this program, or built anew")
-	f.StringVar(&o.dir, "dir", "", "`folder` for the guest to start the program in, at the same path; default /, empty")
-	f.Var(&o.files, "file", "`PATH[=GUESTPATH]`: a file or folder for the guest; may be repeated")
+	f.StringVar(&o.dir, "dir", "", "`directory` for the guest to start the program in, at the same path; default /, empty")
+	f.Var(&o.files, "file", "`PATH[=GUESTPATH]`: a file or directory for the guest; may be repeated")
 	f.Var(&o.env, "env", "`NAME[=VALUE]` for the program, without a value as it is here; may be repeated")
 	f.Var(&o.sysctls, "sysctl", "`NAME=VALUE`, set before the program starts; may be repeated")
 	f.StringVar(&o.programs, "programs", "", "dynamic programs of this machine for the guest, `separated` by commas")
@@ -64,7 +64,7 @@ func (o options) kernels() (string, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a folder for kernels: %w: name one with -kernels", err)
+		return "", fmt.Errorf("find a directory for kernels: %w: name one with -kernels", err)
 	}
 	return filepath.Join(cache, "cni-guard", "kernels"), nil
 }
