@@ -129,7 +129,7 @@ func losesError(n ast.Node) string {
 	return ""
 }
 
-// formatVerbs gives the verb of each argument; a width of * takes one, too.
+// formatVerbs returns the verb of each argument; a width of * takes one, too.
 func formatVerbs(literal string) []byte {
 	format, err := strconv.Unquote(literal)
 	if err != nil {

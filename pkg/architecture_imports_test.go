@@ -144,7 +144,7 @@ func importRules() []rule {
 
 func importing(path string) string { return "package x\n\nimport _ " + strconv.Quote(path) + "\n" }
 
-// imports gives the violations of a rule over single imports.
+// imports returns the violations of a rule over single imports.
 func imports(is func(s source, path string) string) func(source) []violation {
 	return func(s source) []violation {
 		return find(s, func(n ast.Node) string {

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// module is the path of ours; the folders of this test's business are its root's
+// module is the path of ours; the directories of this test's business are its root's
 // but conformance, which is a module of its own.
 const module = "github.com/cni-guard/cni-guard"
 
@@ -124,7 +124,7 @@ func parse(t *testing.T, path, text string) source {
 	return source{path: path, files: files, file: file, text: text}
 }
 
-// find gives a violation for each node of which is says something.
+// find returns a violation for each node of which is says something.
 func find(s source, is func(ast.Node) string) []violation {
 	var found []violation
 	ast.Inspect(s.file, func(n ast.Node) bool {
@@ -139,7 +139,7 @@ func find(s source, is func(ast.Node) string) []violation {
 	return found
 }
 
-// selector gives "fmt.Println" of such an expression, or "".
+// selector returns "fmt.Println" of such an expression, or "".
 func selector(n ast.Node) string {
 	sel, ok := n.(*ast.SelectorExpr)
 	if !ok {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# build.sh [FOLDER]: builds the three programs, static and stripped, into the
-# folder (bin/ without one). VERSION names the build; git does without it.
+# build.sh [DIR]: builds the three programs, static and stripped, into the
+# directory (bin/ without one). VERSION names the build; git does without it.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
-# containerd.sh [FOLDER]: builds containerd 2 and its shim, static, and names
-# the folder where they are in FOLDER/containerd2 (conformance/bin without one).
+# containerd.sh [DIR]: builds containerd 2 and its shim, static, and links
+# their directory as DIR/containerd2 (conformance/bin without one).
 # A minute the first time; afterwards nothing, until the version below changes.
 set -eu
 version=v2.4.2

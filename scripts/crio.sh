@@ -1,6 +1,6 @@
 #!/bin/sh
-# crio.sh [FOLDER]: builds CRI-O and, of its own module, pinns and copyimg, and
-# names the folder where they are in FOLDER/crio (conformance/bin without one).
+# crio.sh [DIR]: builds CRI-O and, of its own module, pinns and copyimg, and
+# links their directory as DIR/crio (conformance/bin without one).
 # Seven minutes on two cores the first time; afterwards nothing, until the
 # version below changes. It needs gcc and the headers of libc.
 set -eu
@@ -18,7 +18,7 @@ if [ ! -x "$built/crio" ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	# The Go module proxy serves this version, but lists none, so that
-	# `go install MODULE@VERSION` refuses it. A copy of its folder can be built:
+	# `go install MODULE@VERSION` refuses it. A copy of its directory can be built:
 	# its go.sum vouches for what it needs, the Go checksum database for itself.
 	export GOFLAGS="$GOFLAGS -modcacherw"
 	module=$(

@@ -1,7 +1,7 @@
 #!/bin/sh
-# deps.sh [PROGRAM...]: sees to the Debian packages that the tests and the demo
+# deps.sh [PROGRAM...]: checks for the Debian packages that the tests and the demo
 # need, and to those of the named programs.
-# It installs what is missing when it runs as root, and names it when not.
+# As root it installs those that are missing; otherwise it prints their names.
 set -eu
 
 missing=

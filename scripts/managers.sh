@@ -1,8 +1,8 @@
 #!/bin/sh
-# managers.sh [FOLDER]: unpacks the systemd-networkd, udevd, NetworkManager and D-Bus
+# managers.sh [DIR]: unpacks the systemd-networkd, udevd, NetworkManager and D-Bus
 # of this machine's Debian, with the libraries that the machine lacks, into
-# FOLDER/managers/own (conformance/bin without one), and systemd of Debian 13, with
-# the libraries that it needs, into FOLDER/managers/trixie. They are not installed:
+# DIR/managers/own (conformance/bin without one), and systemd of Debian 13, with
+# the libraries that it needs, into DIR/managers/trixie. They are not installed:
 # they would take over the network of this machine.
 set -eu
 cd "$(dirname "$0")/.."

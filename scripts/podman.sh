@@ -1,6 +1,6 @@
 #!/bin/sh
-# podman.sh [FOLDER]: unpacks Debian's podman 4, the last with CNI, into
-# FOLDER/podman (conformance/bin without one). It is not installed: its package
+# podman.sh [DIR]: unpacks Debian's podman 4, the last with CNI, into
+# DIR/podman (conformance/bin without one). It is not installed: its package
 # would put a conflist into /etc/cni/net.d of this machine.
 set -eu
 cd "$(dirname "$0")/.."

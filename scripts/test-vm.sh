@@ -27,11 +27,11 @@ report() { # report NAME LOG STATUS: counts what ran, and shows what did not do 
 	grep -v -e '^=== ' -e '--- PASS' "$2" | tail -n 60
 }
 
-run() { # run NAME FOLDER ARGUMENTS...: go test in the folder
-	name=$1 folder=$2
+run() { # run NAME DIR ARGUMENTS...: go test in the directory
+	name=$1 dir=$2
 	shift 2
 	status=0
-	go test -C "$folder" -v -count 1 "$@" >"$logs/$name.log" 2>&1 || status=$?
+	go test -C "$dir" -v -count 1 "$@" >"$logs/$name.log" 2>&1 || status=$?
 	report "$name" "$logs/$name.log" $status
 }
 

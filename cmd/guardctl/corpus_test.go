@@ -19,7 +19,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// Of folders of the corpus in pkg/conflist/assess, the built commands say what Assess
+// Of directories of the corpus in pkg/conflist/assess, the built commands say what Assess
 // does: conf and doctor agree with each other, and each command that conf prints to put
 // a file away works as it stands, and leaves the intended network.
 func TestCommandsAgree(t *testing.T) {
@@ -64,7 +64,7 @@ func TestCommandsAgree(t *testing.T) {
 	}
 }
 
-// unpackShape makes a folder of the corpus.
+// unpackShape makes a directory of the corpus.
 func unpackShape(t *testing.T, name string) string {
 	t.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("../../pkg/conflist/assess/testdata", name+".txtar"))
@@ -82,7 +82,7 @@ func unpackShape(t *testing.T, name string) string {
 	return dir
 }
 
-// runGuardctl runs the command on a folder, and returns what it printed.
+// runGuardctl runs the command on a directory, and returns what it printed.
 func runGuardctl(t *testing.T, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command("guardctl", args...)

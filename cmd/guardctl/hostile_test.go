@@ -147,7 +147,7 @@ func mustBeJSON(t *testing.T, words []string, stdout []byte) {
 	}
 }
 
-// hostileFolders makes a conf dir, a cache, a state folder and a plugin folder, by the
+// hostileFolders makes a conf dir, a cache, a state directory and a plugin directory, by the
 // letters that stand for them.
 func hostileFolders(t *testing.T) map[string]string {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
 
-// TestNodeScripts runs guardctl on folders that stand for the file system of a node.
+// TestNodeScripts runs guardctl on directories that stand for the file system of a node.
 // There is no shell in them, so that the programs are the real ones, in $PROGRAMS.
 func TestNodeScripts(t *testing.T) {
 	checktest.PrivateNode(t)

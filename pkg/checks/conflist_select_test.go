@@ -47,7 +47,7 @@ func TestConflistAgreesWithSelect(t *testing.T) {
 		}
 	}
 	if serious < 500 || serious > 2500 {
-		t.Errorf("%d of 3000 folders are refused: the generator tests one side only", serious)
+		t.Errorf("%d of 3000 directories are refused: the generator tests one side only", serious)
 	}
 }
 
@@ -64,7 +64,7 @@ func anyRuntime(random *rand.Rand, bin string) conflist.Runtime {
 	return r
 }
 
-// anyFiles makes a folder with the guard's file and up to three others.
+// anyFiles makes a directory with the guard's file and up to three others.
 func anyFiles(random *rand.Rand) map[string]string {
 	names := []string{".a.conflist", "05-b.conflist", "10-a.conflist", "20-c.json", "30-d.conf", "40-e.conflist", "50-f.conflist.bak"}
 	texts := []string{
@@ -79,7 +79,7 @@ func anyFiles(random *rand.Rand) map[string]string {
 	return files
 }
 
-// ownIn gives the first file of network a with the guard in it.
+// ownIn returns the first file of network a with the guard in it.
 func ownIn(dir string) string {
 	names, _ := conflist.Names(dir)
 	for _, name := range names {

@@ -27,7 +27,7 @@ const (
 	other   = `{"cniVersion": "1.0.0", "name": "b", "plugins": [{"type": "ptp", "ipam": {"type": "host-local"}}]}`
 )
 
-// confDir makes a folder of files.
+// confDir makes a directory of files.
 func confDir(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func plant(t testing.TB, path, text string, age time.Duration) {
 	}
 }
 
-// twenty is a folder of as many files, the guard's and others of one text.
+// twenty is a directory of as many files, the guard's and others of one text.
 func twenty(pattern, text string) map[string]string {
 	files := map[string]string{"10-a.conflist": guarded}
 	for i := range 19 {
@@ -69,7 +69,7 @@ func called(dir string, set checks.ConflistOptions) *checks.Target {
 	}
 }
 
-// opened counts the files of a folder that f opens, by the kernel's word.
+// opened counts the files of a directory that f opens, by the kernel's word.
 func opened(t *testing.T, dir string, f func()) []string {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -170,7 +170,7 @@ func TestConflistQuotesNames(t *testing.T) {
 	}
 }
 
-// Without confDir, the usual folder with a file of the guard's counts, where there
+// Without confDir, the usual directory with a file of the guard's counts, where there
 // is no more than one.
 func TestSearch(t *testing.T) {
 	leftover := confDir(t, map[string]string{"05-b.conflist": other, "10-broken.conf": ""})
@@ -196,13 +196,13 @@ func TestSearch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := called("", checks.ConflistOptions{}).Search(c.dirs, r)
 			if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-				t.Errorf("search gives %q, error %v; want %q, %q", got, err, c.want, c.err)
+				t.Errorf("search returns %q, error %v; want %q, %q", got, err, c.want, c.err)
 			}
 		})
 	}
 }
 
-// The budget is 150 µs in a folder of 20 files.
+// The budget is 150 µs in a directory of 20 files.
 func BenchmarkConflist(b *testing.B) {
 	for _, name := range slices.Sorted(maps.Keys(benchmarks())) {
 		b.Run(name, func(b *testing.B) {

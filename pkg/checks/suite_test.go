@@ -153,7 +153,7 @@ func TestSuiteLists(t *testing.T) {
 		names = append(names, c.Name)
 	}
 	if !slices.Equal(checks.Names(), names) {
-		t.Errorf("Names gives %q, want %q", checks.Names(), names)
+		t.Errorf("Names returns %q, want %q", checks.Names(), names)
 	}
 	for _, c := range checks.HeadSuite() {
 		if !slices.Contains(checks.Suite(), c) {
@@ -341,7 +341,7 @@ func TestSuiteRepairsAtStatus(t *testing.T) {
 	}
 }
 
-// stages gives the stages of a check one by one.
+// stages returns the stages of a check one by one.
 func stages(c *checks.Check) []guard.Stage {
 	var all []guard.Stage
 	for _, s := range []guard.Stage{guard.Add, guard.Del, guard.Verify, guard.Status, guard.Node} {

@@ -24,7 +24,7 @@ const calico = `{
   ]
 }`
 
-// full makes a folder of twenty entries, 16 of which runtimes load.
+// full makes a directory of twenty entries, 16 of which runtimes load.
 func full(b *testing.B) string {
 	b.Helper()
 	dir := b.TempDir()

@@ -179,7 +179,7 @@ func TestEffectiveReadsNoMore(t *testing.T) {
 	}
 }
 
-// watch gives the function that gives the files opened since it was last called.
+// watch returns a function that returns the files opened since it was last called.
 func watch(t *testing.T, dir string) func() []string {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)

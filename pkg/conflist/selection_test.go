@@ -107,7 +107,7 @@ func run(t *testing.T, cases []selectionCase) {
 	}
 }
 
-// A folder that is named like a configuration is called one where nothing else is
+// A directory that is named like a configuration is called one where nothing else is
 // there.
 func TestFolderNamedLikeAFile(t *testing.T) {
 	dir := t.TempDir()
@@ -121,7 +121,7 @@ func TestFolderNamedLikeAFile(t *testing.T) {
 	}
 }
 
-// What is said of a folder without a file is what is true once the file is gone.
+// What is said of a directory without a file is what is true once the file is gone.
 func TestWithout(t *testing.T) {
 	f := tree{"05-x.conflist": "", "10-a.conflist": of("a", "bridge"), "20-b.conf": single("b", "ptp"), "x.bak": ""}
 	for _, r := range []conflist.Runtime{containerd(1), containerd(0), conflist.NewRuntime(conflist.CRIO)} {

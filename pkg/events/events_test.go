@@ -268,7 +268,7 @@ func TestWriteRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, []byte("precious"), 0o600))
 	if _, err := (events.File{Dir: file}).Write(line("x", 0)); err == nil {
-		t.Error("Write into a state path that is a file gives no error")
+		t.Error("Write into a state path that is a file returns no error")
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "precious" {
 		t.Errorf("the file has %q, error %v", data, err)
@@ -292,7 +292,7 @@ func TestWriteReadOnly(t *testing.T) {
 	must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 	for _, dir := range []string{dir, filepath.Join(dir, "below")} {
 		if _, err := (events.File{Dir: dir}).Write(line("x", 0)); err == nil {
-			t.Errorf("Write to %s, which is read-only, gives no error", dir)
+			t.Errorf("Write to %s, which is read-only, returns no error", dir)
 		}
 	}
 	if messages, _ := read(t, dir); len(messages) != 1 {
@@ -307,7 +307,7 @@ func TestWriteFull(t *testing.T) {
 		_, err = events.File{Dir: dir}.Write(line(fmt.Sprint(i), 1000))
 	}
 	if err == nil {
-		t.Error("Write to a full file system gives no error")
+		t.Error("Write to a full file system returns no error")
 	}
 	messages, _ := read(t, dir) // the last line may be torn
 	if len(messages) < 15 {

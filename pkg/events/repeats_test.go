@@ -145,7 +145,7 @@ func TestRepeatsUncounted(t *testing.T) {
 		t.Errorf("locked: %+v, due %t", c, due)
 	}
 	if c, due := (events.Repeats{Dir: "/proc/nowhere"}).Add(key(1), now); c.N != 1 || !due {
-		t.Errorf("no folder: %+v, due %t", c, due)
+		t.Errorf("no directory: %+v, due %t", c, due)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "target"), nil, 0o600))
 	must(t, os.Remove(path))
@@ -175,7 +175,7 @@ func TestRepeatsAtOnce(t *testing.T) {
 	}
 }
 
-// Latest gives the last event of a key the present count.
+// Latest sets the present count in the last event of a key.
 func TestLatest(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	r := events.Repeats{Dir: dir}

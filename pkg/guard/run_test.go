@@ -41,7 +41,7 @@ func mend(_ context.Context, w *world) error {
 	return nil
 }
 
-// probing gives a check with that probe and no repair.
+// probing returns a check with that probe and no repair.
 func probing(probe func(context.Context, *world) ([]guard.Finding, error)) *check {
 	return &check{Name: "thing", Remedy: "Mend it.", When: guard.Add | guard.Del | guard.Verify | guard.Status | guard.Node, Default: guard.Enforce, Probe: probe}
 }

@@ -19,7 +19,7 @@ type Link struct {
 	NoUdev bool             // udevd does not run: devices have no DEVTYPE for Type= to match
 }
 
-// linkType returns what Type= matches: the device type that the kernel gives udev
+// linkType returns what Type= matches: the device type that the kernel reports to udev
 // (DEVTYPE), else the ARPHRD in lower case.
 func (l Link) linkType() string {
 	if !l.NoUdev && slices.Contains([]string{"bridge", "bond", "vlan", "vxlan", "geneve", "wireguard", "macsec", "gretap", "ip6gretap"}, l.Kind) {

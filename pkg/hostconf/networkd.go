@@ -205,7 +205,7 @@ func (n *Network) Matching() []Value {
 	return all
 }
 
-// SystemdVersion returns the version of systemd, such as 252; 0 where it cannot be told.
+// SystemdVersion returns the version of systemd, such as 252; 0 if it is unknown.
 // It is part of the name of a library that all its programs share.
 func (r Root) SystemdVersion() int {
 	newest := 0

@@ -18,8 +18,8 @@ type Value struct {
 func (v Value) String() string { return fmt.Sprintf("%s:%d", v.File, v.Line) }
 
 // settings are the sections of a configuration file and of its drop-ins.
-// github.com/coreos/go-systemd/v22/unit parses the same syntax, but gives a whole
-// file up for one line that systemd ignores.
+// github.com/coreos/go-systemd/v22/unit parses the same syntax, but rejects a whole
+// file for one line that systemd ignores.
 type settings struct {
 	files       []string
 	assignments []assignment

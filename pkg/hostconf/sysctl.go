@@ -151,7 +151,7 @@ func (r Root) ModulesAtBoot() (map[string]Value, error) {
 }
 
 // BuiltIn reports whether a module is part of the kernel that runs, or modules are not
-// used at all, so that nobody needs to load it.
+// used at all, so that it need not be loaded.
 func (r Root) BuiltIn(module string) (bool, error) {
 	release, err := r.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {

@@ -84,7 +84,7 @@ func TestHolderUnreadable(t *testing.T) {
 	l := Ledger(memory(t))
 	must(t, os.WriteFile(filepath.Join(string(l), live), nil, 0o600))
 	if r, err := l.Holder(t.Context(), 77, boot, "a"); err == nil {
-		t.Errorf("a file in the place of the folder: Holder = %+v, without an error", r)
+		t.Errorf("a file in the place of the directory: Holder = %+v, without an error", r)
 	}
 }
 

@@ -201,7 +201,7 @@ func TestNames(t *testing.T) {
 		t.Errorf("gone has %d files, want one for each of %d keys", got, len(keys)-1)
 	}
 	if outside, _ := filepath.Glob(filepath.Join(string(l), "*")); len(outside) != 3 {
-		t.Errorf("the ledger has %q, want its three folders", outside)
+		t.Errorf("the ledger has %q, want its three directories", outside)
 	}
 }
 

@@ -23,7 +23,7 @@ type Key struct {
 // fileName joins the parts of the key with colons, which none of them may contain
 // (SPEC 1.1, section "Parameters"). A name that is longer than a file name may be
 // is cut and gets a hash of the whole. Slashes are replaced, so that a key whose
-// parts nobody checked cannot name a file outside the directory.
+// parts were not checked cannot name a file outside the directory.
 func (k Key) fileName() string {
 	const limit = 200 // NAME_MAX is 255; renameio adds a prefix and a number
 	name := strings.ReplaceAll(k.Network+":"+k.ContainerID+":"+k.IfName, "/", "%")

@@ -128,7 +128,7 @@ func TestLockIsPrivate(t *testing.T) {
 	info, err := os.Stat(filepath.Join(string(l), locks))
 	must(t, err)
 	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder has mode %v", info.Mode())
+		t.Errorf("the directory has mode %v", info.Mode())
 	}
 }
 

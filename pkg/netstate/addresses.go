@@ -72,7 +72,7 @@ func parseAddr(b []byte) (index int, prefix netip.Prefix, err error) {
 }
 
 // AddAddr implements View. An address of the loopback net has the scope of the host,
-// as those that the kernel gives to lo.
+// as those that the kernel assigns to lo.
 func (l *Live) AddAddr(name string, addr netip.Prefix) error {
 	m, err := l.getLink(name)
 	if err == nil {

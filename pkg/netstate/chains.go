@@ -107,7 +107,7 @@ func legacyChain(c Chain) (bool, error) {
 	}
 	tables, err := os.ReadFile(names)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // the kernel has no iptables-legacy, or nobody has used it
+		return false, nil // the kernel has no iptables-legacy, or it was never used
 	}
 	if err != nil {
 		return false, err

@@ -53,7 +53,7 @@ func visit(fd int, f func() error) (err error) {
 }
 
 // Cookie returns the namespace's cookie (SO_NETNS_COOKIE, Linux 5.14), which the
-// kernel never gives twice within one boot. Cookies have no order, and no meaning
+// kernel never reuses within one boot. Cookies have no order, and no meaning
 // beyond equality.
 func (n *Netns) Cookie() (uint64, error) {
 	if n.file == nil {

@@ -55,20 +55,20 @@ func ParseMessages(b []byte) {
 	_, _, _ = Answers(b, unix.RTM_NEWLINK, 0, func([]byte) {})
 }
 
-// TunnelRoutes gives the IPv4 routes of devices, as TunnelDump asks for them.
+// TunnelRoutes returns the IPv4 routes of devices, as TunnelDump asks for them.
 func (l *Live) TunnelRoutes(links ...int) ([]TunnelRoute, error) {
 	return gatherOf(l, links, func(index int) question {
 		return l.routeQuestion(unix.AF_INET, unix.RTN_UNICAST, index)
 	}, func(b []byte, of func(int) bool) []TunnelRoute { return parseTunnelRoute(b, unix.AF_INET, of) })
 }
 
-// LinkAnswers gives how many links the kernel speaks of when it is asked for a kind.
+// LinkAnswers returns how many links the kernel speaks of when it is asked for a kind.
 func (l *Live) LinkAnswers(kind string) (n int, err error) {
 	err = l.each(linkQuestion(kind), func() { n = 0 }, func([]byte) { n++ })
 	return n, err
 }
 
-// RoutesIn gives how many routes of a family a message has.
+// RoutesIn returns how many routes of a family a message has.
 func RoutesIn(b []byte, family uint8) int {
 	return len(parseTunnelRoute(b, family, func(int) bool { return true }))
 }
@@ -79,7 +79,7 @@ func FlowError(err error) error { return flowError(err) }
 // CanEnter is canEnter.
 func CanEnter(fd int) (bool, error) { return canEnter(fd) }
 
-// OwnIDs gives what identifies the namespace of this thread, by procfs and by a socket.
+// OwnIDs returns what identifies the namespace of this thread, by procfs and by a socket.
 func OwnIDs() (byPath, bySocket any, err error) {
 	path, err := namespaceID("/proc/thread-self/ns/net")
 	if err != nil {

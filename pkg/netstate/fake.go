@@ -147,7 +147,7 @@ func (f *Fake) SetUp(name string) error {
 	return nil
 }
 
-// addLoopbackAddrs adds the addresses that the kernel gives to lo when it comes up
+// addLoopbackAddrs adds the addresses that the kernel assigns to lo when it comes up
 // (inetdev_event, and init_loopback of addrconf).
 func (f *Fake) addLoopbackAddrs() {
 	f.addAddr("lo", netip.MustParsePrefix("127.0.0.1/8"))

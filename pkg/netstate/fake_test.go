@@ -178,7 +178,7 @@ func TestFakeFailsOnRequest(t *testing.T) {
 		f := parse(t, "link lo index 1 kind bridge\nsysctl lo = 0\nfail "+method+" = trouble\n")
 		for called, err := range methods(f, "lo") {
 			if called == method && (err == nil || err.Error() != "trouble") || called != method && err != nil {
-				t.Errorf("fail %s: %s gives error %v", method, called, err)
+				t.Errorf("fail %s: %s returns error %v", method, called, err)
 			}
 		}
 	}
@@ -187,7 +187,7 @@ func TestFakeFailsOnRequest(t *testing.T) {
 func TestFakeLacks(t *testing.T) {
 	for method, err := range methods(&netstate.Fake{}, "eth9") {
 		if lists := slices.Contains([]string{"Links", "Routes", "TunnelDump", "Flows", "NFTChain", "LegacyChain"}, method); lists && err != nil || !lists && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s of an empty namespace gives error %v", method, err)
+			t.Errorf("%s of an empty namespace returns error %v", method, err)
 		}
 	}
 }
@@ -196,7 +196,7 @@ func TestUnreadable(t *testing.T) {
 	trouble := errors.New("trouble")
 	for method, err := range methods(netstate.Unreadable{Err: trouble}, "lo") {
 		if !errors.Is(err, trouble) {
-			t.Errorf("%s gives error %v", method, err)
+			t.Errorf("%s returns error %v", method, err)
 		}
 	}
 }

@@ -305,10 +305,10 @@ func TestLiveAfterClose(t *testing.T) {
 		t.Errorf("Link: %v", err)
 	}
 	if value, err := v.Sysctl("net/ipv4/ip_forward"); err == nil {
-		t.Errorf("Sysctl gives %q of a namespace that is closed", value)
+		t.Errorf("Sysctl returns %q of a namespace that is closed", value)
 	}
 	if _, err := n.Cookie(); err == nil {
-		t.Error("Cookie gives no error for a namespace that is closed")
+		t.Error("Cookie returns no error for a namespace that is closed")
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 // thread that wakes the reader, which costs more than the request. SO_RCVTIMEO
 // bounds a read.
 type socket struct {
-	file *os.File // closes the descriptor once nobody uses it
+	file *os.File // closes the descriptor once it is no longer used
 	raw  syscall.RawConn
 
 	mu       sync.Mutex // held during a request

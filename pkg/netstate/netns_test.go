@@ -124,7 +124,7 @@ func TestZeroNetnsIsUnknown(t *testing.T) {
 		t.Errorf("kind %v, Close %v", n.Kind, n.Close())
 	}
 	if _, err := n.View(); err == nil {
-		t.Error("View gives no error")
+		t.Error("View returns no error")
 	}
 }
 
@@ -146,7 +146,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// deadPID gives a number that was a process and is none now.
+// deadPID returns a number that was a process and is none now.
 func deadPID(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("true")
@@ -154,7 +154,7 @@ func deadPID(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// zombiePID gives a process that has ended and that nobody has waited for.
+// zombiePID returns a process that has ended and that nobody has waited for.
 func zombiePID(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("true")

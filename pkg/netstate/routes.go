@@ -177,8 +177,8 @@ func (l *Live) Lookup(addr netip.Addr) (hop Hop, err error) {
 }
 
 // parseHop reads the answer to a lookup, which is marked as an entry of the cache.
-// The gateway of an IPv4 route may be an IPv6 address (RTA_VIA, Linux 5.2), which is
-// nobody's IPv4 address, and so none here.
+// The gateway of an IPv4 route may be an IPv6 address (RTA_VIA, Linux 5.2). It is not
+// an IPv4 address, and is left out here.
 func parseHop(b []byte) (hop Hop, err error) {
 	if len(b) < unix.SizeofRtMsg {
 		return hop, fmt.Errorf("parse route: %w", errCutShort)

@@ -36,7 +36,7 @@ type Rule struct {
 	// interface or a port, or leaves some routes of its table out.
 	Selective bool
 	// Protocol is who added the rule, as that of a route (FRA_PROTOCOL, Linux 4.17): 2
-	// for the kernel; 0 where nobody said.
+	// for the kernel; 0 if unspecified.
 	Protocol int
 }
 

@@ -35,6 +35,6 @@ func TestFprintf(t *testing.T) {
 		t.Errorf("Fprintln wrote %q, want %q", b.String(), want)
 	}
 	if got := printable.Sprintf("%s", word(line)); got != `b\nFAKE\tx` {
-		t.Errorf("Sprintf gives %q", got)
+		t.Errorf("Sprintf returns %q", got)
 	}
 }

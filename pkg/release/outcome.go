@@ -50,7 +50,7 @@ const (
 	Kept Result = "kept"
 )
 
-// A Verdict says whether a sandbox is alive. The zero Verdict means that nobody asked.
+// A Verdict says whether a sandbox is alive. The zero Verdict means that it was not determined.
 type Verdict string
 
 // The verdicts.

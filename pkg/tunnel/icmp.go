@@ -16,7 +16,7 @@ const (
 
 // A request is the echo header, the nonce, the attempt, and a signature for people who
 // see it in a packet dump. Other processes of this node may use the same identifier; the
-// nonce tells their messages from ours.
+// nonce distinguishes their messages from ours.
 const (
 	echoHeader  = 8
 	nonceAt     = echoHeader

@@ -51,7 +51,7 @@ type trackedPeer struct {
 type Require string
 
 const (
-	RequireNone Require = "none" // nobody's
+	RequireNone Require = "none" // no peer's
 	RequireAny  Require = "any"  // that of one peer
 	RequireAll  Require = "all"  // that of all peers
 )

@@ -142,9 +142,9 @@ func (k *Keeper) probeDue(ctx context.Context, now time.Time, within time.Durati
 	return len(due.peers), err
 }
 
-// passUnrecorded probes a few peers, and awaits no answer: without a store nobody knows
-// who was probed already, or whether another process does so right now; and many pods may
-// start at once.
+// passUnrecorded probes a few peers, and awaits no answer: without a store it is
+// unknown which peers were probed already, and whether another process is probing them now;
+// and many pods may start at once.
 func (k *Keeper) passUnrecorded(ctx context.Context, cause error) (Result, error) {
 	peers, _, err := k.list()
 	if err != nil {

@@ -101,7 +101,7 @@ func peerText(p tunnel.Peer) string {
 	return b.String()
 }
 
-// nodes gives the dump of a node of a large cluster, in the shape of a network.
+// nodes returns the dump of a node of a large cluster, in the shape of a network.
 func nodes(shape string, peers int) netstate.TunnelDump {
 	d := netstate.TunnelDump{}
 	link := netstate.TunnelLink{Name: "tunl0", Index: 3, Kind: shape, Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("10.255.0.0/32")}}
@@ -217,7 +217,7 @@ func FuzzEnumerate(f *testing.F) {
 	})
 }
 
-// ownOf gives what no peer may have: blackholes, and own addresses.
+// ownOf returns what no peer may have: blackholes, and own addresses.
 func ownOf(d netstate.TunnelDump) map[netip.Prefix]bool {
 	own := map[netip.Prefix]bool{}
 	for _, p := range d.Own {
@@ -231,7 +231,7 @@ func ownOf(d netstate.TunnelDump) map[netip.Prefix]bool {
 	return own
 }
 
-// afterHeader gives the node section of a fixture, or the text as it is.
+// afterHeader returns the node section of a fixture, or the text as it is.
 func afterHeader(text string) string {
 	const begin, end = "-- node --\n", "-- want --\n"
 	for i := 0; i+len(begin) <= len(text); i++ {

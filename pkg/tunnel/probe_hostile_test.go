@@ -53,7 +53,7 @@ func (q *request) reply(from string, message []byte) {
 	}
 }
 
-// changed gives the right answer with one byte added to.
+// changed returns the right answer with one byte added to.
 func (q *request) changed(at int) []byte {
 	message := slices.Clone(q.echo)
 	message[0] = 0
@@ -61,7 +61,7 @@ func (q *request) changed(at int) []byte {
 	return message
 }
 
-// right gives the right answer.
+// right returns the right answer.
 func (q *request) right() []byte { return append([]byte{0}, q.echo[1:]...) }
 
 // respond has the far node answer by a function, until the test ends, but rightly at

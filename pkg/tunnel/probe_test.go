@@ -38,7 +38,7 @@ func peersAt(addrs ...string) []tunnel.Peer {
 	return peers
 }
 
-// say gives an answer as one line.
+// say returns an answer as one line.
 func say(a tunnel.ProbeResult) string {
 	words := []string{a.State.String()}
 	if a.By.IsValid() {

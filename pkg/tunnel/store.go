@@ -49,7 +49,7 @@ const (
 // peers.json counts as missing: it is worth a warning, but no reason to stop. With
 // fs.ErrNotExist nothing was stored yet.
 func (s PeerStore) Load(now time.Time) (PeerStates, error) {
-	boot, _ := netstate.BootID() // "": then only the clock tells the boots apart
+	boot, _ := netstate.BootID() // "": then only the clock distinguishes the boots
 	empty := PeerStates{BootID: boot, Peers: map[netip.Addr]PeerState{}}
 	data, err := s.read()
 	if err != nil {

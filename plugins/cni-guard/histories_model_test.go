@@ -60,7 +60,7 @@ type container struct {
 	remembers bool   // the guard has a record of MAC and address, of whatever boot
 	retired   bool   // a DEL was let through since the record was made
 	marked    bool   // the guard knows that it was released
-	markLost  bool   // it knew, and the state folder is gone
+	markLost  bool   // it knew, and the state directory is gone
 	freed     bool   // its address was given back
 	cutOff    bool   // it lost its interface to a DEL that no evidence could stop
 }
@@ -387,7 +387,7 @@ func (w *world) chainGoesOn(c *container, how delivery) error {
 
 // callChain lets the plugins give back what they keep outside the sandbox. That the
 // rules of another pod go is nobody's fault where the mark of the first release was
-// lost with the state folder.
+// lost with the state directory.
 func (w *world) callChain(c *container) error {
 	for _, a := range c.addrs {
 		owner := w.rules[a.Addr()]

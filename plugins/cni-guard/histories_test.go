@@ -36,8 +36,8 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// inMemory returns a function that makes an empty folder, in memory where there is
-// such a place, as the state folder of a node is.
+// inMemory returns a function that makes an empty directory, in memory where there is
+// such a place, as the state directory of a node is.
 func inMemory(t *testing.T) func() string {
 	t.Helper()
 	root, err := os.MkdirTemp("/dev/shm", "histories-")
@@ -69,7 +69,7 @@ func quiet(t *testing.T) {
 // A history is a kind of node and what happens on it.
 type history struct {
 	cookies    bool // the kernel is not older than 5.14
-	persistent bool // the state folder survives a reboot
+	persistent bool // the state directory survives a reboot
 	steps      []step
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // passThroughMode reports whether the pass-through marker exists, in which case nothing
-// is checked. It sets the time of the marker: uninstall removes the program once nobody
-// calls it any more.
+// is checked. It sets the time of the marker: uninstall removes the program once it
+// is no longer called.
 func passThroughMode() bool {
 	self, err := os.Executable()
 	if err != nil || os.Getenv("CNI_COMMAND") == "" { // no runtime called

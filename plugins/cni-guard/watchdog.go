@@ -37,7 +37,7 @@ type watchdog struct {
 }
 
 // The context of a call ends margin before the deadline of the call (guard.Deadline),
-// so that work that respects it gives up by itself. grace is how long the watchdog waits
+// so that work that respects it ends by itself. grace is how long the watchdog waits
 // for a line of the journal to be written.
 const (
 	margin = 200 * time.Millisecond
@@ -98,7 +98,7 @@ func (w *watchdog) onTimeout(answer func() error) {
 	w.timer.Reset(time.Until(w.end))
 }
 
-// extend gives the call more time, from now on, for work that has a deadline of its
+// extend moves the deadline of the call to d from now, for work that has a deadline of its
 // own, and sets the answer if that deadline passes.
 func (w *watchdog) extend(d time.Duration, answer error) {
 	if w == nil {

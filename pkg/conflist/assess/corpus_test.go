@@ -17,7 +17,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// A shape is a folder as it is found on real nodes, with the right answer: testdata
+// A shape is a directory as it is found on real nodes, with the right answer: testdata
 // has one in each file. The sections are "record", "allow" and "call", which are the intent;
 // "default network" and "max conf num", which are CRI-O's and containerd's; "want", and "want crio" and the like where that
 // runtime differs; and the files, below net.d.
@@ -34,7 +34,7 @@ func shapes(t testing.TB) (all []shape) {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) < 60 {
-		t.Fatal("the corpus has less than 60 folders:", len(paths), err)
+		t.Fatal("the corpus has less than 60 directories:", len(paths), err)
 	}
 	for _, path := range paths {
 		archive, err := txtar.ParseFile(path)
@@ -72,7 +72,7 @@ func shapes(t testing.TB) (all []shape) {
 	return all
 }
 
-// make writes the folder.
+// make writes the directory.
 func (s shape) make(t testing.TB, dir string) {
 	t.Helper()
 	for name, text := range s.files {

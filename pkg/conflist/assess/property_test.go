@@ -14,7 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
 
-// anyFolder makes up a folder of up to five files, of real contents under real and
+// anyFolder makes up a directory of up to five files, of real contents under real and
 // unreal names, and an intent.
 func anyFolder(random *rand.Rand, all []shape) (files map[string]string, in assess.Intent) {
 	names := []string{
@@ -56,7 +56,7 @@ func mapKeys(m map[string]string) func(func(string) bool) {
 	}
 }
 
-// Following a command never leaves a folder in which the runtime takes nothing, or
+// Following a command never leaves a directory in which the runtime takes nothing, or
 // another network than the intended one; and where the intended one is unknown there
 // is no command.
 func TestCommandsAreSafe(t *testing.T) {
@@ -120,7 +120,7 @@ func TestCommandsAreSafe(t *testing.T) {
 		}
 	}
 	if commands < 400 {
-		t.Errorf("only %d commands in 2000 folders", commands)
+		t.Errorf("only %d commands in 2000 directories", commands)
 	}
 }
 

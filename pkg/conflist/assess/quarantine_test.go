@@ -21,7 +21,7 @@ const (
 	broken         = `{"cniVersion": "1.0.0", "name": `
 )
 
-// assessed judges a folder of some files.
+// assessed judges a directory of some files.
 func assessed(t *testing.T, files map[string]string, r conflist.Runtime, in assess.Intent) assess.Assessment {
 	t.Helper()
 	dir := t.TempDir()

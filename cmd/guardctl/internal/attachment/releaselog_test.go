@@ -232,7 +232,7 @@ func TestReleaseLogDryRun(t *testing.T) {
 	}
 	b.Close(true)
 	if _, err := os.Stat(s.stateDir()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the state folder: %v", err)
+		t.Errorf("the state directory: %v", err)
 	}
 }
 

@@ -125,7 +125,7 @@ func specialCases() map[string]specialCase {
 		},
 		// An IPAM plugin gets the whole configuration of its caller.
 		"host-device": {
-			note: "only its IPAM is called; the kernel gives a device back when its namespace ends",
+			note: "only its IPAM is called; the kernel moves a device back when its namespace ends",
 			call: func(p *libcni.PluginConfig) string { return p.Network.IPAM.Type },
 		},
 	}

@@ -87,10 +87,10 @@ func regularFiles(dir string) (paths []string) {
 }
 
 // onOtherDelegates lists the pods whose main interface Multus attached to a network that
-// no file here gives a right to. That is certain of the network of a rogue, or of a file
+// no file here allows. That is certain of the network of a rogue, or of a file
 // that was put in quarantine. Any other may be the one that the pod asked for
 // (v1.multus-cni.io/default-network), so that it is a minor problem without a command;
-// and nobody can tell where Multus's network is an object of the cluster.
+// and the result is unknown where Multus's network is an object of the cluster.
 func onOtherDelegates(s site.Site, a assess.Assessment, known sandboxes, stateDir string) (all []Problem, err error) {
 	e, intended := a.Selection.Effective(), fileOf(a, a.Intended)
 	if e == nil || !e.Multus() || intended == nil || intended.Network == "" {

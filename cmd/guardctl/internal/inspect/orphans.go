@@ -24,7 +24,7 @@ import (
 )
 
 // An Orphan is an attachment that was never released, of a sandbox that is gone and
-// that the runtime, if it answers, does not know any more: nobody will release it.
+// that the runtime, if it answers, no longer knows. The runtime will not release it.
 type Orphan struct {
 	chain.Attachment
 	Pod    string   // "namespace/name"; "" where that is not known

@@ -72,7 +72,7 @@ func UninstallCommand() *cobra.Command {
 			"The binary stays for a while and passes every call through, because a runtime still\n" +
 			"calls it until it has read the new file, and for pods whose configuration it cached.\n" +
 			"Run uninstall again later: it removes the programs once no configuration references\n" +
-			"the binary and nobody has called it for the time of --grace.\n\n" +
+			"the binary and it has not been called for the time of --grace.\n\n" +
 			"It exits with 0 even if the programs stay for now, and prints why they do.",
 		Example: "  guardctl uninstall --dry-run\n  guardctl uninstall",
 		Args:    cli.NoArgs,

@@ -27,7 +27,7 @@ func TestWrittenMeanwhile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if n.read("conf/10-a.conflist") != list+"\n" {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 

@@ -132,8 +132,8 @@ func (n *node) set(key, value string) {
 	}
 }
 
-// directory returns what is in a directory, as a fixture has it.
-func (n *node) folder(name string) string {
+// listing returns the files of a directory in the form of a fixture.
+func (n *node) listing(name string) string {
 	n.t.Helper()
 	entries, err := os.ReadDir(n.path(name))
 	if err != nil {
@@ -211,9 +211,9 @@ func TestFixtures(t *testing.T) {
 // play plans, does, plans again, and undoes.
 func (n *node) play() string {
 	n.t.Helper()
-	before, programs := n.folder("conf"), n.folder("bin")
+	before, programs := n.listing("conf"), n.listing("bin")
 	p, err := installer.Install(n.request)
-	if now := n.folder("conf"); now != before || n.folder("bin") != programs {
+	if now := n.listing("conf"); now != before || n.listing("bin") != programs {
 		n.t.Errorf("the plan alone changed something: %s", now)
 	}
 	if err != nil {
@@ -221,12 +221,12 @@ func (n *node) play() string {
 	}
 	text := "-- plan --\n" + n.show(p)
 	n.must(installer.Install)
-	text += strings.ReplaceAll(n.folder("conf"), "-- ", "-- after/")
+	text += strings.ReplaceAll(n.listing("conf"), "-- ", "-- after/")
 	if again := n.must(installer.Install); len(again.Steps) > 0 {
 		n.t.Errorf("the second time it would %s", n.show(again))
 	}
 	n.must(installer.Uninstall)
-	if now := n.folder("conf"); now != before && !strings.Contains(before, "cni-guard") {
+	if now := n.listing("conf"); now != before && !strings.Contains(before, "cni-guard") {
 		n.t.Errorf("uninstalled, the directory has\n%s\nand had\n%s", now, before)
 	}
 	return strings.ReplaceAll(text, " --after/", " --")

@@ -32,12 +32,12 @@ func (n *node) remove(name string) {
 
 func (n *node) refuses(do func(installer.Request) (installer.Plan, error), words string) {
 	n.t.Helper()
-	before := n.folder("conf")
+	before := n.listing("conf")
 	if _, err := do(n.request); err == nil || !strings.Contains(err.Error(), words) {
 		n.t.Errorf("got %v, want %q", err, words)
 	}
-	if n.folder("conf") != before {
-		n.t.Errorf("it changed something: %s", n.folder("conf"))
+	if n.listing("conf") != before {
+		n.t.Errorf("it changed something: %s", n.listing("conf"))
 	}
 }
 
@@ -59,7 +59,7 @@ func TestOwnGoes(t *testing.T) {
 		n := newNodeWithOwnFile(t)
 		change(n)
 		if n.must(installer.Uninstall); n.has(ownFile) {
-			t.Errorf("%s: %s", name, n.folder("conf"))
+			t.Errorf("%s: %s", name, n.listing("conf"))
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestOwnInMovedFolder(t *testing.T) {
 		t.Errorf("installed again: %s", n.show(p))
 	}
 	if n.must(installer.Uninstall); n.has("next/00-cni-guard.conflist") {
-		t.Errorf("got %s", n.folder("next"))
+		t.Errorf("got %s", n.listing("next"))
 	}
 }
 
@@ -100,7 +100,7 @@ func TestOwnWithMore(t *testing.T) {
 	n.refuses(installer.Uninstall, words)
 	n.request.Force = true
 	if n.must(installer.Uninstall); strings.Contains(n.read(ownFile), "guard") || !strings.Contains(n.read(ownFile), "istio-cni") {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 
@@ -118,7 +118,7 @@ func TestOwnOutlives(t *testing.T) {
 		n.request.Force = true
 		p := n.must(installer.Uninstall)
 		if n.read(ownFile) != list || !strings.Contains(n.show(p), "00-cni-guard.conflist stays, without the guard") {
-			t.Errorf("%s: %s%s", name, n.folder("conf"), n.show(p))
+			t.Errorf("%s: %s%s", name, n.listing("conf"), n.show(p))
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestModeAndOwner(t *testing.T) {
 // A program that does not run never takes the place of one that does.
 func TestBrokenProgram(t *testing.T) {
 	n := installed(t)
-	before, conf := n.folder("bin"), n.folder("conf")
+	before, conf := n.listing("bin"), n.listing("conf")
 	for name, content := range map[string]string{
 		"fails": "#!/bin/sh\nexit 1\n", "answers nonsense": "#!/bin/sh\necho usage\n", "is none": "text",
 	} {
@@ -50,8 +50,8 @@ func TestBrokenProgram(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "cni-guard.cni-guard-new") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if n.folder("bin") != before || n.folder("conf") != conf {
-			t.Errorf("%s: it changed something: %s", name, n.folder("bin"))
+		if n.listing("bin") != before || n.listing("conf") != conf {
+			t.Errorf("%s: it changed something: %s", name, n.listing("bin"))
 		}
 	}
 }
@@ -59,15 +59,15 @@ func TestBrokenProgram(t *testing.T) {
 // Nor does the rest of a release of which one program does not.
 func TestBrokenRelease(t *testing.T) {
 	n := installed(t)
-	before := n.folder("bin")
+	before := n.listing("bin")
 	n.write("new/guardctl", answers+"# newer\n", 0o755)
 	n.write("new/cni-guard", "#!/bin/sh\nexit 1\n", 0o755)
 	p, err := installer.Upgrade(n.request)
 	if err == nil {
 		err = p.Run(func(installer.Step) {})
 	}
-	if err == nil || n.folder("bin") != before {
-		t.Errorf("got %v, %s", err, n.folder("bin"))
+	if err == nil || n.listing("bin") != before {
+		t.Errorf("got %v, %s", err, n.listing("bin"))
 	}
 }
 
@@ -79,11 +79,11 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("without an installation: %v", err)
 	}
 	n.must(installer.Install)
-	conf := n.folder("conf")
+	conf := n.listing("conf")
 	n.write("new/cni-guard", answers+"# newer\n", 0o755)
 	n.must(installer.Upgrade)
-	if n.read("bin/cni-guard") != n.read("new/cni-guard") || n.folder("conf") != conf {
-		t.Errorf("upgraded: %s", n.folder("conf"))
+	if n.read("bin/cni-guard") != n.read("new/cni-guard") || n.listing("conf") != conf {
+		t.Errorf("upgraded: %s", n.listing("conf"))
 	}
 	if p := n.must(installer.Upgrade); len(p.Steps) > 0 {
 		t.Errorf("a second time: %s", n.show(p))
@@ -145,14 +145,14 @@ func TestOwnFollows(t *testing.T) {
 	changed := strings.Replace(list, `"bridge"`, `"bridge","mtu":1400`, 1)
 	n.write("conf/10-a.conflist", changed, 0o600)
 	if n.must(installer.Install); !strings.Contains(n.read("conf/00-cni-guard.conflist"), "1400") {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 	n.request.Placement = installer.Inline
 	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "run guardctl uninstall first") {
 		t.Errorf("got %v", err)
 	}
 	if n.must(installer.Uninstall); n.has("conf/00-cni-guard.conflist") || n.read("conf/10-a.conflist") != changed {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 
@@ -187,7 +187,7 @@ func TestOtherNetwork(t *testing.T) {
 	n.refuses(installer.Install, `beside 10-a.conflist (network "others" of bridge): if one of those belongs to the network plugin that this node has now, run guardctl install --file`)
 	n.request.File = "10-a.conflist"
 	if n.must(installer.Install); !strings.Contains(n.read(ownFile), "others") {
-		t.Errorf("the operator named it: %s", n.folder("conf"))
+		t.Errorf("the operator named it: %s", n.listing("conf"))
 	}
 }
 

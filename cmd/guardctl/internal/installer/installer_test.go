@@ -68,7 +68,7 @@ func TestRewrittenBeforeTheRename(t *testing.T) {
 		}
 	})
 	if err != nil || !strings.Contains(n.read("conf/10-a.conflist"), "1400") || n.read("conf/10-a.conf.cni-guard-orig") != newer {
-		t.Errorf("got %v\n%s", err, n.folder("conf"))
+		t.Errorf("got %v\n%s", err, n.listing("conf"))
 	}
 }
 

@@ -60,10 +60,10 @@ func TestLoopbackOfAnotherProject(t *testing.T) {
 			n.remove("new/loopback")
 		}
 		n.request.Loopback = true
-		before := n.folder("bin")
+		before := n.listing("bin")
 		n.refuses(installer.Install, "name the directory of cni-guard's loopback plugin with --from; nothing was changed")
-		if n.folder("bin") != before {
-			t.Errorf("%s: %s", name, n.folder("bin"))
+		if n.listing("bin") != before {
+			t.Errorf("%s: %s", name, n.listing("bin"))
 		}
 		n.request.Loopback = false
 		if n.must(installer.Install); n.has("bin/cni-guard-loopback") {
@@ -77,7 +77,7 @@ func TestLoopbackFromTheFolderOfPlugins(t *testing.T) {
 	n, ours := withLoopback(t)
 	n.must(installer.Install)
 	if n.read("bin/cni-guard-loopback") != ours || n.read("bin/loopback") != others {
-		t.Fatalf("installed without --loopback: %s", n.folder("bin"))
+		t.Fatalf("installed without --loopback: %s", n.listing("bin"))
 	}
 	n.request.From, n.request.Loopback = n.path("bin"), true
 	n.must(installer.Install)

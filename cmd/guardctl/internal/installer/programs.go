@@ -194,7 +194,7 @@ func (p *Plan) planLoopback(r Request) (string, Program, error) {
 	return b.to, entry, err
 }
 
-// keepBeside gives a file a second name atomically. The first name is never missing.
+// keepBeside links a file under a second name atomically. The first name is never missing.
 func keepBeside(path, keep string) error {
 	beside := keep + newSuffix
 	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -12,8 +12,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
-// Grace is how long the plugin stays when nothing names it any more. It is longer than the
-// four minutes that kubelet gives a runtime to start a pod, so that pods that started with
+// Grace is how long the plugin stays when no config references it any more. It is longer than the
+// four minutes that kubelet allows a runtime to start a pod, so that pods that started with
 // the old list are done. A runtime that did not notice the new list still calls the plugin,
 // and every call restarts the time.
 const Grace = 5 * time.Minute

@@ -45,7 +45,7 @@ func TestGrace(t *testing.T) {
 	n := installed(t)
 	n.must(installer.Uninstall)
 	if n.read("conf/10-a.conflist") != list || !n.has("bin/cni-guard") || !n.has("bin/"+installer.Marker) {
-		t.Fatalf("uninstalled: %s%s", n.folder("conf"), n.folder("bin"))
+		t.Fatalf("uninstalled: %s%s", n.listing("conf"), n.listing("bin"))
 	}
 	p := n.must(installer.Uninstall)
 	if len(p.Steps) > 0 || !strings.Contains(n.show(p), "it was last named or called 0s ago, and stays for 5m0s") {
@@ -159,7 +159,7 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// Folders that are gone by now keep nobody from cleaning up the rest.
+// Directories that are gone by now keep nobody from cleaning up the rest.
 func TestUninstallWithoutFolders(t *testing.T) {
 	n := installed(t)
 	if err := errors.Join(os.RemoveAll(n.path("conf")), os.RemoveAll(n.path("bin"))); err != nil {
@@ -180,15 +180,15 @@ func TestPlacementStays(t *testing.T) {
 	n.request.Placement = ""
 	n.write("conf/10-a.conflist", strings.Replace(list, `"bridge"`, `"bridge","mtu":9`, 1), 0o600)
 	if n.must(installer.Install); !strings.Contains(n.read(ownFile), `"mtu":9`) {
-		t.Errorf("the copy did not follow: %s", n.folder("conf"))
+		t.Errorf("the copy did not follow: %s", n.listing("conf"))
 	}
 	n.remove(ownFile) // Cilium renames what it does not know
 	if n.must(installer.Install); !n.has(ownFile) {
-		t.Errorf("the copy is not back: %s", n.folder("conf"))
+		t.Errorf("the copy is not back: %s", n.listing("conf"))
 	}
 	n.must(installer.Uninstall)
 	if n.must(installer.Install); n.has(ownFile) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
-		t.Errorf("after uninstall: %s", n.folder("conf"))
+		t.Errorf("after uninstall: %s", n.listing("conf"))
 	}
 }
 
@@ -216,7 +216,7 @@ func TestInstallAgain(t *testing.T) {
 	n.write("next/"+installer.Marker, "", 0o600)
 	n.must(installer.Install)
 	if n.has("next/"+installer.Marker) || n.has("bin/"+installer.Marker) || !strings.Contains(n.read("conf/10-a.conflist"), "cni-guard") {
-		t.Errorf("installed again: %s%s", n.folder("conf"), n.folder("bin"))
+		t.Errorf("installed again: %s%s", n.listing("conf"), n.listing("bin"))
 	}
 }
 
@@ -242,7 +242,7 @@ func TestUninstallChangedSingle(t *testing.T) {
 	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1), 0o600)
 	n.must(installer.Uninstall)
 	if got := n.read("conf/10-a.conflist"); strings.Contains(got, "cni-guard") || !strings.Contains(got, "1400") || n.has("conf/10-a.conf") {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 
@@ -255,7 +255,7 @@ func TestUninstallSingleThere(t *testing.T) {
 	n.remove("conf/10-a.conflist")
 	n.write("conf/10-a.conf", newer, 0o600)
 	if n.must(installer.Uninstall); n.read("conf/10-a.conf") != newer {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 
@@ -275,7 +275,7 @@ func TestUninstallWithoutRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.must(installer.Uninstall); n.read("conf/10-a.conflist") != list {
-		t.Errorf("got %s", n.folder("conf"))
+		t.Errorf("got %s", n.listing("conf"))
 	}
 }
 
@@ -288,12 +288,12 @@ func TestUninstallOwnAlone(t *testing.T) {
 	if err := os.Remove(n.path("conf/10-a.conflist")); err != nil {
 		t.Fatal(err)
 	}
-	before := n.folder("conf")
+	before := n.listing("conf")
 	if _, err := installer.Uninstall(n.request); err == nil || !strings.Contains(err.Error(), "put the network plugin's file back first") {
 		t.Errorf("got %v", err)
 	}
-	if n.folder("conf") != before {
-		t.Errorf("changed: %s", n.folder("conf"))
+	if n.listing("conf") != before {
+		t.Errorf("changed: %s", n.listing("conf"))
 	}
 }
 
@@ -308,11 +308,11 @@ func TestSingleComesBack(t *testing.T) {
 	n.write("conf/10-a.conflist", strings.Replace(n.read("conf/10-a.conflist"), `"cni-guard"`, `"cni-guard","mode":"audit"`, 1), 0o600)
 	n.must(installer.Install)
 	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, "1400") || !strings.Contains(got, `"mode":"audit"`) || !strings.Contains(got, "cni-guard") || n.has("conf/10-a.conf") {
-		t.Errorf("installed again: %s", n.folder("conf"))
+		t.Errorf("installed again: %s", n.listing("conf"))
 	}
 	n.write("conf/10-a.conf", single, 0o600)
-	if n.must(installer.Uninstall); n.folder("conf") != "-- 10-a.conf --\n"+single+"\n" {
-		t.Errorf("uninstalled: %s", n.folder("conf"))
+	if n.must(installer.Uninstall); n.listing("conf") != "-- 10-a.conf --\n"+single+"\n" {
+		t.Errorf("uninstalled: %s", n.listing("conf"))
 	}
 }
 
@@ -351,7 +351,7 @@ func TestOtherConfDir(t *testing.T) {
 	for range 2 {
 		p := first.must(installer.Uninstall)
 		if first.read("conf/10-a.conflist") != list || first.has("bin/"+installer.Marker) || !first.has("bin/cni-guard") {
-			t.Errorf("the first is done: %s", first.folder("bin"))
+			t.Errorf("the first is done: %s", first.listing("bin"))
 		}
 		if said := first.show(p); !strings.Contains(said, "another config directory names them: NODE/conf2/20-b.conflist (guardctl uninstall --runtime containerd --conf-dir NODE/conf2 --bin-dir NODE/bin)") {
 			t.Errorf("it says %s", said)
@@ -370,7 +370,7 @@ func TestOtherConfDirOnRecord(t *testing.T) {
 	second.request.Elsewhere, second.request.RecordDir = nil, first.path("record")
 	second.must(installer.Uninstall)
 	if second.has("bin/"+installer.Marker) || strings.Contains(second.read("conf2/20-b.conflist"), "guard") {
-		t.Errorf("got %s%s", second.folder("bin"), second.folder("conf2"))
+		t.Errorf("got %s%s", second.listing("bin"), second.listing("conf2"))
 	}
 }
 

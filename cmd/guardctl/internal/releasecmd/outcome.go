@@ -51,9 +51,9 @@ func cannotRelease(cmd *cobra.Command, o release.Outcome, cause error, output *c
 	case errors.Is(cause, ledger.ErrHeld):
 		hint = "wait for it: it ends within " + timeout.String()
 	case errors.As(cause, &living) && living.judgement.Verdict == release.Alive:
-		hint = "let the runtime remove the pod; --force gives the address of a pod that lives to the next one, and both lose their connections"
+		hint = "let the runtime remove the pod; --force lets the next pod get the address of a pod that lives, and both lose their connections"
 	case errors.As(cause, &living):
-		hint = "let the runtime remove the pod, or look for its processes (crictl inspectp); if it lives, --force gives its address to the next pod as well"
+		hint = "let the runtime remove the pod, or look for its processes (crictl inspectp); if it lives, --force lets the next pod get its address as well"
 	}
 	if output.JSON() {
 		o.Plugins, o.Reason = []release.Plugin{}, cause.Error()

@@ -39,7 +39,7 @@ func Command() *cobra.Command {
 			"A release is recorded below --state-dir and never repeated. Plugins that clean up by\n" +
 			"address (" + strings.Join(release.CleanByAddress(), ", ") + ") are not called if another pod may have the address.\n\n" +
 			"A unique prefix of a container ID, as crictl prints it, is enough.\n\n" +
-			"--orphans lists the attachments that nobody will release: those of sandboxes that are\n" +
+			"--orphans lists the attachments that no runtime will release: those of sandboxes that are\n" +
 			"proved to be gone and that the runtime, if it answers, no longer knows. It calls no\n" +
 			"plugin. With --yes it checks each of them again and releases it. --cache-dir limits\n" +
 			"the list to one cache.\n\n" +

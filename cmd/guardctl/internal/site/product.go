@@ -26,7 +26,7 @@ type product struct {
 	note     string // what people should know of it; "": nothing
 }
 
-// products are in the order in which they are told to people. kind's nodes are
+// products are in the order in which they are printed. kind's nodes are
 // plain containerd in a container.
 func products() []product {
 	const libcni = "/var/lib/cni" // libcni.CacheDir

@@ -32,8 +32,8 @@ type Running struct {
 	Message      string
 	// Loaded is what containerd has in memory; nil for other runtimes.
 	Loaded *cri.Loaded
-	// Changed are the settings that its configuration gives otherwise than it runs
-	// with: somebody edited it, and the runtime was not restarted since.
+	// Changed are the settings whose values in its configuration differ from those it runs
+	// with: the configuration was edited, and the runtime was not restarted since.
 	Changed []Change
 }
 
@@ -141,7 +141,7 @@ func (p product) process(root string) (runtimeconf.Process, error) {
 	}
 	inodes := listening(proc, p.sockets)
 	if len(inodes) == 0 {
-		return runtimeconf.Process{}, fmt.Errorf("find process of %s: nobody is seen listening at %s", p.name, p.sockets[0])
+		return runtimeconf.Process{}, fmt.Errorf("find process of %s: no process is seen listening at %s", p.name, p.sockets[0])
 	}
 	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*")) // the pattern is a good one
 	for _, dir := range links {
@@ -162,8 +162,8 @@ func (p product) runs(process runtimeconf.Process) bool {
 }
 
 // listener returns the process that listens at a socket: since Linux 2.6 a client
-// is told (SO_PEERCRED, unix(7)). It returns 0 where it cannot be told, as across
-// PID namespaces.
+// can read its process ID (SO_PEERCRED, unix(7)). It returns 0 if that is unknown, as
+// across PID namespaces.
 func listener(socket string) (pid int) {
 	conn, err := net.DialTimeout("unix", socket, time.Second)
 	if err != nil {

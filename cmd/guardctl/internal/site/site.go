@@ -50,7 +50,7 @@ type Site struct {
 // values say nothing. Paths are taken as they are, without the root of Find.
 type Overrides struct {
 	Runtime conflist.Kind
-	// Assumed says that nobody named Runtime: the caller takes it for want of another.
+	// Assumed reports whether Runtime is the default of the caller, and not named by the user.
 	Assumed bool
 	// Socket is where the runtime serves CRI, if that is not the usual place.
 	Socket         string
