@@ -149,7 +149,7 @@ func (e *evidence) liveness() Liveness {
 
 // cookie returns the cookie that ADD recorded in this boot, or 0.
 func (e *evidence) cookie() uint64 {
-	if e.info.record == nil || e.info.isOfEarlierBoot() {
+	if e.info.record == nil || e.info.record.BootID != e.info.boot {
 		return 0
 	}
 	return e.info.record.Cookie

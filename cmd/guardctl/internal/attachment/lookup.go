@@ -94,8 +94,10 @@ func (k Info) Pod() string {
 }
 
 // isOfEarlierBoot reports whether the record is of an earlier boot, whose namespaces
-// no longer exist.
-func (k Info) isOfEarlierBoot() bool { return k.record != nil && k.record.BootID != k.boot }
+// no longer exist. It reports false if the boot ID cannot be read.
+func (k Info) isOfEarlierBoot() bool {
+	return k.record != nil && k.boot != "" && k.record.BootID != k.boot
+}
 
 func (k Info) key() ledger.Key {
 	return ledger.Key{Network: k.Attachment.Network, ContainerID: k.Attachment.ContainerID, IfName: k.Attachment.IfName}
@@ -169,6 +171,9 @@ func (k Info) addressHolder(addrs []netip.Addr) (string, error) {
 }
 
 func (k Info) recordedHolder(addrs []netip.Addr, since time.Time) (string, error) {
+	if k.boot == "" {
+		return "", errors.New("the boot ID is unknown, so the records prove nothing")
+	}
 	records, err := k.ledger.Live()
 	if err != nil {
 		return "", err

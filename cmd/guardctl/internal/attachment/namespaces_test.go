@@ -8,8 +8,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/checktest"
+	"github.com/cni-guard/cni-guard/pkg/ledger"
 )
 
 const searchOnly = "TEST_SEARCH_ONLY"
@@ -40,5 +42,20 @@ func TestSearchWithoutCapabilities(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("without %q: %v, %s; want %q", c.without, err, out, c.want)
 		}
+	}
+}
+
+// Without the boot ID, a record is neither of this boot nor of an earlier one, and other
+// records do not show which pod has an address.
+func TestUnknownBootProvesNothing(t *testing.T) {
+	k := Info{record: &ledger.Record{BootID: "a boot", Cookie: 7}, ledger: ledger.Ledger(t.TempDir())}
+	if k.isOfEarlierBoot() {
+		t.Error("the record is taken for one of an earlier boot")
+	}
+	if got := (&evidence{info: k}).cookie(); got != 0 {
+		t.Errorf("cookie %d counts, which may be of another boot", got)
+	}
+	if holder, err := k.recordedHolder(nil, time.Time{}); err == nil {
+		t.Errorf("the holder is %q, without an error", holder)
 	}
 }
