@@ -55,10 +55,10 @@ func (f *LinkFile) MACAddressPolicy() (Value, bool) { return f.last("Link", "MAC
 // UdevRuns reports whether udevd applies .link files on the node.
 func (r Root) UdevRuns() bool { return r.exists("/run/udev/control") }
 
-// PersistentMAC returns the MAC that MACAddressPolicy=persistent gives a virtual link
-// of that name: a hash of the machine ID and the name (systemd's
-// src/udev/net/link-config.c and src/shared/netif-util.c, unchanged since 2013). A
-// link that has it was given it by udevd.
+// PersistentMAC returns the MAC that a virtual link of that name gets from
+// MACAddressPolicy=persistent: a hash of the machine ID and the name (systemd's
+// src/udev/net/link-config.c and src/shared/netif-util.c, unchanged since 2013). A link
+// that has this MAC got it from udevd.
 func (r Root) PersistentMAC(name string) (net.HardwareAddr, error) {
 	text, err := r.ReadFile("/etc/machine-id")
 	if err != nil {
