@@ -38,7 +38,7 @@ func bridgeNetfilterOff() incident {
 			if err != nil {
 				return err
 			}
-			if err := node.Listen(backend.Netns, ":8080"); err != nil {
+			if _, err := node.Serve(ctx, backend.Netns, ":8080"); err != nil {
 				return err
 			}
 			for _, rule := range [][]string{
@@ -55,7 +55,7 @@ func bridgeNetfilterOff() incident {
 			if err != nil {
 				return err
 			}
-			r.expect(connects(client, service+":80"), "the service answers", "the service TIMES OUT for pods on the same node")
+			r.expect(connects(ctx, client, service+":80"), "the service answers", "the service TIMES OUT for pods on the same node")
 			return nil
 		},
 	}

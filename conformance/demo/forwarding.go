@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/chain"
+	"github.com/cni-guard/cni-guard/conformance/node"
 )
 
 // forwardingOff: new interfaces do not forward, because a file in sysctl.d sets
@@ -15,12 +16,16 @@ func forwardingOff() incident {
 		name:  "forwarding-off",
 		title: "IP forwarding switched off",
 		play: func(ctx context.Context, r *rig) error {
-			const server = "192.0.2.1:8080"
+			const server = node.Outside + ":8080"
 			on, err := r.runtime(chain.PTP(r.hostLocal()))
 			if err != nil {
 				return err
 			}
-			if err := r.node.Serve("10.88.0.0/24", server); err != nil {
+			outside, err := r.node.PlugOutside()
+			if err != nil {
+				return err
+			}
+			if _, err := node.Serve(ctx, outside, server); err != nil {
 				return err
 			}
 			for name, value := range map[string]string{"net/ipv4/ip_forward": "1", "net/ipv4/conf/default/forwarding": "0"} {
@@ -33,7 +38,7 @@ func forwardingOff() incident {
 			if err != nil {
 				return err
 			}
-			r.expect(connects(p, server), "the pod reaches other nodes", "the pod reaches NOTHING beyond its node")
+			r.expect(connects(ctx, p, server), "the pod reaches other nodes", "the pod reaches NOTHING beyond its node")
 			return nil
 		},
 	}

@@ -72,10 +72,10 @@ func bridgePortTaken() incident {
 				return err
 			}
 			const gateway = "10.88.0.1:8080"
-			if err := node.Listen(r.node.Path, gateway); err != nil {
+			if _, err := node.Serve(ctx, r.node.Path, gateway); err != nil {
 				return err
 			}
-			reached := func() bool { return connects(first, gateway) && connects(second, gateway) }
+			reached := func() bool { return connects(ctx, first, gateway) && connects(ctx, second, gateway) }
 			// On a busy machine systemd-networkd may take the second port after cni-guard
 			// has checked it. A later call repairs it: all ports are checked every 30 s.
 			for n := 2; r.guard != "" && n < 30 && !reached(); n++ {

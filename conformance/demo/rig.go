@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,14 +164,8 @@ func (r *rig) start(ctx context.Context, on *chain.Runtime, name string) (pod, e
 }
 
 // connects reports whether the pod can open a TCP connection to the address.
-func connects(p pod, addr string) bool {
-	return node.Within(p.Netns, func() error {
-		conn, err := net.DialTimeout("tcp", addr, 2*time.Second)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err
-	}) == nil
+func connects(ctx context.Context, p pod, addr string) bool {
+	return node.Reach(ctx, p.Netns, addr, 2*time.Second) == nil
 }
 
 // shell runs a command on the node.

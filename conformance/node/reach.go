@@ -13,12 +13,12 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Outside is the address of a machine beyond the node, which knows the node as the
-// way to the pods of 10.88.0.0/24.
+// Outside is the address of a machine in the node's network. It has a route to the pods
+// of 10.88.0.0/24 through the node.
 const Outside = "192.0.2.1"
 
-// PlugOutside gives the network that eth0 is plugged into the machine Outside, and
-// returns the path of its namespace.
+// PlugOutside adds the machine Outside to the network of the node's eth0, and returns the
+// path of its namespace.
 func (n *Node) PlugOutside() (string, error) {
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(n.lan))
 	return path, Within(path, func() error {

@@ -20,7 +20,7 @@ func Network() []string {
 		"veth", "bridge", "br_netfilter", "dummy", "macvlan", "ipvlan", "tun", "vrf", "8021q",
 		"ipip", "ip6_tunnel", "sit", "ip_gre", "vxlan", "geneve", "wireguard",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_tables", "nft_compat", "nft_ct", "nft_counter", "nft_chain_nat", "nft_masq", "nft_reject_inet",
-		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_mark", "xt_multiport", "xt_tcpudp", "xt_MASQUERADE", "xt_nat",
+		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_mark", "xt_multiport", "xt_tcpudp", "xt_MASQUERADE", "xt_nat", "iptable_nat", "ip6table_nat",
 		"sch_ingress", "sch_tbf", "overlay",
 	}
 }

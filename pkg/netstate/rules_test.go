@@ -23,7 +23,7 @@ func TestRulesOfTheKernel(t *testing.T) {
 			"rule 0 lookup 255\nrule 512 to 10.0.1.7/32 lookup 254\nrule 1536 from 10.0.1.7/32 lookup 2\nrule 32766 lookup 254\nrule 32767 lookup 253\n"},
 		"WireGuard": {"ip rule add pref 100 lookup main suppress_prefixlength 0\nip -6 rule add pref 101 not fwmark 51820 lookup 51820\n",
 			"rule 0 lookup 255\nrule 100 lookup 254 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\nrule6 0 lookup 255\nrule6 101 lookup 51820 selective\nrule6 32766 lookup 254\n"},
-		"conditions": {"ip rule add pref 10 iif lo lookup 7\nip rule add pref 11 ipproto udp dport 53 lookup 7\nip rule add pref 12 from 10.1.0.0/16 blackhole\nip rule add pref 13 dsfield 0x10 lookup 7\n",
+		"conditions": {"ip rule add pref 10 iif lo lookup 7\nip rule add pref 11 ipproto 17 dport 53 lookup 7\nip rule add pref 12 from 10.1.0.0/16 blackhole\nip rule add pref 13 dsfield 0x10 lookup 7\n",
 			"rule 0 lookup 255\nrule 10 lookup 7 selective\nrule 11 lookup 7 selective\nrule 12 from 10.1.0.0/16 blackhole\nrule 13 lookup 7 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\n"},
 		"VRFs": {"ip rule add pref 1000 l3mdev\nip -6 rule add pref 1000 l3mdev\n", "rule 0 lookup 255\nrule 1000 lookup 0 selective\nrule 32766 lookup 254\nrule 32767 lookup 253\nrule6 0 lookup 255\nrule6 1000 lookup 0 selective\nrule6 32766 lookup 254\n"},
 		"Cilium": {"ip rule del pref 0\nip rule add pref 100 lookup local proto kernel\nip rule add pref 9 fwmark 0x200/0xf00 lookup 2004 proto 99\n",
