@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
 )
 
@@ -38,7 +39,7 @@ func (t *Target) lacksNodeFiles() bool {
 // them. The error names what could not be read.
 func farTargets(t *Target) ([]farTarget, error) {
 	if t.lacksNodeFiles() {
-		return nil, errors.New("read name servers and API server: this is a container that does not have the files of its node; run guardctl with --root")
+		return nil, guard.Skip("name servers and API server are not compared, as this is a container that does not have the files of its node; run guardctl with --root")
 	}
 	servers, dnsErr := nameServers(t.host())
 	api, apiErr := apiServers(t)

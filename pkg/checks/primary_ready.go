@@ -124,7 +124,7 @@ func (n need) missing(t *Target) ([]guard.Finding, error) {
 		return nil, err
 	}
 	if t.lacksNodeFiles() {
-		return nil, fmt.Errorf("look for %s: this is a container that does not have the files of its node; run guardctl with --root", n.path)
+		return nil, guard.Skip(fmt.Sprintf("%s is not looked for, as this is a container that does not have the files of its node; run guardctl with --root", n.path))
 	}
 	return []guard.Finding{{
 		Object:  "node",
