@@ -209,7 +209,8 @@ func (i incident) play(t *testing.T, release Release, advised bool) {
 		}
 		return
 	}
-	n.Await("something is lost", "! ("+with(i.intact)+")")
+	// A shell of its own, as -e does not count behind the exclamation mark.
+	n.Await("something is lost", "! sh -e <<'INTACT'\n"+with(i.intact)+"\nINTACT\n")
 }
 
 // moved reports whether the incident is that a new pod's interface is moved.

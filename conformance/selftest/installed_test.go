@@ -18,7 +18,7 @@ func TestReferenceLoopback(t *testing.T) {
 	a.want(1, "failed")
 	a.wantSaw("loopback leaves the node's lo up", "failed", "takes the node's lo down")
 	a.wantMeans("loopback leaves the node's lo up", "this node's lo goes DOWN")
-	a.wantSaw("a pod starts and stops", "ok", "the address is given back")
+	a.wantSaw("a pod starts and stops", "ok", "the address is freed")
 	a.wantSaw("a pod whose path leads to the node is removed", "ok", "released without the namespace")
 }
 
@@ -82,6 +82,6 @@ func TestChainThatHarms(t *testing.T) {
 	file := n.conflist("pods", chain.Bridge(chain.HostLocal(t.TempDir())), chain.Guard(t.TempDir()), chain.Plugin{"type": "loopback"})
 	a := n.verify("--chain", file)
 	a.want(1, "failed")
-	a.wantSaw("the chain ends with cni-guard", "failed", "loopback stands behind cni-guard")
+	a.wantSaw("the chain ends with cni-guard", "failed", "loopback comes after cni-guard")
 	a.wantSaw("a pod of the chain whose path leads to the node is removed", "failed", "the node's lo is DOWN after DEL")
 }

@@ -3,8 +3,10 @@
 package checks_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -24,6 +26,9 @@ func TestReadme(t *testing.T) {
 		end   = "<!-- end of checks -->\n"
 	)
 	readme, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CNI_GUARD_KERNEL") == "vm" {
+		return // the virtual machine has the directory of the package only
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
