@@ -148,7 +148,7 @@ func ownedLinks(ctx context.Context, t *Target) (ownership, error) {
 	for _, l := range o.all {
 		owned := ownedLink{Link: l, pattern: l.Name, bridge: linkNamed(o.all, l.Master)}
 		if bridge := bridges[l.Name]; bridge != "" && l.Kind != "bridge" {
-			owned.bridge = bridge // whatever somebody made of it since
+			owned.bridge = bridge // whatever its state is now
 		}
 		switch l.Kind {
 		case "veth", "netkit":

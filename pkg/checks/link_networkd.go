@@ -178,7 +178,7 @@ func (j *networkdJudge) remedy(i *impact) string {
 }
 
 // namesVeths reports whether a file matches veths by their name or kind, so that
-// somebody meant them.
+// it was written on purpose.
 func namesVeths(n *hostconf.Network) bool {
 	return slices.ContainsFunc(n.Matching(), func(v hostconf.Value) bool {
 		key, value, _ := strings.Cut(v.Text, "=")

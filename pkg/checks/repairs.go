@@ -11,7 +11,7 @@ import (
 )
 
 // A repairLog counts what a check has repaired since the node booted: a value that
-// somebody sets back again and again is reported with how often.
+// another program resets repeatedly is reported with the number of repairs.
 type repairLog struct{ file string }
 
 // A repairCount is how often one thing was repaired.
@@ -76,6 +76,6 @@ func (l repairLog) add(what string, now time.Time) {
 	counts[what] = count
 	data, err := json.Marshal(counts)
 	if err == nil && os.MkdirAll(filepath.Dir(l.file), 0o700) == nil {
-		_ = os.WriteFile(l.file, data, 0o600) // half of it is counted anew
+		_ = os.WriteFile(l.file, data, 0o600) // a damaged file starts a new count
 	}
 }

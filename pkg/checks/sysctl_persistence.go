@@ -128,7 +128,7 @@ func (j *sysctlJudge) forwarding() {
 }
 
 // bridging checks the settings of br_netfilter, if pods are ports of a bridge and it is
-// on now: somebody needs it.
+// on now, so it is needed.
 func (j *sysctlJudge) bridging() {
 	const key = "net/bridge/bridge-nf-call-iptables"
 	if !slices.ContainsFunc(j.owned.links, func(l ownedLink) bool { return l.bridge != "" }) {

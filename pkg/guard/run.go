@@ -260,7 +260,7 @@ func (t *turn[T]) repair(ctx context.Context, target *T) (err error) {
 }
 
 // A repair that fails is tried again after 10, 40 and 160 ms: an error that
-// happened once, and a lock that somebody holds for a moment, must not cost a pod.
+// happened once, and a lock that another process holds for a moment, must not cost a pod.
 const (
 	repairTries = 4
 	repairPause = 10 * time.Millisecond

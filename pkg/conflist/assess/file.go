@@ -157,13 +157,13 @@ type Product struct {
 	Name string
 	// Signs are lower-case parts of its plugin types, network names or file names.
 	Signs []string
-	// Entry says what becomes of an entry that somebody adds to its file.
+	// Entry says what becomes of an entry that is added to its file.
 	Entry EntryFate
 	// Template is where an entry can be added permanently; "" if there is no such place.
 	Template string
 }
 
-// An EntryFate says what becomes of an entry that somebody adds to a product's file.
+// An EntryFate says what becomes of an entry that is added to a product's file.
 // The zero EntryFate is unknown.
 type EntryFate uint8
 

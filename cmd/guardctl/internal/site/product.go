@@ -107,7 +107,7 @@ func (p product) describe(root string) (Site, error) {
 	return s, err
 }
 
-// socket returns the first socket at which somebody listens, without the root.
+// socket returns the first socket at which a process listens, without the root.
 func (p product) socket(root string) string {
 	for _, socket := range p.sockets {
 		if listens(filepath.Join(root, socket)) {

@@ -182,8 +182,8 @@ func listener(socket string) (pid int) {
 	return pid
 }
 
-// listening returns what links of /proc/PID/fd show for the sockets that somebody
-// listens at, by /proc/net/unix of the node's first process or of our own.
+// listening returns what links of /proc/PID/fd show for the sockets at which a process
+// listens, by /proc/net/unix of the node's first process or of our own.
 func listening(proc string, sockets []string) (links []string) {
 	const accepts = 1 << 16 // __SO_ACCEPTCON
 	for _, of := range []string{"1/net/unix", "net/unix"} {
@@ -215,7 +215,7 @@ func holds(dir string, links []string) bool {
 	})
 }
 
-// listens asks whether somebody listens at a socket: a runtime that was stopped
+// listens reports whether a process listens at a socket: a runtime that was stopped
 // leaves its socket behind.
 func listens(socket string) bool {
 	conn, err := net.DialTimeout("unix", socket, time.Second)

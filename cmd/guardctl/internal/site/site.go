@@ -233,7 +233,7 @@ func ambiguous(found []product) error {
 	return fmt.Errorf("find runtime: there are several here, %s: say which is kubelet's by %s", strings.Join(names, " and "), flag)
 }
 
-// running asks whether somebody listens at one of the sockets: one that was
+// running reports whether a process listens at one of the sockets: one that was
 // stopped leaves its socket behind. k3s and RKE2 have the same socket, and a
 // containerd may be there for docker only.
 func (p product) running(root string) bool {
