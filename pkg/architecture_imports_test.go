@@ -19,6 +19,7 @@ func readFile(path string) (string, error) {
 // aside. One that is not listed may import none. pkg/printable is open to all of them.
 func mayImport() map[string][]string {
 	return map[string][]string{
+		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
 		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},

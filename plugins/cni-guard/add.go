@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/attached"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
@@ -31,7 +32,7 @@ func (p *plugin) add(args *cmdArgs) error {
 	defer k.close()
 	if !head {
 		k.recordSandbox(args) // before the checks, of which one may hang
-		k.target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
+		k.target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached.List(c.StateDir) }
 	}
 	report := k.runChecks(suite, guard.Add, refused)
 	k.log.report(report)

@@ -4,16 +4,15 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/attached"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
-	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -29,7 +28,7 @@ func (p *plugin) status(args *cmdArgs) error {
 	log := journal{"STATUS", c, args}
 	log.warnOfInput()
 	target := &checks.Target{Node: viewOrError(netstate.OpenNode()), Options: c.Settings.Options, StateDir: c.StateDir, Conf: c.conf(args)}
-	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached(c.StateDir) }
+	target.Attached = func(context.Context) ([]checks.Attachment, error) { return attached.List(c.StateDir) }
 	p.watch.limitViews(target)
 	pass := guard.NewPass(checks.CallSuite(), guard.Status, c.Settings)
 	p.watch.onTimeout(func() error {
@@ -74,24 +73,6 @@ func (j journal) statusAnswer(report guard.Report) error {
 		markReady(hold.dir)
 	}
 	return orNil(answer)
-}
-
-// attached returns the attachments that are on record in this boot. It reads all
-// records, so that only a check that has something to report asks for them.
-func attached(stateDir string) ([]checks.Attachment, error) {
-	boot, err := netstate.BootID()
-	if err != nil {
-		return nil, err
-	}
-	records, err := ledger.Ledger(stateDir).LiveOf(boot)
-	all := make([]checks.Attachment, len(records))
-	for i, r := range records {
-		all[i] = checks.Attachment{
-			Pod: cmp.Or(r.Pod, r.ContainerID), IfName: r.IfName,
-			Interface: checks.Interface{MAC: r.MAC, Addrs: r.Addrs, Links: r.Links},
-		}
-	}
-	return all, err
 }
 
 // readyMark is the file in the directory of the hold-down that identifies the CRI-O to

@@ -4,7 +4,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,10 +15,10 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
+	"github.com/cni-guard/cni-guard/pkg/attached"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
-	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -127,7 +126,7 @@ func run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardE
 			Loopback: func() (checks.Loopback, error) { return loopback(n) },
 		},
 		Thorough: true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
-		Attached: func(context.Context) ([]checks.Attachment, error) { return attached(e.StateDir) },
+		Attached: func(context.Context) ([]checks.Attachment, error) { return attached.List(e.StateDir) },
 	}
 	if s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime); err == nil { // the check conflist reports the error
 		target.Conf.Intent = n.Intent(s)
@@ -142,23 +141,6 @@ func loopback(n *node.Node) (checks.Loopback, error) {
 		return checks.Loopback{Internal: true}, nil
 	}
 	return pluginquery.FindLoopback(n.Site.Runtime.BinDirs)
-}
-
-// attached returns the attachments that are on record in this boot.
-func attached(stateDir string) ([]checks.Attachment, error) {
-	boot, err := netstate.BootID()
-	if err != nil {
-		return nil, err
-	}
-	records, err := ledger.Ledger(stateDir).LiveOf(boot)
-	all := make([]checks.Attachment, len(records))
-	for i, r := range records {
-		all[i] = checks.Attachment{
-			Pod: cmp.Or(r.Pod, r.ContainerID), IfName: r.IfName,
-			Interface: checks.Interface{MAC: r.MAC, Addrs: r.Addrs, Links: r.Links},
-		}
-	}
-	return all, err
 }
 
 // printReport prints where the checks looked and what came of each.
