@@ -37,7 +37,7 @@ func (c confDir) command(verb string) *exec.Cmd {
 	return exec.Command(c.guardctl, "conf", verb, filepath.Join(c.dir, c.rogue), "--runtime", "containerd")
 }
 
-// fresh makes the directory anew, with both files.
+// fresh recreates the directory with both files.
 func (c confDir) fresh(t testing.TB) {
 	t.Helper()
 	if err := os.RemoveAll(c.dir); err != nil {
@@ -53,7 +53,7 @@ func (c confDir) fresh(t testing.TB) {
 	}
 }
 
-// away makes the directory anew, with the rogue in quarantine.
+// away recreates the directory with the rogue in quarantine.
 func (c confDir) away(t testing.TB) {
 	t.Helper()
 	c.fresh(t)

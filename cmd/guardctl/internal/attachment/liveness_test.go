@@ -99,7 +99,7 @@ func both[T any](deeds ...func(T)) func(T) {
 	}
 }
 
-// rename gives the newest host veth another name.
+// rename renames the newest host veth.
 func rename(t *testing.T) {
 	t.Helper()
 	checktest.Shell(t, `v=$(ip -o link show type veth | sed -n 's/^[0-9]*: \([^@]*\)@.*/\1/p' | tail -n 1); ip link set "$v" down; ip link set "$v" name "x$v"`)

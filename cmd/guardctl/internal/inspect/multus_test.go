@@ -58,7 +58,7 @@ func TestOtherDelegate(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 
-	// Multus's own copy of a network is right; of an object of the cluster nobody can tell.
+	// Multus's own copy of a network is right; an object of the cluster is unknown here.
 	c.runtime.MaxConfNum = 1
 	c.remove("10-a.conflist")
 	multus(`"delegates":[{"name":"asked-for","type":"ptp"}]`)

@@ -183,7 +183,7 @@ func (n *node) must(make func(installer.Request) (installer.Plan, error)) instal
 
 // Each fixture is a config directory: what install --dry-run says of it ("plan"), and what
 // it makes of it ("after/…"); or why it refuses ("error"). CNI_GUARD_UPDATE=1
-// writes them anew, for the eye to judge.
+// rewrites them, to be reviewed by hand.
 func TestFixtures(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) < 10 {

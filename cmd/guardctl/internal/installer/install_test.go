@@ -176,7 +176,7 @@ func TestFolderOfARelease(t *testing.T) {
 	}
 }
 
-// A copy whose list is now of another network is made anew only where the operator says
+// A copy whose list now configures another network is replaced only if the operator says
 // so.
 func TestOtherNetwork(t *testing.T) {
 	n := newNode(t)

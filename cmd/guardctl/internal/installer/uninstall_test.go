@@ -159,7 +159,7 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// Directories that are gone by now keep nobody from cleaning up the rest.
+// Missing directories do not prevent the removal of the rest.
 func TestUninstallWithoutFolders(t *testing.T) {
 	n := installed(t)
 	if err := errors.Join(os.RemoveAll(n.path("conf")), os.RemoveAll(n.path("bin"))); err != nil {
@@ -220,7 +220,7 @@ func TestInstallAgain(t *testing.T) {
 	}
 }
 
-// Where somebody changed the file since, only our entry goes.
+// If the file was changed since, only the entry of cni-guard is removed.
 func TestUninstallChanged(t *testing.T) {
 	n := installed(t)
 	changed := strings.Replace(n.read("conf/10-a.conflist"), `"bridge"`, `"bridge","mtu":1400`, 1)
@@ -364,7 +364,7 @@ func TestOtherConfDir(t *testing.T) {
 	}
 }
 
-// A record says of the config directory for which it was made, though nobody else does.
+// Only the record names the config directory for which it was made.
 func TestOtherConfDirOnRecord(t *testing.T) {
 	first, second := twoFolders(t)
 	second.request.Elsewhere, second.request.RecordDir = nil, first.path("record")
