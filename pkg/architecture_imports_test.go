@@ -33,8 +33,8 @@ func mayImport() map[string][]string {
 // mayStart are the files that may start programs.
 func mayStart() []string {
 	return []string{
-		"pkg/release/release.go", "cmd/guardctl/internal/chain/exec.go",
-		"cmd/guardctl/internal/selftest/namespaces.go", "cmd/guardctl/internal/pluginquery/version.go",
+		"pkg/release/release.go", "cmd/internal/chain/exec.go",
+		"cmd/guardctl/internal/selftest/namespaces.go", "cmd/internal/pluginquery/version.go",
 	}
 }
 
@@ -65,7 +65,7 @@ func importRules() []rule {
 				"pkg/checks/x_test.go":       importing(module + "/pkg/checktest"),
 				"pkg/netstate/x_test.go":     importing(module + "/pkg/checktest"),
 				"plugins/cni-guard/x.go":     importing(module + "/pkg/ledger"),
-				"cmd/guardctl/x.go":          importing(module + "/cmd/guardctl/internal/chain"),
+				"cmd/guardctl/x.go":          importing(module + "/cmd/internal/chain"),
 				"cmd/guardctl/internal/x.go": importing(module + "/pkg/release"),
 			},
 		},

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )

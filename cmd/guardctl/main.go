@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/catalog"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/conf"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/doctor"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/eventscmd"
@@ -23,6 +22,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/releasecmd"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tunnels"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/verify"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )

@@ -19,6 +19,7 @@ import (
 // client. Other traffic does not need the setting: on a node without kube-proxy, or whose pods
 // are on no Linux bridge, 0 is right (kubernetes/kubernetes#123464).
 var BridgeNetfilter = &Check{
+	ID:      "CG302",
 	Name:    "bridge-netfilter",
 	Summary: "A pod gets no answer from a Service whenever the Service chooses a pod on the same node, while Services on other nodes answer.",
 	Detection: "The node's end of the pod's veth is a port of a Linux bridge that is the pod's router, kube-proxy has rules on the node (the chain KUBE-SERVICES of iptables, the table kube-proxy of nftables, or the device kube-ipvs0), " +

@@ -22,6 +22,7 @@ import (
 
 // BridgePort keeps pods on the bridge that the primary plugin put them on.
 var BridgePort = &Check{
+	ID:      "CG303",
 	Name:    "bridge-port",
 	Summary: "A pod is cut off because a network manager took the node's end of its veth away from the pod network's bridge, or set one of the two down.",
 	Detection: "The result of the chain names a Linux bridge, and the node's end of the pod's veth is not a port of it (`ip link show master BRIDGE`), or one of the two is down. " +

@@ -21,6 +21,7 @@ import (
 // or none. Users of kubespray noticed after two days, and then deleted the right file
 // (containerd/cri#889, multus-cni#461, minikube#8480).
 var Conflist = &Check{
+	ID:      "CG201",
 	Name:    "conflist",
 	Summary: "A leftover or hidden config file overrides the intended one, so that new pods get the wrong network or do not start.",
 	Detection: "The file that the runtime selects from the conf dir is not the intended one, or the runtime attaches further files, or it refuses a file and loads nothing. Runtimes sort `.conf`, `.conflist` and `.json` files by name, hidden files first (`LC_ALL=C ls -A`). " +

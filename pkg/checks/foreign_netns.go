@@ -18,6 +18,7 @@ import (
 // ForeignNetns reports a CNI_NETNS that leads to the sandbox of another pod, as it does
 // after a process ID was reused (kubernetes/kubernetes#100648, comments).
 var ForeignNetns = &Check{
+	ID:        "CG103",
 	Name:      "foreign-netns",
 	Summary:   "Deleting one pod cuts the network of another, because the sandbox path of the first was reused and now leads to the second.",
 	Detection: "The namespace has the cookie (SO_NETNS_COOKIE) that a live record of another container has below `/run/cni-guard/live`. Or its cookie differs from the one that ADD recorded in this boot, and `CNI_IFNAME` does not have the recorded address and MAC. Or there is no cookie to compare, `CNI_IFNAME` has global addresses but none of the pod, and its MAC, if known, is not the pod's either.",

@@ -27,6 +27,7 @@ func (guardPlacement) declare() guard.Declaration {
 
 func (guardPlacement) check() *Check {
 	return &Check{
+		ID:        "CG202",
 		Summary:   "The guard is installed but does not protect pods: its entry is missing, is not the last one, or is in a file or drop-in that is not used; or no pod starts, because the entry is not valid.",
 		Detection: "In the file that the runtime selects, the entry of cni-guard is missing, is before another plugin, or is only in a drop-in; if that file is Multus's, the same of the file that it delegates to. Or the program is in none of the plugin directories, cannot be executed, or has the file `cni-guard.pass-through` beside it. Or the entry in the selected or intended file has a key or value that is not valid, or a \"confDir\" that is not the runtime's; a key without effect is a minor finding. Or containerd or cri-dockerd would call another loopback plugin than the guard's. The position of the entry is not judged while the check conflist has a finding.",
 		Remedy:    "Run `guardctl install`, which adds the guard at the end of the correct file and copies its programs into the plugin directory. Correct an entry that is not valid in the file that the finding names.",

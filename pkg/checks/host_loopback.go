@@ -17,6 +17,7 @@ import (
 // the chain and runs before it, so a chained plugin can only repair what happened
 // there; our loopback plugin prevents it.
 var HostLoopback = &Check{
+	ID:        "CG105",
 	Name:      "host-loopback",
 	Summary:   "The node's lo is down, so that kubelet's probes, the local API server and DNS fail while everything remote still works.",
 	Detection: "The node's lo lacks the flag UP, or the address 127.0.0.1 (`ip address show lo`). The state UNKNOWN is normal for lo, and other addresses on it are ignored.",

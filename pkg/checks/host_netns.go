@@ -13,6 +13,7 @@ import (
 // act on it take the node's lo down and delete its eth0
 // (cri-o/cri-o#2849, kubernetes/kubernetes#100648, containerd/containerd#5630).
 var HostNetns = &Check{
+	ID:        "CG102",
 	Name:      "host-netns",
 	Summary:   "Plugins act on the node's own network namespace instead of the pod's, and take its lo down or delete its eth0, after a reboot or when process IDs are reused.",
 	Detection: "The namespace behind `CNI_NETNS` has the device and inode of the plugin's own namespace, or of that of process 1. To check: `stat -L -c %d:%i PATH /proc/self/ns/net` prints the same value twice.",

@@ -42,6 +42,7 @@ func (runtimeState) declare() guard.Declaration {
 
 func (runtimeState) check() *Check {
 	return &Check{
+		ID:        "CG203",
 		Summary:   "The files are correct, but pods get another network or none, because the runtime still uses what it loaded before.",
 		Detection: "According to its CRI status, containerd has loaded another network than its conf dir has, or none. Or the conf dir, plugin directories, max_conf_num or cni_default_network that the runtime uses differ from its configuration. Or the runtime reports that its network is not ready. CRI-O is asked by HTTP on the same socket.",
 		Remedy:    "Check the files with `guardctl conf`. Restart the runtime once they are correct; running pods are not affected.",
@@ -62,6 +63,7 @@ func (chainPlugins) declare() guard.Declaration {
 
 func (chainPlugins) check() *Check {
 	return &Check{
+		ID:        "CG204",
 		Summary:   "No pod starts, or CRI-O selects another file, because a plugin is missing, cannot be executed, or does not support the CNI version of the file; or addresses leak, because guardctl is missing beside cni-guard.",
 		Detection: "A plugin of the intended or the selected file, or the IPAM plugin of one, is in none of the runtime's plugin directories (the finding names where it is instead), has no execute permission, is on a file system that is mounted noexec, does not answer VERSION, or does not support the cniVersion of the file. Or a file has the guard, and guardctl, which it needs when it refuses a DEL, is in none of the plugin directories or is not executable there.",
 		Remedy:    "Install the program in the directory that the finding names, or add its directory to the plugin directories of the runtime.",
@@ -82,6 +84,7 @@ func (podNetworks) declare() guard.Declaration {
 
 func (podNetworks) check() *Check {
 	return &Check{
+		ID:        "CG206",
 		Summary:   "Pods that started during an incident stay on the wrong network or unguarded, and pods that are gone still hold addresses.",
 		Detection: "In the cache of the runtime's libcni, a running pod is attached to another network than the intended one. Minor findings: a pod was attached before cni-guard was in the file, and the runtime is CRI-O, which deletes pods as its cache says; a sandbox is gone and unknown to the runtime, but its attachment or its host-local reservation is still there.",
 		Remedy:    "Let the pods start again, by deleting them. For a pod that is gone, run the command in the finding: it first checks that the pod is not running.",

@@ -19,6 +19,7 @@ import (
 // is all the kernel asks for IPv4 (ip_route_input_slow). ip_forward sets it for all
 // interfaces, and conf/default for those to come.
 var IPForwarding = &Check{
+	ID:      "CG301",
 	Name:    "ip-forwarding",
 	Summary: "Pods reach nothing beyond their node, and connections time out, because the node does not forward their packets.",
 	Detection: "For IPv4: `forwarding` below /proc/sys/net/ipv4/conf is 0 for the node's end of the pod's veth or, where that is a port, for its bridge or VRF. Where /proc/sys/net/ipv4/ip_forward is 0, too, that is the cause. STATUS and `guardctl doctor` judge by the pods on record, and look at conf/default, which new interfaces get. " +

@@ -28,6 +28,7 @@ func (linkManager) declare() guard.Declaration { return guard.Declaration{Name: 
 
 func (linkManager) check() *Check {
 	return &Check{
+		ID:        "CG304",
 		Summary:   "A network manager of the node, systemd-networkd or NetworkManager, takes over the interfaces of pods: a restart, a reload or a carrier lost for a moment detaches running pods from their bridge, or deletes the routes and rules that lead to them.",
 		Detection: "/run/systemd/netif/links/INDEX (ADMIN_STATE, NETWORK_FILE) and /run/NetworkManager/devices/INDEX of the interfaces that CNI results name, of the bridge of the network's file and its ports, and of tunnels that lead to pods elsewhere; the .network, .link and .conf files that match them. An unmanaged interface is not safe by that alone: with ManageForeignRoutes= or ManageForeignRoutingPolicyRules= at their defaults, networkd deletes routes over its own uplink, and rules. Healthy: networkd or NetworkManager has the uplink only, and no route or rule of pods depends on it; a bridge or tunnel that networkd makes itself by a .netdev file; a bridge that is \"connected (externally)\".",
 		Remedy:    "Add the drop-in that the finding names. Each saves something else: Unmanaged=yes keeps interfaces from networkd, KeepMaster=yes their bridge only, ManageForeignRoutingPolicyRules=no rules, KeepConfiguration= with ManageForeignRoutes=no routes at a reload, IgnoreCarrierLoss=yes at a carrier loss. Do not restart a daemon to apply it unless the finding says so.",

@@ -16,6 +16,7 @@ import (
 // default: a program that hands the interface to a virtual machine leaves nothing in the
 // sandbox that looks like the result, and not all such programs are known.
 var PodAddress = &Check{
+	ID:      "CG106",
 	Name:    "pod-address",
 	Summary: "A pod is reported ready with an address that its interface does not have, because something replaced or changed the interface after the primary plugin.",
 	Detection: "`CNI_IFNAME` is missing in the sandbox, is down, has another MAC than the result of the chain, or lacks an address of the result. " +

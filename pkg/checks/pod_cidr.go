@@ -20,6 +20,7 @@ import (
 // sr-iov) overlap with the node's network by design, so that only addresses are compared
 // there, and ranges may be configured where the guard does not look.
 var PodCIDR = &Check{
+	ID:        "CG307",
 	Name:      "pod-cidr",
 	Summary:   "A pod starts with an address that the cluster does not route to it, from another network or a stale range, or with one that the node or its gateway has.",
 	Detection: "An address of the result is in none of the pod ranges of its family. Or `ip route get ADDRESS` on the node reports it as local, or it is the gateway of the default route.",

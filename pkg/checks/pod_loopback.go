@@ -15,6 +15,7 @@ import (
 // PodLoopback ensures that the pod's lo is up. That it is down on ADD is normal:
 // containerd runs the loopback plugin in parallel with the chain.
 var PodLoopback = &Check{
+	ID:        "CG104",
 	Name:      "pod-loopback",
 	Summary:   "A pod starts without a working lo, so that its containers cannot reach each other on localhost, and probes and sidecars fail.",
 	Detection: "The sandbox's lo lacks the flag UP, the address 127.0.0.1, or, in a pod with IPv6 whose net.ipv6.conf.lo.disable_ipv6 is 0, the address ::1 (`ip -n NAME address show lo`).",

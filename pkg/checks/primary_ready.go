@@ -25,6 +25,7 @@ func (primaryReady) declare() guard.Declaration { return guard.Declaration{Name:
 
 func (primaryReady) check() *Check {
 	return &Check{
+		ID:        "CG311",
 		Summary:   "No pod starts on the node, because the network plugin lacks something that its daemon makes, or has no address left to give.",
 		Detection: "A file that the plugin reads at each ADD is missing: flannel's /run/flannel/subnet.env, Calico's /var/lib/calico/nodename, the socket of the agent of Cilium, Antrea or OVN-Kubernetes. The bridge of the plugin has another IPv4 address than its range asks for, as after a new podCIDR. All addresses of a set of ranges of host-local are reserved (/var/lib/cni/networks/NETWORK).",
 		Remedy:    "Run the daemon of the network on this node, or remove what stands in its way, as the finding says.",

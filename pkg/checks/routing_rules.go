@@ -17,6 +17,7 @@ import (
 // rules that it did not make, those of the kernel among them, when it takes an
 // interface (cilium#18706, systemd#41350). At STATUS it costs one dump of the rules.
 var RoutingRules = &Check{
+	ID:        "CG305",
 	Name:      "routing-rules",
 	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer at its own addresses, or finds no route at all; or it has added rules that lead the replies of pods astray.",
 	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no range of pods is known that it is about.",

@@ -13,6 +13,7 @@ import (
 // StaleNetns reports a CNI_NETNS that does not lead to a network namespace. It does not
 // run on DEL, where a sandbox that is gone is a success.
 var StaleNetns = &Check{
+	ID:        "CG101",
 	Name:      "stale-netns",
 	Summary:   "A pod is set up in the wrong namespace, or fails with a misleading error, because its namespace path is stale: it was unmounted, or is another file.",
 	Detection: "`CNI_NETNS` does not exist, is not a file of nsfs, or is a namespace of another type. To check: `stat -f PATH` shows nsfs for a namespace; a path that was unmounted is an empty file on tmpfs.",

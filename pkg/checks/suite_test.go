@@ -359,3 +359,27 @@ func alone(t *testing.T, c *checks.Check, stage guard.Stage, target *checks.Targ
 	check.Needs = nil
 	return guard.Run(t.Context(), []*checks.Check{&check}, stage, guard.Settings{}, target).Outcomes[0]
 }
+
+// An ID stays with its check: alerts and runbooks refer to it.
+func TestIDs(t *testing.T) {
+	b, err := os.ReadFile("ids.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		id, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if registered[id] != "" {
+			t.Errorf("ids.txt has %s twice", id)
+		}
+		registered[id] = name
+	}
+	for _, c := range checks.Suite() {
+		if registered[c.ID] != c.Name {
+			t.Errorf("check %s has the ID %q, which ids.txt gives to %q", c.Name, c.ID, registered[c.ID])
+		}
+	}
+}

@@ -26,6 +26,7 @@ func (tunnelPeers) declare() guard.Declaration {
 
 func (tunnelPeers) check() *Check {
 	return &Check{
+		ID:        "CG402",
 		Summary:   "Pods of two nodes cannot reach each other, or only after minutes: a firewall accepts encapsulated packets only after its node has sent some, a tunnel device is down, or two nodes have the same tunnel address.",
 		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, and addresses or blocks that two nodes claim. Each peer is pinged through its tunnel; a silent one at its own address as well. A finding is: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. About VXLAN connection tracking says nothing, because each direction is a flow of its own.",
 		Remedy:    "Allow the tunnel's packets on every node, from every other node: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",

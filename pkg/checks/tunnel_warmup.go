@@ -21,6 +21,7 @@ import (
 // rule for the tunnel the ping opens the way back, whether or not it is answered. It does
 // so in audit mode too: the ping changes nothing on this node.
 var TunnelWarmup = &Check{
+	ID:        "CG401",
 	Name:      "tunnel-warmup",
 	Summary:   "The first packets of a new pod to another node are lost in a tunnel that was not used for ten minutes, until the other node has sent one.",
 	Detection: "The peers are taken from the routes over tunnel devices. The node pings those that have not answered within `interval`, a second time if needed. An answer counts if it arrives through the tunnel. The results are in `stateDir/tunnels/peers.json`. Silence is a finding only if `require` says so.",

@@ -25,12 +25,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A Check is one failure mode of pod networking, with its detection and remedy. It is
 // data: a program lists its checks in one ordered slice and passes that to Run. T is what
 // the probes read.
 type Check[T any] struct {
+	ID        string // "CG101": stable, and never given to another check; pkg/checks/ids.txt has them all
 	Name      string // kebab-case: config key, log field and docs anchor
 	Summary   string // the failure as a user sees it, one sentence
 	Detection string // how to recognize it by hand
@@ -79,6 +81,16 @@ type Finding struct {
 	Object  string `json:"object"`           // what is wrong: "node/lo"
 	Problem string `json:"problem"`          // how: "is down"
 	Remedy  string `json:"remedy,omitempty"` // what to do about this one; "": what the check says
+
+	// Evidence is what was read, as "file = value" or a quoted rule; "": Problem has it.
+	Evidence string `json:"evidence,omitempty"`
+	// Impact is the consequence for pods, a clause; "": Problem or the check's Summary has it.
+	Impact string `json:"impact,omitempty"`
+	// Command is one command that an operator can run as it is; "": there is no single
+	// one, or what is known does not prove which.
+	Command string `json:"command,omitempty"`
+	// Since is when the failure was first seen; the zero time: not known.
+	Since time.Time `json:"since,omitzero"`
 
 	// Change is what Repair does about it, with the value before and after:
 	// "/proc/sys/net/ipv4/ip_forward: 0 -> 1". "": the event of a repair has the problem only.

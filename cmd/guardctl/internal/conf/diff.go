@@ -19,9 +19,9 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 	"github.com/cni-guard/cni-guard/pkg/printable"

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"

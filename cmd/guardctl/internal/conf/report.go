@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/inspect"
+	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"

@@ -4,7 +4,6 @@
 package doctor
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -12,14 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/catalog"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
-	"github.com/cni-guard/cni-guard/pkg/attached"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/node"
+	"github.com/cni-guard/cni-guard/cmd/internal/nodecheck"
 	"github.com/cni-guard/cni-guard/pkg/checks"
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
-	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -57,14 +53,14 @@ func Command(suite []*checks.Check) *cobra.Command {
 			cli.Warn(cmd, err, "(doctor uses the defaults for what it cannot read)")
 		}
 		if !repair {
-			e.Settings = withoutRepairs(e.Settings, suite)
+			e.Settings = nodecheck.WithoutRepairs(e.Settings, suite)
 		}
-		report, err := run(cmd.Context(), n, suite, e)
+		report, err := nodecheck.Run(cmd.Context(), n, suite, e)
 		if err != nil {
 			return err
 		}
 		if repair {
-			recordRepairs(e.StateDir, report)
+			nodecheck.RecordRepairs(e.StateDir, "doctor --repair", report)
 		}
 		if output.JSON() {
 			err = cli.PrintJSON(cmd.OutOrStdout(), report)
@@ -97,50 +93,6 @@ func choose(suite []*checks.Check, names []string) ([]*checks.Check, error) {
 		wanted[c] = true
 	}
 	return slices.DeleteFunc(slices.Clone(suite), func(c *checks.Check) bool { return !wanted[c] }), nil
-}
-
-// withoutRepairs returns the settings with every repair switched off.
-func withoutRepairs(s guard.Settings, suite []*checks.Check) guard.Settings {
-	no := false
-	all := make(map[string]guard.Setting, len(suite))
-	for _, c := range suite {
-		setting := s.Checks[c.Name]
-		setting.Repair = &no
-		all[c.Name] = setting
-	}
-	s.Checks = all
-	return s
-}
-
-// run runs the checks on the node that this process is on.
-func run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardEntry) (guard.Report, error) {
-	kernel, err := netstate.OpenNode()
-	if err != nil {
-		return guard.Report{}, err
-	}
-	defer kernel.Close()
-	target := &checks.Target{
-		Node: kernel, Options: e.Settings.Options, StateDir: e.StateDir,
-		Conf: checks.Conf{
-			Dir: n.Site.ConfDir, Runtime: n.Site.Runtime,
-			Loopback: func() (checks.Loopback, error) { return loopback(n) },
-		},
-		Thorough: true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
-		Attached: func(context.Context) ([]checks.Attachment, error) { return attached.List(e.StateDir) },
-	}
-	if s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime); err == nil { // the check conflist reports the error
-		target.Conf.Intent = n.Intent(s)
-	}
-	target.Conf.Inspect = inspections(n, e.StateDir)
-	return guard.Run(ctx, suite, guard.Node, e.Settings, target), nil
-}
-
-// loopback returns the loopback plugin that the runtime calls, if it calls one.
-func loopback(n *node.Node) (checks.Loopback, error) {
-	if n.Site.InternalLoopback {
-		return checks.Loopback{Internal: true}, nil
-	}
-	return pluginquery.FindLoopback(n.Site.Runtime.BinDirs)
 }
 
 // printReport prints where the checks looked and what came of each.

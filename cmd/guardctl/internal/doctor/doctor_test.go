@@ -7,18 +7,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/node"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/checks"
-	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
@@ -82,20 +77,5 @@ func TestRepair(t *testing.T) {
 	suite[0].Repair = func(context.Context, *checks.Target) error { return errors.New("not permitted") }
 	if stdout, _, code := runDoctor(t, suite, "--repair", "-o", "json"); code != cli.ExitUnknown && code != cli.ExitFindings || !json.Valid([]byte(stdout)) {
 		t.Errorf("where the repair fails the exit code is %d:\n%s", code, stdout)
-	}
-}
-
-// A containerd that brings up lo itself calls no loopback plugin, even if there is one.
-func TestLoopbackOfContainerd(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "loopback")
-	if err := os.WriteFile(path, nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for internal, want := range map[bool]checks.Loopback{true: {Internal: true}, false: {Path: path}} {
-		n := &node.Node{Site: site.Site{InternalLoopback: internal, Runtime: conflist.Runtime{BinDirs: []string{dir}}}}
-		if got, err := loopback(n); err != nil || got != want {
-			t.Errorf("use_internal_loopback %v: %+v, error %v, want %+v", internal, got, err, want)
-		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/installer"
 )
 
 // InstallCommand returns guardctl install.

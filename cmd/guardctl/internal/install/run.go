@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/internal/pluginquery"
+	"github.com/cni-guard/cni-guard/cmd/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 

@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/inspect"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/inspect"
+	"github.com/cni-guard/cni-guard/cmd/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/printable"

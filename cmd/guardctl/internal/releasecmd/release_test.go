@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
+	"github.com/cni-guard/cni-guard/cmd/internal/chain"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/attachment"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/chain"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/attachment"
+	"github.com/cni-guard/cni-guard/cmd/internal/chain"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/ledger"
 	"github.com/cni-guard/cni-guard/pkg/release"
 )

@@ -13,8 +13,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/installer"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/pluginquery"
+	"github.com/cni-guard/cni-guard/cmd/internal/installer"
+	"github.com/cni-guard/cni-guard/cmd/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )

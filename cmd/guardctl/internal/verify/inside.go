@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 

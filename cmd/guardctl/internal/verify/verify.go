@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/selftest"
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 

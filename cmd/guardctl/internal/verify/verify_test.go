@@ -5,7 +5,7 @@ package verify
 import (
 	"testing"
 
-	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/site"
+	"github.com/cni-guard/cni-guard/cmd/internal/site"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 

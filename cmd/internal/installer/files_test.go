@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installer_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cni-guard/cni-guard/cmd/internal/installer"
+	"github.com/cni-guard/cni-guard/pkg/checktest"
+)
+
+// What was written between the plan and the edit is not overwritten.
+func TestWrittenMeanwhile(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	p, err := installer.Install(n.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.write("conf/10-a.conflist", list+"\n", 0o600)
+	if err := p.Run(func(installer.Step) {}); err == nil || !strings.Contains(err.Error(), "another program has just written it") {
+		t.Errorf("got %v", err)
+	}
+	if n.read("conf/10-a.conflist") != list+"\n" {
+		t.Errorf("got %s", n.listing("conf"))
+	}
+}
+
+// A file that must not be changed is told before anything is.
+func TestImmutable(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	f, err := os.Open(n.path("conf/10-a.conflist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	set := func(flags int) error { return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags) }
+	if err := set(0x10); err != nil {
+		checktest.Lacking(t, "no immutable files here: "+err.Error())
+	}
+	t.Cleanup(func() { _ = set(0) })
+	_, err = installer.Install(n.request)
+	if err == nil || !strings.Contains(err.Error(), "10-a.conflist is immutable: find out why, then run chattr -ia") {
+		t.Errorf("got %v", err)
+	}
+	if n.has("bin/cni-guard") || n.has("record/install.json") {
+		t.Error("it changed something")
+	}
+}
+
+// So is a directory that is read-only.
+func TestReadOnly(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	for _, dir := range []string{"conf", "bin"} {
+		if err := errors.Join(unix.Mount(n.path(dir), n.path(dir), "", unix.MS_BIND, ""),
+			unix.Mount("", n.path(dir), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := installer.Install(n.request)
+		if err == nil || !strings.Contains(err.Error(), n.path(dir)+" is read-only: remount it") {
+			t.Errorf("%s: got %v", dir, err)
+		}
+		if err := unix.Unmount(n.path(dir), 0); err != nil {
+			t.Fatal(err)
+		}
+		if n.has("bin/cni-guard") || n.has("record/install.json") {
+			t.Errorf("%s: it changed something", dir)
+		}
+	}
+}
+
+// A file that is mounted cannot be renamed over: that is told first, too.
+func TestMounted(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a b.conflist", list, 0o600)
+	path := n.path("conf/10-a b.conflist")
+	if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(path, 0) })
+	if _, err := installer.Install(n.request); err == nil || !strings.Contains(err.Error(), "is a mount point") || n.has("record/install.json") {
+		t.Errorf("got %v", err)
+	}
+	n.request.Placement = installer.Own
+	n.must(installer.Install)
+}
+
+// So is a list that was made of a single configuration, and a plugin that is to go.
+func TestMountedLater(t *testing.T) {
+	checktest.PrivateNode(t)
+	n := newNode(t)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge"}`, 0o600)
+	n.must(installer.Install)
+	n.write("conf/10-a.conf", `{"cniVersion":"1.0.0","name":"pods","type":"bridge","mtu":1400}`, 0o600)
+	for path, do := range map[string]func(installer.Request) (installer.Plan, error){
+		"conf/10-a.conflist": installer.Install, "bin/cni-guard": installer.Uninstall,
+	} {
+		path = n.path(path)
+		if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		n.refuses(do, path+": it is a mount point")
+		if err := unix.Unmount(path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// SELinux's label and lists of access are those of the file that was there.
+func TestLabels(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	path := n.path("conf/10-a.conflist")
+	if err := unix.Setxattr(path, "user.of.the.file", []byte("x"), 0); err != nil {
+		checktest.Lacking(t, "no attributes here: "+err.Error())
+	}
+	n.must(installer.Install)
+	value := make([]byte, 8)
+	if got, err := unix.Getxattr(path, "user.of.the.file", value); err != nil || string(value[:got]) != "x" {
+		t.Errorf("got %q, %v", value[:max(got, 0)], err)
+	}
+}
