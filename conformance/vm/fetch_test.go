@@ -66,13 +66,24 @@ func TestMissingQemu(t *testing.T) {
 	}
 }
 
+// A directory without a kernel in it, such as a copy that was not whole: the error names
+// the directory, and that removing it is the way out. What is there stays as it is.
 func TestBrokenCache(t *testing.T) {
 	cache := t.TempDir()
-	if err := os.Mkdir(filepath.Join(cache, "6.1"), 0o755); err != nil {
+	dir := filepath.Join(cache, "6.1")
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	_, err := vm.Debian(t.Context(), "6.1", cache)
-	if err == nil || !strings.Contains(err.Error(), "remove the folder") {
-		t.Errorf("err = %v", err)
+	if err == nil {
+		t.Fatal("it finds a kernel in an empty directory")
+	}
+	for _, want := range []string{dir, "holds 0 files boot/vmlinuz-*", "remove the "} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("err = %v, want it to have %q", err, want)
+		}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,15 +13,21 @@ import (
 	"strings"
 )
 
-// Network is the modules that nodes and pods need, and this project's tests:
-// links, tunnels, and the packet filter with what iptables asks of it.
+// Network is the modules that nodes and pods need, and this project's tests: links,
+// tunnels, traffic control, the packet filter with what iptables and nft ask of it, and
+// what lists sockets (sock_diag). A guest loads no module by itself: whatever is not
+// here is refused there as "not supported" or "no such file".
 func Network() []string {
 	return []string{
 		"veth", "bridge", "br_netfilter", "dummy", "macvlan", "ipvlan", "tun", "vrf", "8021q",
 		"ipip", "ip6_tunnel", "sit", "ip_gre", "vxlan", "geneve", "wireguard",
-		"nf_conntrack", "nf_conntrack_netlink", "nf_tables", "nft_compat", "nft_ct", "nft_counter", "nft_chain_nat", "nft_masq", "nft_reject_inet",
-		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_mark", "xt_multiport", "xt_tcpudp", "xt_MASQUERADE", "xt_nat", "iptable_nat", "ip6table_nat",
-		"sch_ingress", "sch_tbf", "overlay",
+		"nf_conntrack", "nf_conntrack_netlink", "nf_tables", "nft_compat", "nft_ct", "nft_counter", "nft_chain_nat", "nft_masq", "nft_nat", "nft_redir",
+		"nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nf_log_syslog",
+		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_LOG", "xt_mark", "xt_MASQUERADE", "xt_multiport", "xt_nat", "xt_NFLOG", "xt_physdev",
+		"xt_REDIRECT", "xt_state", "xt_statistic", "xt_TCPMSS", "xt_tcpudp", "ipt_REJECT", "ip6t_REJECT",
+		"iptable_filter", "iptable_mangle", "iptable_nat", "iptable_raw", "ip6table_filter", "ip6table_mangle", "ip6table_nat", "ip6table_raw",
+		"inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag", "unix_diag", "af_packet_diag",
+		"sch_ingress", "sch_netem", "sch_tbf", "cls_matchall", "cls_u32", "act_gact", "act_mirred", "overlay",
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (o options) machine() (vm.Machine, error) {
 	m := vm.Machine{
 		Init: o.init, Command: slices.Clone(o.command), Env: environment(o.env),
-		Programs: split(o.programs), Modules: split(o.modules), Sysctls: o.sysctls,
+		Programs: split(strings.Join(o.programs, ",")), Modules: split(o.modules), Sysctls: o.sysctls,
 		MemoryMB: o.memory, CPUs: o.cpus, OwnTime: o.ownTime, Deadline: o.deadline,
 		Stdout: os.Stdout, Stderr: os.Stderr,
 	}

@@ -17,7 +17,8 @@ import (
 type options struct {
 	kernel, cache, init, dir string
 	files, env, sysctls      list
-	programs, modules        string
+	programs                 list
+	modules                  string
 	memory, cpus             int
 	deadline                 time.Duration
 	console, ownTime         bool
@@ -40,7 +41,7 @@ func parse(args []string) (options, error) {
 	f.Var(&o.files, "file", "`PATH[=GUESTPATH]`: a file or directory for the guest; may be repeated")
 	f.Var(&o.env, "env", "`NAME[=VALUE]` for the program, without a value as it is here; may be repeated")
 	f.Var(&o.sysctls, "sysctl", "`NAME=VALUE`, set before the program starts; may be repeated")
-	f.StringVar(&o.programs, "programs", "", "dynamic programs of this machine for the guest, `separated` by commas")
+	f.Var(&o.programs, "programs", "dynamic programs of this machine for the guest, `separated` by commas; may be repeated")
 	f.StringVar(&o.modules, "modules", strings.Join(vm.Network(), ","), "kernel modules, `separated` by commas")
 	f.IntVar(&o.memory, "memory", 1024, "memory in `MiB`")
 	f.IntVar(&o.cpus, "cpus", 2, "processors")
