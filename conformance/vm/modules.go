@@ -23,7 +23,7 @@ func Network() []string {
 		"ipip", "ip6_tunnel", "sit", "ip_gre", "vxlan", "geneve", "wireguard",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_tables", "nft_compat", "nft_ct", "nft_counter", "nft_chain_nat", "nft_masq", "nft_nat", "nft_redir",
 		"nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nf_log_syslog",
-		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_LOG", "xt_mark", "xt_MASQUERADE", "xt_multiport", "xt_nat", "xt_NFLOG", "xt_physdev",
+		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_LOG", "xt_mark", "xt_MASQUERADE", "xt_multiport", "xt_nat", "xt_NFLOG",
 		"xt_REDIRECT", "xt_state", "xt_statistic", "xt_TCPMSS", "xt_tcpudp", "ipt_REJECT", "ip6t_REJECT",
 		"iptable_filter", "iptable_mangle", "iptable_nat", "iptable_raw", "ip6table_filter", "ip6table_mangle", "ip6table_nat", "ip6table_raw",
 		"inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag", "unix_diag", "af_packet_diag",
