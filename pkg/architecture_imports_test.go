@@ -20,7 +20,7 @@ func readFile(path string) (string, error) {
 func mayImport() map[string][]string {
 	return map[string][]string{
 		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
-		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
+		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 
