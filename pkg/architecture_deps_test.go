@@ -96,6 +96,29 @@ func TestPluginsStayLean(t *testing.T) {
 	}
 }
 
+// What the agent's program exports to is in no other program, by whatever detour.
+func TestGuardctlExportsNowhere(t *testing.T) {
+	for _, pkg := range []string{"cmd/guardctl", "pkg/agent"} {
+		for _, what := range exportersIn(dependencies(t, module+"/"+pkg)) {
+			t.Errorf("%s: %s", pkg, what)
+		}
+	}
+	if len(exportersIn(dependencies(t, module+"/cmd/cni-guard-agent"))) == 0 {
+		t.Error("the agent's program exports nothing, so that this test sees nothing")
+	}
+}
+
+func exportersIn(g graph) (found []string) {
+	for pkg := range g {
+		for _, prefix := range exporters() {
+			if strings.HasPrefix(pkg, prefix) {
+				found = append(found, fmt.Sprintf("%s is among the dependencies, by way of %s", pkg, strings.Join(g.importers(pkg), ", ")))
+			}
+		}
+	}
+	return found
+}
+
 func dependencies(t *testing.T, pkg string) graph {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {

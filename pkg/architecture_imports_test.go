@@ -19,6 +19,7 @@ func readFile(path string) (string, error) {
 // aside. One that is not listed may import none. pkg/printable is open to all of them.
 func mayImport() map[string][]string {
 	return map[string][]string{
+		"pkg/agent":     {"pkg/guard", "pkg/netstate"},
 		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
 		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
@@ -68,6 +69,23 @@ func importRules() []rule {
 				"cmd/guardctl/x.go":          importing(module + "/cmd/internal/chain"),
 				"cmd/guardctl/internal/x.go": importing(module + "/pkg/release"),
 			},
+		},
+		{
+			name:   "Prometheus and Kubernetes in the agent's program only",
+			reason: "guardctl and the plugins work on nodes without either; pkg/agent is tested without both, and others may export its state elsewhere",
+			violations: imports(func(s source, path string) string {
+				if s.in("cmd/cni-guard-agent") || !slices.ContainsFunc(exporters(), func(p string) bool { return strings.HasPrefix(path, p) }) {
+					return ""
+				}
+				return "imports " + path
+			}),
+			planted: map[string]string{
+				"pkg/agent/x.go":             importing("github.com/prometheus/client_golang/prometheus"),
+				"pkg/agent/y.go":             importing("k8s.io/api/core/v1"),
+				"cmd/guardctl/x.go":          importing("k8s.io/client-go/rest"),
+				"cmd/internal/agentapi/x.go": importing("github.com/prometheus/client_golang/prometheus"),
+			},
+			sound: map[string]string{"cmd/cni-guard-agent/internal/metrics/x.go": importing("github.com/prometheus/client_golang/prometheus")},
 		},
 		{
 			name:   "netlink and namespaces in netstate only",
@@ -141,6 +159,11 @@ func importRules() []rule {
 			},
 		},
 	}
+}
+
+// exporters are what only the agent's program may have: what it exports to.
+func exporters() []string {
+	return []string{"github.com/prometheus/", "k8s.io/", "sigs.k8s.io/"}
 }
 
 func importing(path string) string { return "package x\n\nimport _ " + strconv.Quote(path) + "\n" }
