@@ -21,8 +21,9 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		"pkg/agent":     {"pkg/guard", "pkg/netstate"},
 		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
-		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
+		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/firewall", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
+		"pkg/firewall":  {"pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 
 		"pkg/conflist/assess":     {"pkg/conflist"},

@@ -7,10 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/vishvananda/netlink/nl"
@@ -50,12 +47,8 @@ func (l *Live) NFTChain(c Chain) (bool, error) {
 		defer netfilter.close()
 		err = netfilter.request(chainQuestion(c), 0, l.patience(), func([]byte) {})
 	}
-	// ENOENT: no such table or chain. nfnetlink answers EINVAL for a subsystem that
-	// the kernel does not have.
-	for _, absent := range []error{unix.ENOENT, unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT} {
-		if errors.Is(err, absent) {
-			return false, nil
-		}
+	if isAbsent(err) {
+		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("look up chain %s of nf_tables: %w", c.Name, err)
@@ -101,42 +94,36 @@ func (l *Live) LegacyChain(c Chain) (found bool, err error) {
 }
 
 func legacyChain(c Chain) (bool, error) {
-	names, domain, level := "/proc/thread-self/net/ip_tables_names", unix.AF_INET, unix.IPPROTO_IP
+	domain, level := unix.AF_INET, unix.IPPROTO_IP
 	if c.Six {
-		names, domain, level = "/proc/thread-self/net/ip6_tables_names", unix.AF_INET6, unix.IPPROTO_IPV6
+		domain, level = unix.AF_INET6, unix.IPPROTO_IPV6
 	}
-	tables, err := os.ReadFile(names)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // the kernel has no iptables-legacy, or it was never used
-	}
-	if err != nil {
+	tables, err := legacyTables(c.Six)
+	if err != nil || !slices.Contains(tables, c.Table) {
 		return false, err
-	}
-	if !slices.Contains(strings.Fields(string(tables)), c.Table) {
-		return false, nil
 	}
 	socket, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false, fmt.Errorf("open socket: %w", err)
 	}
 	defer unix.Close(socket)
-	entries, err := legacyEntries(socket, level, c.Table)
+	_, entries, err := legacyEntries(socket, level, c.Table, LegacyTableLimit)
 	return hasLegacyChain(entries, c.Six, c.Name), err
 }
 
-// legacyEntries reads a table. It may change between the two questions, for which
-// the kernel answers EAGAIN.
-func legacyEntries(socket, level int, table string) ([]byte, error) {
+// legacyEntries reads a table: struct ipt_getinfo, and the entries. It may change between
+// the two questions, for which the kernel answers EAGAIN.
+func legacyEntries(socket, level int, table string, limit uint32) (info, entries []byte, err error) {
 	const attempts = 5
 	for i := 1; ; i++ {
-		info := make([]byte, infoSize)
+		info = make([]byte, infoSize)
 		copy(info[:tableName-1], table)
 		if err := getsockopt(socket, level, getInfo, info); err != nil {
-			return nil, fmt.Errorf("get size of table %s: %w", table, err)
+			return nil, nil, fmt.Errorf("get size of table %s: %w", table, err)
 		}
 		size := binary.NativeEndian.Uint32(info[infoSize-4:])
-		if size > LegacyTableLimit {
-			return nil, fmt.Errorf("table %s has %d bytes: %w", table, size, ErrLargeTable)
+		if size > limit {
+			return nil, nil, fmt.Errorf("table %s has %d bytes: %w", table, size, ErrLargeTable)
 		}
 		answer := make([]byte, headSize+int(size))
 		copy(answer[:tableName-1], table)
@@ -146,9 +133,9 @@ func legacyEntries(socket, level int, table string) ([]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("get entries of table %s: %w", table, err)
+			return nil, nil, fmt.Errorf("get entries of table %s: %w", table, err)
 		}
-		return answer[headSize:], nil
+		return info, answer[headSize:], nil
 	}
 }
 

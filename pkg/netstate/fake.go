@@ -33,6 +33,7 @@ type Fake struct {
 	ports     map[string]PortSettings // by name
 	strangers map[string]bool         // links whose peer is of another namespace, by name
 	chains    []fakeChain
+	ruleset   []string // lines of Ruleset.Text
 
 	givenRules map[bool][]Rule     // by whether they are IPv6; nil for those of a new namespace
 	counters   map[string][]uint64 // what they have at each reading; the last for good
@@ -209,10 +210,10 @@ func (f *Fake) Lookup(addr netip.Addr) (Hop, error) {
 	for link, prefixes := range f.addrs {
 		for _, p := range prefixes {
 			if p.Addr() == addr || link == "lo" && p.Contains(addr) {
-				return Hop{Local: true}, nil
+				return Hop{Local: true, Link: f.indexOf("lo"), Source: addr}, nil
 			}
 			if p.Contains(addr) && p.Bits() > best {
-				best, hop = p.Bits(), Hop{}
+				best, hop = p.Bits(), Hop{Link: f.indexOf(link), Source: p.Addr()}
 			}
 		}
 	}
@@ -222,13 +223,32 @@ func (f *Fake) Lookup(addr netip.Addr) (Hop, error) {
 			matches, bits = !r.Gateway.IsValid() || r.Gateway.Is4() == addr.Is4(), 0
 		}
 		if matches && bits > best {
-			best, hop = bits, Hop{Gateway: r.Gateway}
+			best, hop = bits, Hop{Gateway: r.Gateway, Link: f.indexOf(r.Link), Source: f.sourceOf(r.Link, addr)}
 		}
 	}
 	if best < 0 {
 		return Hop{}, fmt.Errorf("look up route to %s: %w", addr, fs.ErrNotExist)
 	}
 	return hop, nil
+}
+
+// indexOf returns the index of a link; 0 if there is none.
+func (f *Fake) indexOf(name string) int {
+	link, err := f.find(name)
+	if err != nil {
+		return 0
+	}
+	return link.Index
+}
+
+// sourceOf returns the first address of a link that is of the family of addr.
+func (f *Fake) sourceOf(link string, addr netip.Addr) netip.Addr {
+	for _, p := range f.addrs[link] {
+		if p.Addr().Is4() == addr.Is4() {
+			return p.Addr()
+		}
+	}
+	return netip.Addr{}
 }
 
 // Flows implements View.

@@ -25,6 +25,8 @@ import (
 //	rule PRIORITY [from PREFIX] [to PREFIX] [lookup TABLE] [proto N] [ACTION] [selective]
 //	rule6 likewise, for IPv6; "rule none" for a family that has no rule; the
 //	                        kernel's own where a family has no line
+//	nft|iptables|ip6tables|iptables-legacy|ip6tables-legacy LINE
+//	                        (as Ruleset.Text has it, "iptables *filter")
 //	counter NAME = VALUE... (at the first reading, at the second, and so on)
 //	sysctl PATH = VALUE
 //	answers ADDR [after N] [as ADDR]    (a ping; from the Nth request on)
@@ -71,6 +73,9 @@ func (f *Fake) statement(line string) error {
 		return f.parseChain(strings.Fields(rest))
 	case "rule", "rule6":
 		return f.parseRule(word == "rule6", strings.Fields(rest))
+	case "nft", "iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy":
+		f.ruleset = append(f.ruleset, line)
+		return nil
 	case "counter":
 		return f.parseCounter(rest)
 	case "sysctl":
@@ -80,7 +85,7 @@ func (f *Fake) statement(line string) error {
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, counter, sysctl, answers, unreachable or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, nft, iptables, counter, sysctl, answers, unreachable or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -99,7 +104,7 @@ func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
 	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
-		"LinkByIndex", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter":
+		"LinkByIndex", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)

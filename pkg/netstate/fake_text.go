@@ -26,6 +26,9 @@ func (f *Fake) String() string {
 	f.writeTables(&b)
 	f.writeBridges(&b)
 	b.WriteString(f.ruleText())
+	for _, line := range f.ruleset {
+		b.WriteString(line + "\n")
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.sysctls)) {
 		fmt.Fprintf(&b, "sysctl %s = %s\n", name, f.sysctls[name])
 	}

@@ -33,6 +33,10 @@ type socket struct {
 	sequence uint32
 	timeout  time.Duration // the SO_RCVTIMEO that is set; 0: none yet
 	buffer   []byte        // nil before the first request
+
+	// enough reports, after an answer, that no more are wanted; the request then ends with
+	// errTooMany, and the socket is of no more use. nil: never.
+	enough func() bool
 }
 
 // receiveBuffer is the size of a read. The kernel puts at most 32 KiB into one
@@ -162,6 +166,9 @@ func (s *socket) answers(b []byte, kind int, interrupted *bool, answer func([]by
 			return true, nil
 		case is == kind || kind == 0:
 			answer(payload)
+			if s.enough != nil && s.enough() {
+				return true, errTooMany
+			}
 		}
 		if flags&unix.NLM_F_MULTI == 0 {
 			return true, nil

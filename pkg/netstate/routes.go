@@ -185,8 +185,13 @@ func parseHop(b []byte) (hop Hop, err error) {
 	}
 	hop.Local = b[7] == unix.RTN_LOCAL
 	for kind, value := range attributes(b[unix.SizeofRtMsg:]) {
-		if kind == unix.RTA_GATEWAY {
+		switch kind {
+		case unix.RTA_GATEWAY:
 			hop.Gateway, _ = netip.AddrFromSlice(value)
+		case unix.RTA_OIF:
+			hop.Link = int(number32(value))
+		case unix.RTA_PREFSRC:
+			hop.Source = attrAddr(value)
 		}
 	}
 	return hop, nil

@@ -60,6 +60,7 @@ type View interface {
 
 	Bridging
 	Chains
+	Rulesets
 
 	// ListenICMP opens a raw socket for ICMPv6, or ICMP. Its errors wrap
 	// fs.ErrPermission without CAP_NET_RAW.
@@ -98,6 +99,8 @@ type Route struct {
 type Hop struct {
 	Local   bool       // to the namespace itself: the address is its own
 	Gateway netip.Addr // the zero Addr if the destination is on the link
+	Link    int        // index of the device that the packet leaves by
+	Source  netip.Addr // the address that the kernel chooses for the sender; the zero Addr if it named none
 }
 
 // Unreadable is a View whose methods all return one error. It takes the place of a
@@ -171,3 +174,6 @@ func (u Unreadable) Rules() ([]Rule, error) { return nil, u.Err }
 
 // Counter implements View.
 func (u Unreadable) Counter(string) (uint64, error) { return 0, u.Err }
+
+// Ruleset implements View.
+func (u Unreadable) Ruleset(*Ruleset) (*Ruleset, error) { return nil, u.Err }
