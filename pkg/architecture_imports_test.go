@@ -21,12 +21,14 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		"pkg/agent":     {"pkg/guard", "pkg/netstate"},
 		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
-		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/firewall", "pkg/guard", "pkg/hostconf", "pkg/netstate", "pkg/tunnel"},
+		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/firewall", "pkg/guard", "pkg/hostconf", "pkg/hostfs", "pkg/netstate", "pkg/tunnel"},
 		"pkg/checktest": {"pkg/checks", "pkg/conflist", "pkg/guard", "pkg/netstate"},
 		"pkg/firewall":  {"pkg/netstate"},
 		"pkg/tunnel":    {"pkg/netstate"},
 
-		"pkg/conflist/assess":     {"pkg/conflist"},
+		"pkg/conflist":            {"pkg/hostfs"},
+		"pkg/hostconf":            {"pkg/hostfs"},
+		"pkg/conflist/assess":     {"pkg/conflist", "pkg/hostfs"},
 		"pkg/conflist/edit":       {"pkg/conflist"},
 		"pkg/conflist/quarantine": {"pkg/conflist", "pkg/conflist/lock"},
 	}

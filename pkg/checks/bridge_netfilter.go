@@ -3,12 +3,11 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -134,11 +133,11 @@ func (t *Target) unloaded(module string) error {
 	if _, err := t.Node.Sysctl("net/ipv4/ip_forward"); err != nil {
 		return err // then the missing one means nothing
 	}
-	modules := filepath.Join("/", t.Root, "sys/module")
-	if _, err := os.Stat(modules); err != nil {
-		return fmt.Errorf("read modules: %w", err)
+	const modules = "/sys/module"
+	if there, err := t.host().Exists(modules); err != nil || !there {
+		return cmp.Or(err, errors.New("read modules: there is no "+modules))
 	}
-	if _, err := os.Stat(filepath.Join(modules, module)); err == nil {
+	if there, err := t.host().Exists(modules + "/" + module); err == nil && there {
 		return errors.New("the module is there and its sysctls are not, as before Linux 5.3 in a container")
 	}
 	return nil

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
-	"github.com/cni-guard/cni-guard/pkg/hostconf"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -107,7 +106,7 @@ func (b *onceBool) get(decide func() bool) bool {
 // dueForPorts reports whether the pods on record were not looked at for a while, and
 // remembers that they are now.
 func (t *Target) dueForPorts() bool {
-	if t.StateDir == "" || t.Attached == nil {
+	if t.StateDir == "" || t.Attached == nil || t.Files != nil {
 		return false
 	}
 	mark := filepath.Join(t.StateDir, "bridge-port", "looked")
@@ -217,7 +216,7 @@ func (s strayPort) manager(t *Target) string {
 	if !s.lost() && s.Up {
 		link = s.bridge
 	}
-	root := hostconf.Root{Dir: t.Root}
+	root := t.host()
 	if state, err := root.NetworkdLink(link.Index); err == nil && state.Managed() {
 		return fmt.Sprintf("; systemd-networkd manages it (%s: NETWORK_FILE = %s)", state.File, state.Network)
 	}

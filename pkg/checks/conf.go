@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // A Conf says where the network configuration comes from. Nothing of it is read before a
@@ -153,7 +153,7 @@ func (t *Target) readConfDir(r conflist.Runtime, names []string) (*confDir, erro
 	dir := t.Conf.Dir
 	if names == nil {
 		var err error
-		if names, err = conflist.Names(dir); err != nil {
+		if names, err = r.Names(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +171,7 @@ func (t *Target) searchConfDirs(dirs []string, r conflist.Runtime) (*confDir, er
 	var errs error
 	var found *confDir
 	for _, dir := range dirs {
-		names, err := conflist.Names(dir)
+		names, err := r.Names(dir)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				errs = errors.Join(errs, err)
@@ -183,7 +183,7 @@ func (t *Target) searchConfDirs(dirs []string, r conflist.Runtime) (*confDir, er
 		case d.ownFile == "":
 		case found == nil:
 			found = d
-		case !sameFile(found.Dir, dir):
+		case !hostfs.Or(r.Files).Same(found.Dir, dir):
 			return nil, fmt.Errorf("%s and %s both have a file with cni-guard in %s; %w", assess.QuoteName(found.Path(found.ownFile)), assess.QuoteName(d.Path(d.ownFile)), networkWords(t.Conf.Network), errTwoConfDirs)
 		}
 	}
@@ -230,14 +230,4 @@ func networkWords(network string) string {
 		return "any network"
 	}
 	return fmt.Sprintf("network %q", network)
-}
-
-// sameFile reports whether two paths lead to the same file or directory.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }

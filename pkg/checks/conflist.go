@@ -110,7 +110,7 @@ func probeConflist(_ context.Context, t *Target) ([]guard.Finding, error) {
 	var names []string // of the files, if the configuration names the directory
 	var dirErr error
 	if t.Conf.Dir != "" {
-		names, dirErr = conflist.Names(t.Conf.Dir)
+		names, dirErr = t.Conf.Runtime.Names(t.Conf.Dir)
 	}
 	if dirErr == nil && len(names) == 1 && t.Netns != nil {
 		return nil, nil // during an ADD a single file leaves the runtime no choice

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // An Entry is the entry of cni-guard in a config file. The zero Entry is not valid;
@@ -204,8 +204,8 @@ type LoadedEntry struct {
 	// the runtime selects another, or none.
 	Later bool
 
-	dir  string // the conf dir that the runtime reads
-	kind conflist.Kind
+	dir     string // the conf dir that the runtime reads
+	runtime conflist.Runtime
 }
 
 // LoadedEntries returns the entries of cni-guard in the selected file, in files that are
@@ -254,7 +254,7 @@ func entriesOf(s conflist.Selection, name string, l conflist.List, later bool) [
 		if p.DropIn != "" {
 			path = s.Path(p.DropIn) // a drop-in
 		}
-		e := LoadedEntry{Path: path, Later: later, dir: s.Dir, kind: s.Runtime.Kind}
+		e := LoadedEntry{Path: path, Later: later, dir: s.Dir, runtime: s.Runtime}
 		e.Entry, e.Problems = ParseEntry(p.Raw)
 		all = append(all, e)
 	}
@@ -290,18 +290,18 @@ func (e LoadedEntry) Findings() []guard.Finding {
 // call use it, whatever directory the runtime reads. The path may lack the root of the
 // node, as it does where that is mounted below /host.
 func (e LoadedEntry) confDirFindings() []guard.Finding {
-	named, dir := e.Entry.ConfDir, e.dir
-	if named == "" || sameFile(named, dir) || strings.HasSuffix(filepath.Clean(dir), filepath.Clean(named)) {
+	named, dir, files := e.Entry.ConfDir, e.dir, hostfs.Or(e.runtime.Files)
+	if named == "" || files.Same(named, dir) || strings.HasSuffix(filepath.Clean(dir), filepath.Clean(named)) {
 		return nil
 	}
 	how := "is another directory"
-	if _, err := os.Stat(named); errors.Is(err, fs.ErrNotExist) {
+	if _, err := files.Stat(named); errors.Is(err, fs.ErrNotExist) {
 		how = "does not exist"
 	}
 	return []guard.Finding{{
 		Object: assess.QuoteName(e.Path),
 		Problem: fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s; %s reads %s, which the checks conflist and pod-cidr ignore when a pod starts",
-			named, how, e.kind.DisplayName(), assess.QuoteName(dir)),
+			named, how, e.runtime.Kind.DisplayName(), assess.QuoteName(dir)),
 		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.QuoteName(e.Path)),
 	}}
 }

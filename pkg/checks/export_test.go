@@ -6,6 +6,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostconf"
 )
 
 // WriteFile returns the command that writes lines into a file.
@@ -29,6 +30,6 @@ func (t *Target) Judge(dir string, names []string, r conflist.Runtime) ([]guard.
 func PodRanges(plugin string, raw []byte) (string, error) {
 	d := &confDir{ownFile: "10-a.conflist"}
 	d.ownList.Plugins = []conflist.Plugin{{Type: plugin, Raw: raw}}
-	ranges, err := d.podRanges("")
+	ranges, err := d.podRanges(hostconf.Root{})
 	return ranges.String(), err
 }

@@ -24,7 +24,7 @@ type farTarget struct {
 }
 
 // host returns the node's files.
-func (t *Target) host() hostconf.Root { return hostconf.Root{Dir: t.Root} }
+func (t *Target) host() hostconf.Root { return hostconf.Root{Dir: t.Root, Files: t.Files} }
 
 // lacksNodeFiles reports whether this is a container without the files of its node. A
 // container that is itself a node, as those of k3d are, has the kubeconfig of kubelet.

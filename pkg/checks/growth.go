@@ -7,12 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // A counted is what counters had at one time. It is kept in the state directory, so that
@@ -51,7 +54,7 @@ func (t *Target) lastCounted(check string) counted {
 	if path == "" {
 		return last
 	}
-	text, err := os.ReadFile(path)
+	text, err := t.readState(path)
 	if err != nil || json.Unmarshal(text, &last) != nil || last.Boot != t.boot() {
 		return counted{} // it is there for the next run
 	}
@@ -62,7 +65,7 @@ func (t *Target) lastCounted(check string) counted {
 // sees only what happens while it runs.
 func (t *Target) keepCounted(check string, c counted) {
 	path := t.countedPath(check)
-	if path == "" {
+	if path == "" || t.Files != nil {
 		return
 	}
 	c.Boot = t.boot()
@@ -75,6 +78,19 @@ func (t *Target) keepCounted(check string, c counted) {
 		_ = os.Rename(fresh, path)
 	}
 }
+
+// readState reads a file of the state directory.
+func (t *Target) readState(path string) ([]byte, error) {
+	file, err := hostfs.Or(t.Files).Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxState))
+}
+
+// maxState bounds a file of the state directory in bytes. Those of checks are smaller.
+const maxState = 1 << 20
 
 // boot identifies the boot; "" where that is not known.
 func (t *Target) boot() string {
@@ -144,13 +160,13 @@ func (t *Target) watchCounters(ctx context.Context, now map[string]uint64, withi
 func (t *Target) growthOf(ctx context.Context, check string, now map[string]uint64, since time.Time) (growth, error) {
 	const short = 300 * time.Millisecond
 	last := t.lastCounted(check)
-	reading := counted{At: time.Now(), Values: now, Since: since}
+	reading := counted{At: t.now(), Values: now, Since: since}
 	if last.Values == nil {
 		t.keepCounted(check, reading)
 		return t.watchCounters(ctx, now, short)
 	}
 	g := growthSince(last, now)
-	if len(g.By) > 0 && time.Since(last.At) < fresh {
+	if len(g.By) > 0 && t.now().Sub(last.At) < fresh {
 		reading.At, reading.Values = last.At, last.Values
 	}
 	t.keepCounted(check, reading)

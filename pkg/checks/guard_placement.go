@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // guardPlacement checks that the guard is installed where it can guard. A call that
@@ -58,7 +58,7 @@ func probeGuardPlacement(_ context.Context, t *Target) ([]guard.Finding, error) 
 	for _, e := range entries {
 		findings = append(findings, e.Findings()...)
 	}
-	findings = append(findings, programFindings(r.BinDirs, len(entries) > 0)...)
+	findings = append(findings, programFindings(r, len(entries) > 0)...)
 	unsafe, err := loopbackFinding(t, r.Kind)
 	findings = append(findings, unsafe...)
 	if len(findings) > 0 {
@@ -137,17 +137,17 @@ const PassThroughMarker = "cni-guard.pass-through"
 
 // PassesThrough returns the path of the marker beside the cni-guard that a runtime finds in
 // its plugin directories, or "".
-func PassesThrough(binDirs []string) string {
-	program, _ := findGuard(binDirs)
+func PassesThrough(r conflist.Runtime) string {
+	program, _ := findGuard(r)
 	if program == "" {
 		return ""
 	}
 	// The plugin looks beside its own program, which a link may lead to.
-	if target, err := filepath.EvalSymlinks(program); err == nil {
+	if target, err := hostfs.Or(r.Files).EvalSymlinks(program); err == nil {
 		program = target
 	}
 	marker := filepath.Join(filepath.Dir(program), PassThroughMarker)
-	if _, err := os.Stat(marker); err != nil {
+	if _, err := hostfs.Or(r.Files).Stat(marker); err != nil {
 		return ""
 	}
 	return marker
@@ -155,10 +155,10 @@ func PassesThrough(binDirs []string) string {
 
 // findGuard returns the path and mode of the guard that a runtime finds: the first regular
 // file of the name, whether it can be executed or not.
-func findGuard(dirs []string) (string, fs.FileMode) {
-	for _, dir := range dirs {
+func findGuard(r conflist.Runtime) (string, fs.FileMode) {
+	for _, dir := range r.BinDirs {
 		path := filepath.Join(dir, conflist.GuardType)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if info, err := hostfs.Or(r.Files).Stat(path); err == nil && info.Mode().IsRegular() {
 			return path, info.Mode()
 		}
 	}
@@ -167,19 +167,19 @@ func findGuard(dirs []string) (string, fs.FileMode) {
 
 // programFindings judges the program of the guard. isNamed says that a file has its entry;
 // otherwise a marker means that the guard was uninstalled, which is not a finding.
-func programFindings(dirs []string, isNamed bool) []guard.Finding {
-	path, mode := findGuard(dirs)
+func programFindings(r conflist.Runtime, isNamed bool) []guard.Finding {
+	path, mode := findGuard(r)
 	switch {
 	case path == "":
 		remedy := installRemedy
 		if isNamed {
 			remedy = "Run guardctl install --from DIR, where DIR holds the programs of cni-guard."
 		}
-		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(dirs, ", "), Remedy: remedy}}
+		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(r.BinDirs, ", "), Remedy: remedy}}
 	case mode.Perm()&0o111 == 0:
 		return []guard.Finding{{Object: assess.QuoteName(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.QuoteName(path) + "."}}
 	}
-	if marker := PassesThrough(dirs); marker != "" && isNamed {
+	if marker := PassesThrough(r); marker != "" && isNamed {
 		return []guard.Finding{{
 			Object:  assess.QuoteName(marker),
 			Problem: fmt.Sprintf("exists, so that %s passes every call through: no pod is guarded, although the config file has the guard's entry; guardctl uninstall left the marker", assess.QuoteName(path)),

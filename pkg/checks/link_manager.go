@@ -46,7 +46,7 @@ func probeLinkManager(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := hostconf.Root{Dir: t.Root}
+	root := t.host()
 	if root.Hidden() {
 		return nil, guard.Skip("runs in a container that does not have the node's /etc and /run")
 	}

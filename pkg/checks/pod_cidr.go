@@ -156,5 +156,5 @@ func (t *Target) podRanges() (podRanges, error) {
 	if err != nil {
 		return podRanges{}, err
 	}
-	return d.podRanges(t.Root)
+	return d.podRanges(t.host())
 }

@@ -30,7 +30,7 @@ func (t *Target) networkList() (conflist.List, error) {
 	if err != nil {
 		return conflist.List{}, nil // there is none, which the check conflist reports
 	}
-	list, _ := conflist.Read(t.Conf.Dir, file.Name)
+	list, _ := r.Read(t.Conf.Dir, file.Name)
 	return list, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ const flannelEnv = "/run/flannel/subnet.env"
 // podRanges returns the ranges of the guard's own file: those of host-local, or
 // flannel's, which is read below root. An address manager that the guard does not
 // know may give any address, so that there is no range then.
-func (d *confDir) podRanges(root string) (podRanges, error) {
+func (d *confDir) podRanges(root hostconf.Root) (podRanges, error) {
 	all := podRanges{from: "host-local in " + assess.QuoteName(d.Path(d.ownFile))}
 	for _, p := range d.ownList.Plugins {
 		if p.Type == "flannel" {
@@ -107,7 +106,7 @@ func takesEntryAsItIs(plugin string) bool {
 
 // flannelRanges reads the network of the whole cluster, not the node's share of
 // it: a pod may keep its address while the node is given another share.
-func flannelRanges(root string, p conflist.Plugin) (podRanges, error) {
+func flannelRanges(root hostconf.Root, p conflist.Plugin) (podRanges, error) {
 	path, err := subnetFile(p)
 	if err != nil {
 		return podRanges{}, err
@@ -121,7 +120,7 @@ func flannelRanges(root string, p conflist.Plugin) (podRanges, error) {
 
 // canalRanges returns flannel's networks where flannel runs: Canal is Calico's plugin
 // with flannel's routes. Calico without flannel has the ranges in the API alone.
-func canalRanges(root string) (podRanges, error) {
+func canalRanges(root hostconf.Root) (podRanges, error) {
 	env, err := readFlannelEnv(root, flannelEnv)
 	if errors.Is(err, fs.ErrNotExist) {
 		return podRanges{}, nil
@@ -152,8 +151,8 @@ type flannelNetwork struct {
 
 // readFlannelEnv reads the file of flanneld. The error wraps fs.ErrNotExist where
 // there is none.
-func readFlannelEnv(root, path string) (flannelNetwork, error) {
-	env, err := hostconf.ReadFile(filepath.Join(root, path))
+func readFlannelEnv(root hostconf.Root, path string) (flannelNetwork, error) {
+	env, err := root.ReadFile(path)
 	if err != nil {
 		return flannelNetwork{}, fmt.Errorf("read networks of flannel: %w", err)
 	}

@@ -140,7 +140,7 @@ func flannelReady(t *Target, network string, p conflist.Plugin) ([]guard.Finding
 	if err != nil {
 		return nil, err
 	}
-	env, err := readFlannelEnv(t.Root, path)
+	env, err := readFlannelEnv(t.host(), path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // it is a finding
 	}

@@ -12,7 +12,10 @@ import (
 
 // A repairLog counts what a check has repaired since the node booted: a value that
 // another program resets repeatedly is reported with the number of repairs.
-type repairLog struct{ file string }
+type repairLog struct {
+	file string
+	t    *Target
+}
 
 // A repairCount is how often one thing was repaired.
 type repairCount struct {
@@ -29,7 +32,7 @@ func (t *Target) repairs(check string) repairLog {
 	if t.StateDir == "" {
 		return repairLog{}
 	}
-	return repairLog{filepath.Join(t.StateDir, check, "repairs.json")}
+	return repairLog{filepath.Join(t.StateDir, check, "repairs.json"), t}
 }
 
 // read returns the counts; none where they cannot be read.
@@ -38,7 +41,7 @@ func (l repairLog) read() map[string]repairCount {
 	if l.file == "" {
 		return counts
 	}
-	if data, err := os.ReadFile(l.file); err == nil && json.Unmarshal(data, &counts) != nil {
+	if data, err := l.t.readState(l.file); err == nil && json.Unmarshal(data, &counts) != nil {
 		return map[string]repairCount{}
 	}
 	return counts

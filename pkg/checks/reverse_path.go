@@ -64,7 +64,7 @@ func probeReversePath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 		return nil, errors.New("read IPReversePathFilter of /proc/net/netstat: the kernel does not have it")
 	}
 	if now[reversePathDrops] == 0 && t.lastCounted("reverse-path").Values == nil {
-		t.keepCounted("reverse-path", counted{At: time.Now(), Values: now})
+		t.keepCounted("reverse-path", counted{At: t.now(), Values: now})
 		return nil, nil // nothing was dropped since the node started
 	}
 	g, err := t.growthOf(ctx, "reverse-path", now, time.Time{})

@@ -42,7 +42,7 @@ func probeSysctlPersistence(ctx context.Context, t *Target) ([]guard.Finding, er
 	if err != nil {
 		return nil, err
 	}
-	root := hostconf.Root{Dir: t.Root}
+	root := t.host()
 	if root.Hidden() {
 		return nil, guard.Skip("runs in a container that does not have the node's /etc")
 	}

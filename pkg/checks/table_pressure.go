@@ -105,7 +105,7 @@ func (t *Target) growthOfLosses(ctx context.Context, now map[string]uint64, sinc
 		lost = lost || value > 0
 	}
 	if !lost && t.lastCounted("table-pressure").Values == nil {
-		t.keepCounted("table-pressure", counted{At: time.Now(), Values: now, Since: since})
+		t.keepCounted("table-pressure", counted{At: t.now(), Values: now, Since: since})
 		return growth{}, nil
 	}
 	return t.growthOf(ctx, "table-pressure", now, since)

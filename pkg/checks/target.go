@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -61,6 +63,11 @@ type Target struct {
 	// Root is the directory that is the root of the node's file system: what checks read
 	// of /etc, /run and /var lies below it. "": that of this process.
 	Root string
+	// Files are the files of the node; nil for those of this machine. Conf.Runtime.Files
+	// has the same. With other files than this machine's, checks write no state.
+	Files hostfs.FS
+	// Now is the time; nil for the clock. It is another one where a recorded node is judged.
+	Now func() time.Time
 	// StateDir is the directory for state until the next boot. Each check uses a
 	// subdirectory of its own name. "": none.
 	StateDir string
@@ -91,6 +98,14 @@ type Interface struct {
 	// Optional says that the kernel may lack the interface in the sandbox: a program drives
 	// the device in user space, or it is in a virtual machine.
 	Optional bool
+}
+
+// now returns the time for everything that a check compares with recorded times.
+func (t *Target) now() time.Time {
+	if t.Now == nil {
+		return time.Now()
+	}
+	return t.Now()
 }
 
 // options returns the options of type O, a pointer to a struct: those that the

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // GuardType is the type of the guard's entry in a list of plugins.
@@ -91,6 +93,8 @@ type Runtime struct {
 	// spec, as CRI-O and cri-dockerd do before they select a file. If it is nil, all
 	// versions are assumed to be supported.
 	Supports func(binary, cniVersion string) error
+	// Files are the files of the node; nil for those of this machine.
+	Files hostfs.FS
 }
 
 // NewRuntime returns a runtime with its default settings.

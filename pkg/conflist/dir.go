@@ -3,13 +3,13 @@
 package conflist
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // ConfDirs returns the usual config directories: upstream's, k3s's, RKE2's and
@@ -26,8 +26,11 @@ func ConfDirs() []string {
 // Names returns the names of the loadable files of a directory in the order of the
 // loaders: bytewise, so that "100-b" comes before "20-a", and ".a" before both. It
 // opens none of them. Unlike in libcni, a missing directory is an error.
-func Names(dir string) ([]string, error) {
-	entries, err := readDir(dir)
+func Names(dir string) ([]string, error) { return Runtime{}.Names(dir) }
+
+// Names is as the function of that name, but reads the files of r.
+func (r Runtime) Names(dir string) ([]string, error) {
+	entries, err := r.readDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -55,22 +58,13 @@ func loadable(e fs.DirEntry) bool { return !e.IsDir() && Loadable(e.Name()) }
 // loadable files hold a single plugin.
 func isList(name string) bool { return strings.HasSuffix(name, ".conflist") }
 
-// readDir returns the entries of a directory in no particular order.
-func readDir(dir string) ([]fs.DirEntry, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read config directory: %w", err)
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(-1)
+// readDir returns the entries of a directory, sorted by name.
+func (r Runtime) readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := hostfs.Or(r.Files).ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read config directory: %w", err)
 	}
 	return entries, nil
-}
-
-func sortByName(entries []fs.DirEntry) {
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 }
 
 // notLoadable returns the entries that no runtime loads. The loadable files are
@@ -119,11 +113,10 @@ func whyDirectory(name string, files []File) string {
 // directory that has the name of a config file, which is easily overlooked.
 func errNothingIn(dir string, r Runtime) error {
 	err := fmt.Errorf("%w: %s finds no .conf, .conflist or .json in %s", ErrNoNetwork, r.Kind.DisplayName(), dir)
-	entries, readErr := readDir(dir)
+	entries, readErr := r.readDir(dir)
 	if readErr != nil {
 		return err
 	}
-	sortByName(entries)
 	for _, e := range entries {
 		if e.IsDir() && Loadable(e.Name()) {
 			return fmt.Errorf("%w; %s is a directory, and must be a file", err, e.Name())

@@ -96,7 +96,7 @@ func (l List) DelegatesTo(file, network string) bool {
 // the configured network, or else the first that is not Multus's own, which Multus uses
 // when it generates its configuration. The guard belongs into that file.
 func DelegateFile(dir string, multus List, r Runtime) (name string, l List, err error) {
-	names, err := Names(dir)
+	names, err := r.Names(dir)
 	if err != nil {
 		return "", List{}, err
 	}

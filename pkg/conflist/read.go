@@ -10,15 +10,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // Read parses one file of a config directory as go-cni and ocicni do with libcni
 // v1.3.1: a .conflist as a list with its drop-ins, any other file as a single plugin.
 // Unlike them it never blocks on a pipe. What could be parsed is returned beside the
 // error.
-func Read(dir, name string) (List, error) { return read(dir, name, name, parser{}) }
+func Read(dir, name string) (List, error) { return Runtime{}.Read(dir, name) }
+
+// Read is as the function of that name, but reads the files of r.
+func (r Runtime) Read(dir, name string) (List, error) {
+	return read(hostfs.Or(r.Files), dir, name, name, parser{})
+}
 
 // ReadAs parses one loadable file of a config directory as a runtime would. The error
 // says why the runtime refuses the file; what could be parsed is returned beside it.
@@ -33,7 +39,7 @@ func ReadAs(dir, name string, r Runtime) (List, error) {
 // read parses a file as if it had another name. With the zero Kind the rules of
 // parsing are containerd's.
 func (r Runtime) read(dir, file, name string) (List, error) {
-	l, err := read(dir, file, name, parser{libcni112: r.Kind == CRIDockerd})
+	l, err := read(hostfs.Or(r.Files), dir, file, name, parser{libcni112: r.Kind == CRIDockerd})
 	if err == nil && (r.Kind == CRIO || r.Kind == CRIDockerd) {
 		err = r.checkPlugins(l)
 	}
@@ -43,15 +49,15 @@ func (r Runtime) read(dir, file, name string) (List, error) {
 	return l, err
 }
 
-func read(dir, file, name string, p parser) (List, error) {
-	doc, modTime, err := readFile(filepath.Join(dir, file))
+func read(files hostfs.FS, dir, file, name string, p parser) (List, error) {
+	doc, modTime, err := readFile(files, filepath.Join(dir, file))
 	if err != nil {
 		return List{}, err
 	}
 	l, err := p.parse(doc, isList(name))
 	l.ModTime = modTime
 	if err == nil && isList(name) && !p.libcni112 {
-		err = l.addDropIns(dir)
+		err = l.addDropIns(files, dir)
 	}
 	return l, err
 }
@@ -59,10 +65,10 @@ func read(dir, file, name string, p parser) (List, error) {
 // addDropIns appends the plugins of <dir>/<network>/*.conf, as libcni does since
 // v1.3.0 for lists of every version (NetworkPluginConfsFromFiles). The network's name
 // is a part of that path: "" and "." lead to dir itself, ".." to its parent.
-func (l *List) addDropIns(dir string) error {
+func (l *List) addDropIns(files hostfs.FS, dir string) error {
 	if !l.InlinedOnly {
 		from := filepath.Join(dir, l.Name)
-		entries, err := os.ReadDir(from)
+		entries, err := files.ReadDir(from)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("read drop-ins of network %q: %w", l.Name, err)
 		}
@@ -70,7 +76,7 @@ func (l *List) addDropIns(dir string) error {
 			if e.IsDir() || filepath.Ext(e.Name()) != ".conf" {
 				continue
 			}
-			p, err := readDropIn(filepath.Join(from, e.Name()))
+			p, err := readDropIn(files, filepath.Join(from, e.Name()))
 			if err != nil {
 				return fmt.Errorf("read drop-in %s: %w", filepath.Join(from, e.Name()), err)
 			}
@@ -84,8 +90,8 @@ func (l *List) addDropIns(dir string) error {
 	return nil
 }
 
-func readDropIn(path string) (Plugin, error) {
-	doc, _, err := readFile(path)
+func readDropIn(files hostfs.FS, path string) (Plugin, error) {
+	doc, _, err := readFile(files, path)
 	if err != nil {
 		return Plugin{}, err
 	}
@@ -104,7 +110,7 @@ func (r Runtime) checkPlugins(l List) error {
 		version = "0.1.0"
 	}
 	for _, p := range l.Plugins {
-		binary, err := findBinary(p.Type, r.BinDirs)
+		binary, err := r.findBinary(p.Type)
 		if err != nil {
 			return err
 		}
@@ -120,17 +126,17 @@ func (r Runtime) checkPlugins(l List) error {
 
 // findBinary is libcni's FindInPath: it returns the first regular file of that name,
 // whether or not it is executable.
-func findBinary(plugin string, dirs []string) (string, error) {
+func (r Runtime) findBinary(plugin string) (string, error) {
 	if strings.ContainsRune(plugin, os.PathSeparator) {
 		return "", fmt.Errorf("plugin type %q is a path, and must be a name", plugin)
 	}
-	for _, dir := range dirs {
+	for _, dir := range r.BinDirs {
 		binary := filepath.Join(dir, plugin)
-		if info, err := os.Stat(binary); err == nil && info.Mode().IsRegular() {
+		if info, err := hostfs.Or(r.Files).Stat(binary); err == nil && info.Mode().IsRegular() {
 			return binary, nil
 		}
 	}
-	return "", fmt.Errorf("plugin %q is not in %s", plugin, strings.Join(dirs, ", "))
+	return "", fmt.Errorf("plugin %q is not in %s", plugin, strings.Join(r.BinDirs, ", "))
 }
 
 // maxSize is the size from which a file is not read. No real config file comes near
@@ -145,10 +151,10 @@ var (
 
 // readFile reads a file without ever blocking. A runtime that opens a pipe waits for
 // its writer, and loads nothing meanwhile.
-func readFile(path string) ([]byte, time.Time, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func readFile(files hostfs.FS, path string) ([]byte, time.Time, error) {
+	f, err := files.Open(path)
 	if err != nil {
-		return nil, time.Time{}, openError(path, err)
+		return nil, time.Time{}, openError(files, path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -190,8 +196,8 @@ func checkRegular(info fs.FileInfo) error {
 }
 
 // openError adds the target to the error of a dangling link.
-func openError(path string, err error) error {
-	if to, linkErr := os.Readlink(path); linkErr == nil && errors.Is(err, fs.ErrNotExist) {
+func openError(files hostfs.FS, path string, err error) error {
+	if to, linkErr := files.Readlink(path); linkErr == nil && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("it is a link to %s, which does not exist: %w", to, fs.ErrNotExist)
 	}
 	return fmt.Errorf("read file: %w", err)

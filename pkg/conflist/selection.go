@@ -47,11 +47,10 @@ func Select(dir string, r Runtime) (Selection, error) {
 	if r.Kind == 0 {
 		return Selection{Dir: dir, Runtime: r}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
 	}
-	entries, err := readDir(dir)
+	entries, err := r.readDir(dir)
 	if err != nil {
 		return Selection{Dir: dir, Runtime: r}, err
 	}
-	sortByName(entries)
 	var names []string
 	for _, e := range entries {
 		if loadable(e) {
@@ -78,7 +77,7 @@ func Effective(dir string, r Runtime) (File, error) {
 	if r.Kind == 0 {
 		return File{}, fmt.Errorf("select in %s: %w", dir, errNoRuntime)
 	}
-	names, err := Names(dir)
+	names, err := r.Names(dir)
 	if err != nil {
 		return File{}, err
 	}

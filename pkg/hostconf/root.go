@@ -7,18 +7,23 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
+
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // A Root is a directory that holds the /etc, /run, /usr and /proc of a node. The
 // zero Root is the machine's own root directory. Symbolic links are followed as
 // they would be on that node: an absolute one starts at the Root.
-type Root struct{ Dir string }
+type Root struct {
+	Dir string
+	// Files are the files of the node, without the part Dir of their paths; nil for those
+	// of this machine.
+	Files hostfs.FS
+}
 
 // maxFile bounds what is read of a file: configuration is smaller by far, and a
 // file of /run or /proc may be anything.
@@ -26,6 +31,9 @@ const maxFile = 1 << 20
 
 // path returns where a path of the node is on this machine.
 func (r Root) path(name string) (string, error) {
+	if r.Files != nil {
+		return filepath.Join("/", r.Dir, name), nil
+	}
 	dir := r.Dir
 	if dir == "" {
 		dir = "/"
@@ -37,7 +45,7 @@ func (r Root) path(name string) (string, error) {
 func (r Root) Exists(name string) (bool, error) {
 	path, err := r.path(name)
 	if err == nil {
-		_, err = os.Stat(path)
+		_, err = hostfs.Or(r.Files).Stat(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -55,18 +63,17 @@ func (r Root) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	data, err := ReadFile(path)
+	data, err := readFile(hostfs.Or(r.Files), path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, cause(err))
 	}
 	return data, nil
 }
 
-// ReadFile returns the contents of a file of this machine, of at most 1 MiB. It does
-// not wait: a FIFO is an error.
-func ReadFile(path string) ([]byte, error) {
-	// O_NONBLOCK: opening a FIFO would otherwise wait for a writer.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// readFile returns the contents of a file, of at most 1 MiB. It does not wait: a FIFO is
+// an error.
+func readFile(files hostfs.FS, path string) ([]byte, error) {
+	file, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +105,7 @@ func (r Root) ReadDir(dir string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := hostfs.Or(r.Files).ReadDir(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -121,7 +128,7 @@ func (r Root) exists(name string) bool {
 	if err != nil {
 		return false
 	}
-	_, err = os.Lstat(filepath.Join(dir, filepath.Base(name)))
+	_, err = hostfs.Or(r.Files).Lstat(filepath.Join(dir, filepath.Base(name)))
 	return err == nil
 }
 
@@ -147,19 +154,20 @@ func (r Root) Running(service, process string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	entries, err := os.ReadDir(path)
+	files := hostfs.Or(r.Files)
+	entries, err := files.ReadDir(path)
 	if err != nil {
 		return false, fmt.Errorf("list /proc: %w", cause(err))
 	}
 	process = process[:min(len(process), 15)]
-	own, _ := os.Readlink(filepath.Join(path, "self/ns/net"))
+	own, _ := files.Readlink(filepath.Join(path, "self/ns/net"))
 	for _, entry := range entries {
 		dir := filepath.Join(path, entry.Name())
-		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
+		comm, err := readFile(files, filepath.Join(dir, "comm"))
 		if err != nil || strings.TrimSpace(string(comm)) != process {
 			continue // it ended, or is no process
 		}
-		theirs, err := os.Readlink(filepath.Join(dir, "ns/net"))
+		theirs, err := files.Readlink(filepath.Join(dir, "ns/net"))
 		if err != nil || own == "" || theirs == own {
 			return true, nil
 		}

@@ -82,12 +82,12 @@ type GuardEntry struct {
 // the first file that has one; else the defaults. An error says that the entry is not
 // valid; the result is what could be read of it.
 func (n *Node) GuardEntry() (GuardEntry, error) {
-	names, _ := conflist.Names(n.Site.ConfDir) // the check conflist reports the error
+	names, _ := n.Site.Runtime.Names(n.Site.ConfDir) // the check conflist reports the error
 	if file, err := conflist.Effective(n.Site.ConfDir, n.Site.Runtime); err == nil {
 		names = slices.Insert(names, 0, file.Name)
 	}
 	for _, name := range names {
-		if e, err := readGuardEntry(n.Site.ConfDir, name); e.From != "" {
+		if e, err := readGuardEntry(n.Site.Runtime, n.Site.ConfDir, name); e.From != "" {
 			return e, err
 		}
 	}
@@ -96,9 +96,9 @@ func (n *Node) GuardEntry() (GuardEntry, error) {
 
 // readGuardEntry returns the guard's entry in one file: the last, if there are two. From
 // is "" if there is none.
-func readGuardEntry(dir, name string) (GuardEntry, error) {
+func readGuardEntry(r conflist.Runtime, dir, name string) (GuardEntry, error) {
 	e := GuardEntry{Entry: checks.DefaultEntry()}
-	list, err := conflist.Read(dir, name)
+	list, err := r.Read(dir, name)
 	if err != nil {
 		return e, fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
 	}

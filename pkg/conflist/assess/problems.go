@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // findProblems lists the problems, the worst first.
@@ -193,6 +193,6 @@ func (j *judge) isInConfDir(path string) bool {
 
 // isMissing reports whether a path is in the directory and does not exist.
 func (j *judge) isMissing(path string) bool {
-	_, err := os.Stat(j.sel.Path(filepath.Base(path)))
+	_, err := hostfs.Or(j.sel.Runtime.Files).Stat(j.sel.Path(filepath.Base(path)))
 	return j.isInConfDir(path) && errors.Is(err, fs.ErrNotExist)
 }

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/conflist"
+	"github.com/cni-guard/cni-guard/pkg/hostfs"
 )
 
 // addOthersInUse explains each file that takes the place of the intended one, or is
@@ -168,7 +168,7 @@ func (j *judge) checkJustWritten(f *file, p *Problem) {
 	if !j.in.DuringAdd {
 		return
 	}
-	info, err := os.Lstat(j.sel.Path(f.name))
+	info, err := hostfs.Or(j.sel.Runtime.Files).Lstat(j.sel.Path(f.name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		*p = Problem{}

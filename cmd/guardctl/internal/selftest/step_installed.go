@@ -14,6 +14,7 @@ import (
 	"github.com/containernetworking/cni/libcni"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/conflist"
 )
 
 // binDirs returns the plugin directories for messages.
@@ -28,7 +29,7 @@ func guardInstalled(ctx context.Context, r *rig) Result {
 	if !executable(path) {
 		return failed("With cni-guard in the conflist no pod can start. Run chmod 0755 "+path, "%s is not executable", path)
 	}
-	if marker := checks.PassesThrough(r.BinDirs); marker != "" {
+	if marker := checks.PassesThrough(conflist.Runtime{BinDirs: r.BinDirs}); marker != "" {
 		return failed("No pod is guarded, and the steps below fail. Run guardctl install, or rm "+marker,
 			"%s exists, as guardctl uninstall leaves it: the plugin passes every call through", marker)
 	}
