@@ -111,6 +111,25 @@ func RenameEth0(path, name string) error {
 	})
 }
 
+// AddAddress gives a link of the namespace at that path another address, such as
+// "198.51.100.53/32".
+func AddAddress(path, name, cidr string) error {
+	return withHandle(path, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("address %s: %w", name, err)
+		}
+		addr, err := netlink.ParseAddr(cidr)
+		if err == nil {
+			err = h.AddrAdd(link, addr)
+		}
+		if err != nil {
+			return fmt.Errorf("address %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
 func setUp(name string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

@@ -201,15 +201,9 @@ func TestServiceOnOneBridge(t *testing.T) {
 // Something takes the pod's port off the bridge before ADD returns, and moves it to a
 // bridge of its own: what systemd-networkd does with Name=veth* and Bridge=br0.
 func TestPortTakenDuringAdd(t *testing.T) {
-	const thief = `
-conf=$(cat)
-[ "$CNI_COMMAND" = ADD ] || exit 0
-printf '%s' "$conf" | sed 's/.*"prevResult"://; s/,"type":.*//'
-ip link set "$(printf '%s' "$conf" | sed 's/.*"name":"\(veth[^"]*\)".*/\1/')" master br0 >&2
-`
 	play := func(t *testing.T, guarded bool) {
 		r := rigtest.New(t)
-		plugins := []chain.Plugin{chain.Bridge(r.HostLocal()), {"type": "thief"}}
+		plugins := []chain.Plugin{chain.Bridge(r.HostLocal()), chain.LinkManager()}
 		if guarded {
 			plugins = append(plugins, chain.Guard(r.Dir))
 		}
@@ -220,8 +214,9 @@ ip link set "$(printf '%s' "$conf" | sed 's/.*"name":"\(veth[^"]*\)".*/\1/')" ma
 			return r.InstalledIn(filepath.Join(r.Dir, "bin"), version, plugins...)
 		}
 		s := withChain(t, r, scripts, "1.0.0", plugins...)
-		s.script("thief", thief)
-		run(t, "ip link add br0 type bridge && ip link set br0 up")
+		if err := errors.Join(chain.WriteLinkManager(filepath.Join(r.Dir, "bin")), node.AddBridge(r.Node.Path, chain.LinkManagerBridge)); err != nil {
+			t.Fatal(err)
+		}
 		address := s.outside()
 		pod := s.hold()
 		s.wantReached(guarded, pod.Path(), address)

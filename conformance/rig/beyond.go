@@ -27,17 +27,29 @@ func (s *Rig) SetSysctl(name, value string) error {
 
 // SeeBeyond has a process in the pod connect to a machine beyond the node.
 func (s *Rig) SeeBeyond(ctx context.Context, pod runtimes.Pod) error {
-	path, err := s.node.PlugOutside()
-	if err != nil {
-		return err
+	return s.seeBeyond(ctx, claim.Beyond, pod)
+}
+
+// SeeStillBeyond does the same for a pod that ran before.
+func (s *Rig) SeeStillBeyond(ctx context.Context, pod runtimes.Pod) error {
+	return s.seeBeyond(ctx, claim.StillBeyond, pod)
+}
+
+func (s *Rig) seeBeyond(ctx context.Context, c claim.Claim, pod runtimes.Pod) error {
+	if s.outside == "" {
+		path, err := s.node.PlugOutside()
+		if err != nil {
+			return err
+		}
+		s.outside = path
 	}
-	server, err := node.Serve(ctx, path, net.JoinHostPort(node.Outside, "0"))
+	server, err := node.Serve(ctx, s.outside, net.JoinHostPort(node.Outside, "0"))
 	if err != nil {
 		return err
 	}
 	defer server.Close()
 	err = node.Reach(ctx, pod.Netns, server.Addr().String(), s.patience())
-	s.See(claim.Beyond, err == nil, fmt.Sprint(err))
+	s.See(c, err == nil, fmt.Sprint(err))
 	return nil
 }
 

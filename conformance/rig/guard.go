@@ -21,9 +21,14 @@ func (s *Rig) InstallGuard(ctx context.Context) error {
 	if err := s.install(s.folders.Guard, "cni-guard", "guardctl", "loopback"); err != nil {
 		return err
 	}
+	return s.Runtime.Configure(ctx, s.version(), append(s.network(), s.guard())...)
+}
+
+// guard returns the guard's entry.
+func (s *Rig) guard() chain.Plugin {
 	guard := s.Runtime.Guard()
 	maps.Copy(guard, s.setup.Guard)
-	return s.Runtime.Configure(ctx, s.version(), append(s.network(), guard)...)
+	return guard
 }
 
 // A GuardEntry is a place of the guard's entry in the conflist.
@@ -38,9 +43,9 @@ const (
 // Chain configures another chain, with the guard at that place if there is one.
 func (s *Rig) Chain(ctx context.Context, where GuardEntry, plugins ...chain.Plugin) error {
 	if s.Guarded {
-		plugins = append(plugins, s.Runtime.Guard())
+		plugins = append(plugins, s.guard())
 		if where == Around {
-			plugins = append([]chain.Plugin{s.Runtime.Guard()}, plugins...)
+			plugins = append([]chain.Plugin{s.guard()}, plugins...)
 		}
 	}
 	return s.Runtime.Configure(ctx, s.version(), plugins...)

@@ -26,6 +26,7 @@ type Setup struct {
 	Guard      map[string]any // keys of the guard's entry beyond what it needs
 	Late       bool           // the scenario installs the guard itself
 	Bridge     bool           // pods on a bridge, which stays when they go, instead of ptp
+	Range      string         // of the pods; 10.88.0.0/24 where empty
 	Settings   runtimes.Settings
 }
 
@@ -42,6 +43,7 @@ type Rig struct {
 
 	node    *node.Node
 	before  string // snapshot of the node
+	outside string // path of the machine beyond it, once plugged in
 	site    runtimes.Site
 	folders Dirs
 	setup   Setup
@@ -130,6 +132,9 @@ func (s *Rig) network() []chain.Plugin {
 			"rangeStart": "10.88.0.10",
 			"rangeEnd":   fmt.Sprintf("10.88.0.%d", 10+n-1),
 		}}})
+	}
+	if s.setup.Range != "" {
+		ipam = ipam.With("ranges", [][]map[string]string{{{"subnet": s.setup.Range}}})
 	}
 	if s.setup.Bridge {
 		return []chain.Plugin{chain.Bridge(ipam)}

@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/podrange"
 	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
@@ -54,6 +55,10 @@ func All() []Scenario {
 		nodeLoDown,
 		newInterfacesBlocked,
 		serviceOnBridge,
+		portsTaken,
+		podRange(podrange.Cases()[0]),
+		podRange(podrange.Cases()[1]),
+		podRange(podrange.Cases()[2]),
 		statusMends,
 		statusReports,
 		statusOnce,

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+
+	"github.com/cni-guard/cni-guard/conformance/claim"
+	"github.com/cni-guard/cni-guard/conformance/rig"
+)
+
+// portsTaken has a plugin of the chain in the place of systemd-networkd, with which the
+// order would be one of chance; conformance/managers has the real one.
+var portsTaken = Scenario{
+	Name: "ports-taken",
+	Incident: "A file of systemd-networkd with Name=veth* and Bridge=br0 comes: the port of a pod that runs is moved from its bridge to br0, " +
+		"and so is that of the next pod, between the primary and the end of its ADD.",
+	Harms: []claim.Claim{claim.Beyond, claim.StillBeyond},
+	Holds: []claim.Claim{claim.PortBack, claim.Beyond, claim.StillBeyond, claim.RepairNamed, claim.PodGone, claim.AddressFree},
+	Setup: rig.Setup{Bridge: true},
+	Play: func(ctx context.Context, s *rig.Rig) error {
+		if err := s.InstallLinkManager(ctx); err != nil {
+			return err
+		}
+		running, err := s.Runtime.Run(ctx, "running")
+		if err != nil {
+			return err
+		}
+		if err := s.ManageLinks(running); err != nil {
+			return err
+		}
+		if err := s.LetPortsAge(); err != nil {
+			return err
+		}
+		next, err := s.Runtime.Run(ctx, "next")
+		if err != nil {
+			return err
+		}
+		if err := s.SeePort(next); err != nil {
+			return err
+		}
+		if err := s.SeeBeyond(ctx, next); err != nil {
+			return err
+		}
+		if err := s.SeeStillBeyond(ctx, running); err != nil {
+			return err
+		}
+		if err := s.SeeEvent(claim.RepairNamed, "bridge-port"); err != nil {
+			return err
+		}
+		if err := s.Remove(ctx, next); err != nil {
+			return err
+		}
+		return s.Remove(ctx, running)
+	},
+}
