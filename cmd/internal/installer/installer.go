@@ -14,6 +14,7 @@ package installer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -169,23 +170,13 @@ func EnterRoot(root string) error {
 // Lock keeps two commands from working at once on a node: those with the same record, and
 // those that change the same config directory, including quarantine and restore. Both
 // locks are files that only root can open. Lock creates the record directory if it is
-// missing. The kernel releases the locks when the process ends.
+// missing, and releasing the lock removes both if the record is not there: neither a failed
+// install nor an uninstall leaves anything. The kernel releases the locks when the process
+// ends.
 func Lock(dir, confDir string) (release func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, explain("create record directory "+dir, dir, err)
-	}
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := lockRecord(dir)
 	if err != nil {
-		return nil, explain("lock "+path, path, err)
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = errors.New("another guardctl is installing or removing the guard: wait until it has ended (fuser " + path + " shows it)")
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, err
 	}
 	conf := func() {}
 	if _, statErr := os.Stat(confDir); statErr == nil { // if it is missing, the plan says what to do
@@ -200,6 +191,44 @@ func Lock(dir, confDir string) (release func(), err error) {
 	}
 	return func() {
 		conf()
+		if !exists(recordPath(dir)) {
+			_ = os.Remove(f.Name())
+			_ = os.Remove(dir) // fails if anything else is in it
+		}
 		_ = f.Close()
 	}, nil
+}
+
+// lockRecord locks the file "lock" of the record directory. A process that waits at the
+// file while another one removes it gets the lock of a file that nobody else will open;
+// so it tries again with the present one.
+func lockRecord(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	for range attempts {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, explain("create record directory "+dir, dir, err)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if errors.Is(err, fs.ErrNotExist) { // the directory was removed meanwhile
+			continue
+		}
+		if err != nil {
+			return nil, explain("lock "+path, path, err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errors.New("another guardctl is installing or removing the guard: wait until it has ended (fuser " + path + " shows it)")
+		}
+		if err != nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		locked, errLocked := f.Stat()
+		present, errPresent := os.Stat(path)
+		if errLocked == nil && errPresent == nil && os.SameFile(locked, present) {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+	return nil, fmt.Errorf("lock %s: it is removed again and again by other commands: try again", path)
 }

@@ -4,6 +4,7 @@ package installer_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -109,6 +110,37 @@ func TestLock(t *testing.T) {
 		t.Error(err)
 	}
 	release()
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a record the lock leaves its directory: %v", err)
+	}
+}
+
+// A lock whose file was removed meanwhile is not the lock of the next command.
+func TestLockOfRemovedFile(t *testing.T) {
+	n := newNode(t)
+	dir := n.path("record")
+	first, err := installer.Lock(dir, n.path("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.write("record/install.json", "{}", 0o600)
+	first()
+	if _, err := os.Stat(n.path("record/lock")); err != nil {
+		t.Errorf("with a record the lock goes: %v", err)
+	}
+	second, err := installer.Lock(dir, n.path("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(n.path("record/lock")); err != nil {
+		t.Fatal(err)
+	}
+	third, err := installer.Lock(dir, n.path("conf"))
+	if err == nil {
+		third()
+		t.Error("two commands have the conf dir at once")
+	}
+	second()
 }
 
 // Nor does one beside a quarantine of the same config directory.
