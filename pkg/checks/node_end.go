@@ -42,10 +42,23 @@ func (e nodeEnd) families() []bool {
 	return all
 }
 
+// podLink returns the pod's interface, which is looked up once for all checks of a
+// call: none of them changes it.
+func (t *Target) podLink() (netstate.Link, error) {
+	if link := t.link.Load(); link != nil {
+		return *link, nil
+	}
+	link, err := t.Pod.Link(t.IfName)
+	if err == nil {
+		t.link.Store(&link)
+	}
+	return link, err
+}
+
 // nodeEnd returns the node's end of the pod's interface, which is looked up once
 // for all checks of a run. The error is guard.Skip's where the interface has none.
-// It costs two questions to the kernel, three for a port, and two more where the result
-// does not name it.
+// Beside the pod's interface it costs one question to the kernel, two ioctls for a port,
+// and two more questions where the result does not name it.
 func (t *Target) nodeEnd() (nodeEnd, error) {
 	if end := t.end.Load(); end != nil {
 		return *end, nil
@@ -61,7 +74,7 @@ func (t *Target) findNodeEnd() (nodeEnd, error) {
 	if t.Override {
 		return nodeEnd{}, guard.Skip("the call means the namespace of the node (CNI_NETNS_OVERRIDE)")
 	}
-	pod, err := t.Pod.Link(t.IfName)
+	pod, err := t.podLink()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nodeEnd{}, guard.Skip("the pod has no interface " + t.IfName)
@@ -105,7 +118,7 @@ func (t *Target) withMaster(end nodeEnd) (nodeEnd, error) {
 		return end, nil
 	}
 	var err error
-	end.master, err = t.Node.LinkByIndex(end.Master)
+	end.master, err = t.Node.MasterOf(end.Link)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("look up what %s is a port of: it changes: %w", end.Name, err)
 	}

@@ -44,7 +44,7 @@ func probePodAddress(_ context.Context, t *Target) ([]guard.Finding, error) {
 // differences returns a finding for each difference between the interface and the result.
 func differences(t *Target) ([]guard.Finding, error) {
 	object := "pod/" + t.IfName
-	link, err := t.Pod.Link(t.IfName)
+	link, err := t.podLink()
 	if errors.Is(err, fs.ErrNotExist) {
 		if t.Want.Optional {
 			return nil, nil

@@ -46,6 +46,8 @@ type Target struct {
 	detected atomic.Pointer[detected]
 	found    atomic.Pointer[foundConfDir]
 
+	// link is the pod's interface once it was looked up.
+	link atomic.Pointer[netstate.Link]
 	// end is the node's end of the pod's interface once it was looked up.
 	end atomic.Pointer[nodeEnd]
 	// portsDue is whether this run looks at the ports of the pods on record.

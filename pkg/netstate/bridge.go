@@ -15,6 +15,9 @@ import (
 type Bridging interface {
 	// LinkByIndex returns one link by its index.
 	LinkByIndex(index int) (Link, error)
+	// MasterOf returns what a link is a port of: its Name, Index, Kind and Up, and no other
+	// field. The zero Link stands for nothing. It costs an eighth of LinkByIndex.
+	MasterOf(port Link) (Link, error)
 	// IsPeerIn reports whether the other end of a veth or netkit, named by its index
 	// here, is in a namespace. That two ends name each other's index does not prove
 	// that they are one pair: the interface of most pods has the index 2.

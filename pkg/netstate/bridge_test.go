@@ -54,7 +54,14 @@ func TestPorts(t *testing.T) {
 			if byIndex.Name != name || byIndex.Kind != byName.Kind || byIndex.Master != byName.Master || byIndex.Peer != byName.Peer || byIndex.Up != byName.Up {
 				t.Errorf("by its name the link is %+v, by its index %+v", byName, byIndex)
 			}
-			fmt.Fprintf(&b, "%s index %d kind %s master %d peer %d\n", name, byName.Index, byName.Kind, byName.Master, byName.Peer)
+			master, err := v.MasterOf(byIndex)
+			must(t, err)
+			if byName.Master != 0 {
+				if whole, err := v.LinkByIndex(byName.Master); err != nil || master.Name != whole.Name || master.Index != whole.Index || master.Kind != whole.Kind || master.Up != whole.Up {
+					t.Errorf("%s is a port of %+v, which is %+v, %v", name, master, whole, err)
+				}
+			}
+			fmt.Fprintf(&b, "%s index %d kind %s master %d of kind %q: %+v, peer %d\n", name, byName.Index, byName.Kind, byName.Master, byName.MasterKind, master, byName.Peer)
 		}
 		return b.String()
 	}
@@ -80,6 +87,10 @@ func TestPorts(t *testing.T) {
 		if _, err := v.LinkByIndex(0); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the error for index 0 is %v", err)
 		}
+		if _, err := v.MasterOf(netstate.Link{Name: "lost", Master: 4711}); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the error for a bridge that is gone is %v", err)
+		}
+		must(t, v.SetUp("cni0"))
 	}
 	same("after the ports were added")
 	checktest.Shell(t, `

@@ -28,7 +28,27 @@ func (f *Fake) LinkByIndex(index int) (Link, error) {
 // whole adds what a link has beside its statement.
 func (f *Fake) whole(l Link) Link {
 	l.Master = f.tunnels[l.Name].Master
+	for _, master := range f.links {
+		if l.Master != 0 && master.Index == l.Master {
+			l.MasterKind = master.Kind
+		}
+	}
 	return l
+}
+
+// MasterOf implements View.
+func (f *Fake) MasterOf(port Link) (Link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failure("MasterOf"); err != nil || port.Master == 0 {
+		return Link{}, err
+	}
+	for _, l := range f.links {
+		if l.Index == port.Master {
+			return Link{Name: l.Name, Index: l.Index, Kind: port.MasterKind, Up: l.Up}, nil
+		}
+	}
+	return Link{}, fmt.Errorf("get what %s is a port of: %w", port.Name, fs.ErrNotExist)
 }
 
 // IsPeerIn implements View. All namespaces are one, but for that of a stranger.

@@ -104,7 +104,7 @@ func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
 	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
-		"LinkByIndex", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset":
+		"LinkByIndex", "MasterOf", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)

@@ -3,10 +3,12 @@
 package netstate
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,24 +130,28 @@ func (l *Live) SetSysctl(name, value string) error {
 
 // readSysctl reads a sysctl of the namespace of the calling thread, without the
 // final newline. It does without os.File, which would put some files of /proc/sys
-// into the poller of the Go runtime.
+// into the poller of the Go runtime. A read that does not fill the buffer is the last:
+// the kernel returns as much as fits.
 func readSysctl(name string) (string, error) {
 	fd, err := openSysctl(name, unix.O_RDONLY)
 	if err != nil {
 		return "", fmt.Errorf("read sysctl %s: %w", name, err)
 	}
 	defer unix.Close(fd)
-	var value []byte
+	var buffer [512]byte
+	value := buffer[:0]
 	for {
-		var buffer [512]byte
-		n := 0
-		if err := retry(func() (err error) { n, err = unix.Read(fd, buffer[:]); return err }); err != nil {
+		n, err := unix.Read(fd, value[len(value):cap(value)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
 			return "", fmt.Errorf("read sysctl %s: %w", name, err)
 		}
-		if n == 0 {
+		if value = value[:len(value)+n]; len(value) < cap(value) {
 			return strings.TrimSuffix(string(value), "\n"), nil
 		}
-		value = append(value, buffer[:n]...)
+		value = slices.Grow(value, len(buffer))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +239,25 @@ ip netns exec sysctl sh -c "echo 1 >/proc/sys/net/ipv4/conf/eth0.100/forwarding"
 		value, err := v.Sysctl(name)
 		if setErr := v.SetSysctl(name, "1"); err == nil || setErr == nil {
 			t.Errorf("%q leads to %q, errors %v and %v", name, value, err, setErr)
+		}
+	}
+}
+
+// A sysctl may be as long as one read.
+func TestLiveLongSysctl(t *testing.T) {
+	v := view(t, sandbox(t, "long"))
+	for _, more := range []int{6, 7} { // 505 and, with the newline, 512 bytes
+		var ports []string
+		for i := range 94 {
+			ports = append(ports, strconv.Itoa(1001+2*i)) // not adjacent, as the kernel would write a range
+		}
+		for i := range more {
+			ports = append(ports, strconv.Itoa(10001+2*i))
+		}
+		want := strings.Join(ports, ",")
+		must(t, v.SetSysctl("net/ipv4/ip_local_reserved_ports", want))
+		if got, err := v.Sysctl("net/ipv4/ip_local_reserved_ports"); err != nil || got != want {
+			t.Errorf("%d bytes were written, and read as %q, %v", len(want), got, err)
 		}
 	}
 }

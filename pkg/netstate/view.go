@@ -82,6 +82,9 @@ type Link struct {
 	Up     bool             // IFF_UP: set up by the administrator, whatever the carrier
 	MAC    net.HardwareAddr // nil if the kind has none
 	Master int              // index of the bridge, VRF, bond or Open vSwitch that it is a port of; 0 for none
+	// MasterKind is the Kind of Master, which the port's own message has
+	// (IFLA_INFO_SLAVE_KIND); "" for none.
+	MasterKind string
 	// Peer is the index of the other end of a veth or netkit, in the namespace of that end
 	// (IFLA_LINK); 0 for all other kinds.
 	Peer int
@@ -135,6 +138,9 @@ func (u Unreadable) ListenICMP(bool) (ICMPConn, error) { return nil, u.Err }
 
 // LinkByIndex implements View.
 func (u Unreadable) LinkByIndex(int) (Link, error) { return Link{}, u.Err }
+
+// MasterOf implements View.
+func (u Unreadable) MasterOf(Link) (Link, error) { return Link{}, u.Err }
 
 // IsPeerIn implements View.
 func (u Unreadable) IsPeerIn(int, *Netns) (bool, error) { return false, u.Err }
