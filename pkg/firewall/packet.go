@@ -66,8 +66,10 @@ type Packet struct {
 	Protocol uint8 `json:"protocol,omitempty"` // of IP: 4, 6 TCP, 17 UDP; 0: any
 	// SrcPort and DstPort are those of TCP and UDP; 0: any. ICMP has its type in Type.
 	SrcPort, DstPort uint16
-	Type             *uint8  `json:"type,omitempty"` // of ICMP and ICMPv6; nil: any
-	States           []State `json:"states"`         // each is judged; none: New
+	Type             *uint8 `json:"type,omitempty"` // of ICMP and ICMPv6; nil: any
+	// Mark is the mark that the packet has when it comes to the first hook; nil: any.
+	Mark   *uint32 `json:"mark,omitempty"`
+	States []State `json:"states"` // each is judged; none: New
 }
 
 // A Result is what happens to a packet.
@@ -110,6 +112,9 @@ type Rule struct {
 	Text    string // as nft or iptables-save prints it, or "policy DROP"
 	Rejects bool   // the sender is informed
 	Owner   string // who made it: "firewalld", "ufw", "Docker"; "": not known
+	// Beside says that it is of iptables-legacy, and iptables-nft has rules as well: a
+	// leftover, most often.
+	Beside bool
 }
 
 // String quotes the rule with its place.

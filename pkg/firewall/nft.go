@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package firewall
+
+import (
+	"encoding/binary"
+	"iter"
+
+	"golang.org/x/sys/unix"
+)
+
+// A step is a condition or a statement of a rule.
+type step interface {
+	// run returns whether the rule goes on. A statement that ends the rule adds a verdict.
+	run(m *machine) tri
+	// quote adds the step to the text of the rule.
+	quote(q *quoter)
+}
+
+// attributes iterates over netlink attributes, and ends with an attribute of type 0xffff
+// where one is cut short.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= 4 {
+			size := int(binary.NativeEndian.Uint16(b))
+			if size < 4 || size > len(b) {
+				yield(cutShort, nil)
+				return
+			}
+			kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+			if !yield(kind, b[4:size]) {
+				return
+			}
+			b = b[min((size+3)&^3, len(b)):]
+		}
+	}
+}
+
+const cutShort = 0xffff
+
+// fields are the attributes of an expression by their type. Only those that a decoder
+// takes are understood: what is left makes the expression one that is not known, as a newer
+// kernel may say something else by it.
+type fields map[uint16][]byte
+
+func fieldsOf(b []byte) fields {
+	f := fields{}
+	for kind, value := range attributes(b) {
+		f[kind] = value
+	}
+	return f
+}
+
+func (f fields) take(kind uint16) ([]byte, bool) {
+	v, ok := f[kind]
+	delete(f, kind)
+	return v, ok
+}
+
+// number takes a big-endian number; 0 if it is not there.
+func (f fields) number(kind uint16) uint32 {
+	v, _ := f.take(kind)
+	if len(v) != 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(v)
+}
+
+func (f fields) text(kind uint16) string {
+	v, _ := f.take(kind)
+	return text(v)
+}
+
+// data takes a value (NFTA_DATA_VALUE); nil if it is none.
+func (f fields) data(kind uint16) []byte {
+	v, _ := f.take(kind)
+	nested := fieldsOf(v)
+	value, _ := nested.take(unix.NFTA_DATA_VALUE)
+	if len(nested) > 0 || len(value) > registerBytes {
+		return nil
+	}
+	return value
+}
+
+// text returns the bytes up to the first zero.
+func text(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+// register takes a register, and returns where its bytes begin; -1 if there is no such.
+func (f fields) register(kind uint16) int {
+	v, ok := f.take(kind)
+	if !ok || len(v) != 4 {
+		return -1
+	}
+	return registerOffset(binary.BigEndian.Uint32(v))
+}
+
+// registerOffset is nft_parse_register of the kernel: registers 1 to 4 have 16 bytes,
+// 8 and above 4 each, and both begin behind the verdict.
+func registerOffset(r uint32) int {
+	switch {
+	case r >= 1 && r <= 4:
+		return int(r) * 16
+	case r >= 8 && r < 24:
+		return 16 + int(r-8)*4
+	}
+	return -1
+}
+
+// inRegisters reports whether n bytes from an offset are registers of data.
+func inRegisters(at, n int) bool { return at >= 16 && n > 0 && at+n <= registerBytes }
+
+// decodeExpressions reads NFTA_RULE_EXPRESSIONS.
+func decodeExpressions(b []byte, sets func(name string) *set) []step {
+	var steps []step
+	for kind, value := range attributes(b) {
+		if kind != unix.NFTA_LIST_ELEM {
+			steps = append(steps, opaque{"an expression that is cut short"})
+			continue
+		}
+		f := fieldsOf(value)
+		name := f.text(unix.NFTA_EXPR_NAME)
+		data, _ := f.take(unix.NFTA_EXPR_DATA)
+		s := decodeExpression(name, fieldsOf(data), sets)
+		if s == nil || len(f) > 0 {
+			s = opaque{"the expression " + name}
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// decodeExpression returns nil for what is not understood.
+func decodeExpression(name string, f fields, sets func(string) *set) step {
+	s := decoded(name, f, sets)
+	if len(f) > 0 {
+		return nil
+	}
+	return s
+}
+
+func decoded(name string, f fields, sets func(string) *set) step {
+	switch name {
+	case "meta":
+		return decodeMeta(f)
+	case "payload":
+		return decodePayload(f)
+	case "ct":
+		return decodeCT(f)
+	case "fib":
+		return decodeFIB(f)
+	case "cmp":
+		return decodeCmp(f)
+	case "range":
+		return decodeRange(f)
+	case "bitwise":
+		return decodeBitwise(f)
+	case "byteorder":
+		return decodeByteorder(f)
+	case "immediate":
+		return decodeImmediate(f)
+	case "lookup":
+		return decodeLookup(f, sets)
+	case "match":
+		name, info := f.text(unix.NFTA_MATCH_NAME), f[unix.NFTA_MATCH_INFO]
+		delete(f, unix.NFTA_MATCH_INFO)
+		return decodeMatch(name, f.number(unix.NFTA_MATCH_REV), info)
+	case "target":
+		name, info := f.text(unix.NFTA_TARGET_NAME), f[unix.NFTA_TARGET_INFO]
+		delete(f, unix.NFTA_TARGET_INFO)
+		return decodeTarget(name, f.number(unix.NFTA_TARGET_REV), info)
+	case "reject":
+		clear(f)
+		return verdictStep{verdict: verdict{kind: vReject}}
+	case "masq", "redir", "nat":
+		clear(f)
+		return verdictStep{verdict: verdict{kind: vTranslate}, text: name}
+	case "notrack":
+		return notrack{}
+	case "counter", "log", "last", "flow_offload", "secmark":
+		clear(f)
+		return remark{name}
+	case "objref":
+		object := f.number(unix.NFTA_OBJREF_IMM_TYPE)
+		clear(f)
+		switch object {
+		case 1, 3, 7, 8, 9: // counter, ct helper, ct timeout, secmark, ct expectation
+			return remark{name}
+		case 2, 4, 5: // quota, limit, connlimit
+			return doubtful{text: "a limit"}
+		}
+		return opaque{"the object of the rule"}
+	case "limit", "quota", "connlimit", "dynset":
+		clear(f)
+		return doubtful{text: name}
+	case "rt", "exthdr", "socket", "osf", "numgen", "hash", "xfrm", "tunnel":
+		return decodeOther(name, f)
+	}
+	return nil
+}
+
+// decodeOther reads expressions that load what is not known of a packet.
+func decodeOther(name string, f fields) step {
+	register := map[string]uint16{"rt": 1, "exthdr": 1, "socket": 2, "osf": 1, "numgen": 1, "hash": 2, "xfrm": 1, "tunnel": 2}[name]
+	at := f.register(register)
+	clear(f)
+	if at < 0 {
+		return nil // a statement that changes the packet
+	}
+	return load{what: name, at: at, n: registerBytes - at, read: func(*machine) bits { return unknownBits(registerBytes - at) }}
+}
+
+// A set is an anonymous set or map.
+type set struct {
+	unread   bool
+	interval bool
+	elements []element
+}
+
+type element struct {
+	key, end  []byte // end is set in sets of concatenations with ranges only
+	next      []byte // of a set of intervals: where the interval ends; nil: never
+	ends      bool   // an interval ends before key
+	verdict   verdict
+	isVerdict bool
+}
+
+// decodeElements reads NFTA_SET_ELEM_LIST_ELEMENTS. It is not ok if something is not
+// understood.
+func (s *set) decodeElements(b []byte) (ok bool) {
+	for kind, value := range attributes(b) {
+		if kind != unix.NFTA_LIST_ELEM {
+			return false
+		}
+		f := fieldsOf(value)
+		e := element{key: f.data(unix.NFTA_SET_ELEM_KEY)}
+		e.ends = f.number(unix.NFTA_SET_ELEM_FLAGS)&1 != 0
+		if data, ok := f.take(unix.NFTA_SET_ELEM_DATA); ok {
+			if e.verdict, e.isVerdict = decodeVerdict(data); !e.isVerdict {
+				return false
+			}
+		}
+		if _, has := f[setElemKeyEnd]; has {
+			e.end = f.data(setElemKeyEnd)
+		}
+		delete(f, unix.NFTA_SET_ELEM_USERDATA)
+		delete(f, unix.NFTA_SET_ELEM_PAD)
+		if len(f) > 0 || e.key == nil {
+			return false
+		}
+		s.elements = append(s.elements, e)
+	}
+	return true
+}
+
+// setElemKeyEnd is NFTA_SET_ELEM_KEY_END (Linux 5.6).
+const setElemKeyEnd = 10
+
+// decodeVerdict reads NFTA_DATA_VERDICT.
+func decodeVerdict(b []byte) (verdict, bool) {
+	f := fieldsOf(b)
+	raw, ok := f.take(unix.NFTA_DATA_VERDICT)
+	if !ok || len(f) > 0 {
+		return verdict{}, false
+	}
+	f = fieldsOf(raw)
+	code, chain := int32(f.number(unix.NFTA_VERDICT_CODE)), f.text(unix.NFTA_VERDICT_CHAIN)
+	if len(f) > 0 {
+		return verdict{}, false
+	}
+	switch code {
+	case -1:
+		return verdict{kind: vContinue}, true
+	case unix.NFT_JUMP:
+		return verdict{kind: vJump, chain: chain}, true
+	case unix.NFT_GOTO:
+		return verdict{kind: vGoto, chain: chain}, true
+	case unix.NFT_RETURN:
+		return verdict{kind: vReturn}, true
+	case 0:
+		return verdict{kind: vDrop}, true
+	case 1:
+		return verdict{kind: vAccept}, true
+	}
+	return verdict{kind: vUnknown}, true // queue, stolen
+}
