@@ -20,6 +20,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/internal/pluginquery"
 	"github.com/cni-guard/cni-guard/cmd/internal/site"
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/conflist"
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 )
@@ -33,6 +34,18 @@ type Node struct {
 	Assumed bool              // no runtime and no plugin directory was found or named: Site is a guess
 	Notes   []string          // how the site was found, a sentence each
 	Record  *installer.Record // of the installation; nil if there is none or it cannot be read
+
+	// Recording is what was recorded of a node; nil for the node that this process is on.
+	Recording Recording
+}
+
+// A Recording is a node as it was at an earlier time.
+type Recording interface {
+	// Target returns what the checks look at.
+	Target(GuardEntry) *checks.Target
+	// Suite returns the checks in a form in which one that looks at what was not recorded
+	// is unknown.
+	Suite([]*checks.Check) []*checks.Check
 }
 
 // New adds the flags that describe a node to a command and to those below it.

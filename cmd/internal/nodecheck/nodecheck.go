@@ -29,13 +29,23 @@ func WithoutRepairs(s guard.Settings, suite []*checks.Check) guard.Settings {
 	return s
 }
 
-// Run runs the checks of suite on the node that this process is on, at the stage Node.
+// Run runs the checks of suite at the stage Node: on the node that this process is on, or
+// on the one that was recorded.
 func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardEntry) (guard.Report, error) {
+	if r := n.Recording; r != nil {
+		return guard.Run(ctx, r.Suite(suite), guard.Node, e.Settings, r.Target(e)), nil
+	}
 	kernel, err := netstate.OpenNode()
 	if err != nil {
 		return guard.Report{}, err
 	}
 	defer kernel.Close()
+	return guard.Run(ctx, suite, guard.Node, e.Settings, Target(n, e, kernel)), nil
+}
+
+// Target returns what the checks look at on the node that this process is on, at the
+// stage Node.
+func Target(n *node.Node, e node.GuardEntry, kernel netstate.View) *checks.Target {
 	target := &checks.Target{
 		Node: kernel, Options: e.Settings.Options, StateDir: e.StateDir,
 		Conf: checks.Conf{
@@ -49,7 +59,7 @@ func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardE
 		target.Conf.Intent = n.Intent(s)
 	}
 	target.Conf.Inspect = inspections(n, e.StateDir)
-	return guard.Run(ctx, suite, guard.Node, e.Settings, target), nil
+	return target
 }
 
 // loopback returns the loopback plugin that the runtime calls, if it calls one.
