@@ -8,7 +8,11 @@ import (
 )
 
 // A Finding is one that doctor prints.
-type Finding struct{ Object, Problem, Remedy string }
+type Finding struct {
+	Object, Problem, Remedy string
+
+	Run string `json:"command"` // the same as Command, where doctor has one command for it
+}
 
 // Command returns what the finding asks the operator to run.
 func (f Finding) Command() string {

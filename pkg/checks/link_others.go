@@ -11,6 +11,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // networkManagerFindings finds interfaces of CNI that NetworkManager configures, and
@@ -63,8 +64,59 @@ func networkManagerFindings(t *Target, root hostconf.Root, owned ownership) ([]g
 		}
 		findings = append(findings, f)
 	}
+	off, offErr := networkingOffFindings(t, root, conf, owned)
 	cloud, err := cloudSetupFindings(t, root)
-	return append(findings, cloud...), errors.Join(append(errs, err)...)
+	return slices.Concat(findings, off, cloud), errors.Join(append(errs, offErr, err)...)
+}
+
+// networkingOffFindings finds bridges and tunnels that lost their addresses to `nmcli
+// networking off`, which takes them from what NetworkManager only mirrors, too. One that
+// has an address was given it since, as the plugin bridge does for the next pod.
+func networkingOffFindings(t *Target, root hostconf.Root, conf *hostconf.NetworkManager, owned ownership) ([]guard.Finding, error) {
+	off, where, err := root.NetworkingOff()
+	if err != nil || !off {
+		return nil, err
+	}
+	addrs, err := t.Node.AllAddrs()
+	if err != nil {
+		return nil, err
+	}
+	lost := func(l ownedLink) bool {
+		ignored, _ := conf.Ignores(l.forFiles(false))
+		return !ignored && !slices.ContainsFunc(addrs, func(a netstate.LinkAddr) bool {
+			return a.Link == l.Name && !a.Addr.Addr().IsLinkLocalUnicast()
+		})
+	}
+	var links []ownedLink
+	var patterns []string
+	candidates := slices.Clone(owned.links)
+	for _, l := range owned.all {
+		// Without its routes a tunnel leads nowhere; these networks give theirs an address.
+		known := l.Kind == "vxlan" && (strings.HasPrefix(l.Name, "flannel") || l.Name == "vxlan.calico")
+		if known && !slices.ContainsFunc(candidates, func(o ownedLink) bool { return o.Name == l.Name }) {
+			candidates = append(candidates, ownedLink{Link: l, pattern: l.Name})
+		}
+	}
+	for _, l := range candidates {
+		if pattern := "interface-name:" + l.pattern; !slices.Contains(patterns, pattern) {
+			patterns = append(patterns, pattern)
+		}
+		if !l.future && (l.Kind == "bridge" || l.Kind == "vxlan") && lost(l) {
+			links = append(links, l)
+		}
+	}
+	if len(links) == 0 {
+		return nil, nil
+	}
+	command := writeFile("/etc/NetworkManager/conf.d/"+lastName(conf.DropIns()), "[keyfile]", "unmanaged-devices+="+strings.Join(patterns, ";")) + " && nmcli general reload conf && nmcli networking on"
+	return []guard.Finding{{
+		Object:   "NetworkManager",
+		Problem:  fmt.Sprintf("has its networking switched off (%s: NetworkingEnabled=%s), as by nmcli networking off, which deleted the addresses and routes of %s: pods there are not reached", where, where.Text, owned.shown(links)),
+		Evidence: fmt.Sprintf("%s: NetworkingEnabled=%s; no address on %s", where, where.Text, owned.shown(links)),
+		Impact:   "The node does not reach the pods of these interfaces, nor they anything beyond their bridge.",
+		Remedy:   "Keep NetworkManager from them before networking is switched on, as that takes the ports of a bridge: " + command + ". Then restart the pod of the network on this node; the plugin bridge gives a bridge its address with the next pod.",
+		Command:  command,
+	}}, nil
 }
 
 // cloudSetupFindings finds the tables by which nm-cloud-setup has the replies of pods

@@ -174,6 +174,18 @@ func (r Root) NetworkManagerDevice(index int) (DeviceState, error) {
 	return d, nil
 }
 
+// NetworkingOff reports whether NetworkManager's networking is switched off, as by
+// `nmcli networking off`, and where that is kept. Without the file it is on: NetworkManager
+// writes it once something was switched.
+func (r Root) NetworkingOff() (bool, Value, error) {
+	files, err := r.firstOf("/var/lib/NetworkManager/NetworkManager.state")
+	if err != nil {
+		return false, Value{}, err
+	}
+	on, where := parseSettings(files).boolean("main", "NetworkingEnabled", true)
+	return !on, where, nil
+}
+
 // CloudSetup reports whether nm-cloud-setup is enabled for a cloud, and where: its
 // service does nothing without a variable such as NM_CLOUD_SETUP_EC2=yes.
 func (r Root) CloudSetup() (bool, Value, error) {

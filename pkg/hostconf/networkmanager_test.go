@@ -117,3 +117,27 @@ func TestHidden(t *testing.T) {
 		}
 	}
 }
+
+// The files are those that NetworkManager 1.42 wrote.
+func TestNetworkingOff(t *testing.T) {
+	const path = "var/lib/NetworkManager/NetworkManager.state"
+	for _, test := range []struct {
+		name  string
+		files map[string]string
+		want  bool
+		where string
+	}{
+		{"never switched", nil, false, ":0"},
+		{"off", map[string]string{path: "[main]\nNetworkingEnabled=false\nWirelessEnabled=true\nWWANEnabled=true\n"}, true, "/" + path + ":2"},
+		{"on again", map[string]string{path: "[main]\nNetworkingEnabled=true\nWirelessEnabled=true\n"}, false, "/" + path + ":2"},
+		{"another section", map[string]string{path: "[other]\nNetworkingEnabled=false\n"}, false, ":0"},
+	} {
+		off, where, err := tree(t, test.files).NetworkingOff()
+		if err != nil || off != test.want || where.String() != test.where {
+			t.Errorf("%s: off %v at %v, %v; want %v at %s", test.name, off, where, err, test.want, test.where)
+		}
+	}
+	if _, _, err := tree(t, map[string]string{path + "/x": ""}).NetworkingOff(); err == nil {
+		t.Error("a directory in the place of the file is taken for networking that is on")
+	}
+}
