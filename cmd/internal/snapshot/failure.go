@@ -49,7 +49,7 @@ func failureOf(err error) *failure {
 		return nil
 	}
 	f := &failure{Text: err.Error()}
-	if of := new(fs.PathError); errors.As(err, &of) && error(of) == err {
+	if of := new(fs.PathError); errors.As(err, &of) && of.Error() == err.Error() { // it is not wrapped in another one
 		f.Op, f.Path, f.Text = of.Op, of.Path, of.Err.Error()
 	}
 	for _, name := range sentinelNames() {
