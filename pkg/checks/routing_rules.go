@@ -19,15 +19,15 @@ import (
 var RoutingRules = &Check{
 	ID:        "CG305",
 	Name:      "routing-rules",
-	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer at its own addresses, or finds no route at all; or it has added rules that lead the replies of pods astray.",
-	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no range of pods is known that it is about.",
+	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer at its own addresses, or finds no route at all; or it has deleted the rules of single pods, or added rules that lead the replies of pods astray.",
+	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". `guardctl doctor` also finds pods on record without a rule \"to ADDRESS lookup main\", if other pods have theirs or the network is AWS VPC CNI. Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no range of pods is known that it is about.",
 	Remedy:    "Add the rule that is missing. Then keep the network manager from deleting rules (docs/node.md): ManageForeignRoutingPolicyRules=no for systemd-networkd.",
 	When:      guard.Status | guard.Node,
 	Default:   guard.Warn,
 	Probe:     probeRoutingRules,
 }
 
-func probeRoutingRules(_ context.Context, t *Target) ([]guard.Finding, error) {
+func probeRoutingRules(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	rules, err := t.Node.Rules()
 	if err != nil {
 		return nil, err
@@ -53,6 +53,8 @@ func probeRoutingRules(_ context.Context, t *Target) ([]guard.Finding, error) {
 	if n := len(findings); n > 0 {
 		findings[n-1].Remedy += " Then keep the network manager from deleting rules (docs/node.md)."
 	}
+	pods, err := podRuleFindings(ctx, t, rules)
+	findings, trouble = append(findings, pods...), errors.Join(trouble, err)
 	cloud, err := cloudRules(t, rules)
 	return append(findings, cloud...), errors.Join(trouble, err)
 }
