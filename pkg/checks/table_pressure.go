@@ -22,8 +22,8 @@ func (tablePressure) declare() guard.Declaration { return guard.Declaration{Name
 func (tablePressure) check() *Check {
 	return &Check{
 		ID:        "CG310",
-		Summary:   "Connections of pods fail at random, or new pods are not reached, because a table of the kernel is full: connection tracking, or the neighbors (ARP, NDP) of all namespaces together.",
-		Detection: "drop or early_drop of /proc/net/stat/nf_conntrack, or table_fulls of /proc/net/stat/arp_cache or ndisc_cache, grew since the last run, or, without an earlier run, while the check ran. Or a table was more than 90 % full for ten minutes: net.netfilter.nf_conntrack_count against nf_conntrack_max, entries of arp_cache against net.ipv4.neigh.default.gc_thresh3, of ndisc_cache against that of IPv6. Less than ten minutes are a minor finding, as a node that does a lot of NAT may be that full and drop nothing.",
+		Summary:   "Connections of pods fail at random, or new pods are not reached, because a table of the kernel is full: connection tracking, or the neighbors (ARP, NDP) of all namespaces together; or a runtime does not see a new network, as all inotify instances are in use.",
+		Detection: "drop or early_drop of /proc/net/stat/nf_conntrack, or table_fulls of /proc/net/stat/arp_cache or ndisc_cache, grew since the last run, or, without an earlier run, while the check ran. Or a table was more than 90 % full for ten minutes: net.netfilter.nf_conntrack_count against nf_conntrack_max, entries of arp_cache against net.ipv4.neigh.default.gc_thresh3, of ndisc_cache against that of IPv6. Less than ten minutes are a minor finding, as a node that does a lot of NAT may be that full and drop nothing. Run by root, it also makes an inotify instance with a watch, and finds that none is left (EMFILE, ENOSPC).",
 		Remedy:    "Raise the limit of the table that is named, in a file of sysctl.d (docs/node.md); for connection tracking set it in kube-proxy (--conntrack-max-per-core), which writes it at each start.",
 		When:      guard.Node,
 		Default:   guard.Warn,
@@ -82,20 +82,24 @@ func probeTablePressure(ctx context.Context, t *Target) ([]guard.Finding, error)
 		}
 		levels, losses = append(levels, level), append(losses, table.losses...)
 	}
+	found, trouble := inotifyFindings(t)
+	if len(levels) == 0 && (trouble != nil || t.TryInotify != nil) {
+		return found, trouble
+	}
 	if len(levels) == 0 {
 		return nil, guard.Skip("this namespace has no connection tracking, and does not show the tables of neighbors, which the first namespace of the kernel has")
 	}
 	now, err := t.readCounters(losses...)
 	if err != nil {
-		return nil, err
+		return found, errors.Join(trouble, err)
 	}
 	since := t.fullSince(levels)
 	g, err := t.growthOfLosses(ctx, now, since)
-	var findings []guard.Finding
+	findings := found
 	for _, level := range levels {
 		findings = append(findings, level.judge(g, since)...)
 	}
-	return findings, err
+	return findings, errors.Join(trouble, err)
 }
 
 // growthOfLosses does not wait where nothing was ever lost, which is the usual case.

@@ -56,6 +56,9 @@ type Target struct {
 	// ReturnPaths returns the interfaces by which packets come back to pods; nil where
 	// they may not be read, as the cost grows with the node. The function of that name does it.
 	ReturnPaths func() ([]ReturnPath, error)
+	// TryInotify makes an inotify instance with a watch, as root; nil where it may not be
+	// tried. The function of that name does it.
+	TryInotify func() error
 	// Thorough says that no runtime waits for the answer, so that a check may read what grows
 	// with the node.
 	Thorough bool

@@ -43,6 +43,8 @@
 //	holder   the container whose live record has the cookie (own: this attachment's
 //	         container), or error: and why the records cannot be read; none by default
 //	cookie   the error of a cookie that cannot be read; it can
+//	inotify  what root has none left of: instances, watches, free (of neither), or
+//	         unreadable; it is not tried by default
 //	override CNI_NETNS_OVERRIDE: true or false, which is the default
 //	options  the check's place in the configuration, as JSON; {}
 //	network  the name of the network that called; none

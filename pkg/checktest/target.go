@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -32,6 +33,7 @@ type target struct {
 	noHolder string // why the records cannot be read; "" where they can
 	override bool
 	attached []checks.Attachment
+	inotify  func() error // nil: not tried
 	conf     conf
 }
 
@@ -114,6 +116,8 @@ func (t *target) set(key, value string) (err error) {
 		} else {
 			t.holder = value
 		}
+	case "inotify":
+		t.inotify, err = parseInotify(value)
 	case "override":
 		t.override = value == "true"
 		if value != "true" && value != "false" {
@@ -123,6 +127,16 @@ func (t *target) set(key, value string) (err error) {
 		return guardAgainstTypo(key)
 	}
 	return err
+}
+
+// parseInotify reads what has run out: instances, watches, neither, or another error.
+func parseInotify(value string) (func() error, error) {
+	known := map[string]error{"instances": syscall.EMFILE, "watches": syscall.ENOSPC, "free": nil, "unreadable": syscall.ENOMEM}
+	answer, ok := known[value]
+	if !ok {
+		return nil, errors.New("want instances, watches, free or unreadable")
+	}
+	return func() error { return answer }, nil
 }
 
 // parseAttached reads "POD IFNAME WORD...", where a word with a slash is an address, and
@@ -147,7 +161,7 @@ func parseAttached(words []string) (checks.Attachment, error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "links", "attached", "optional", "recorded", "cookie", "holder", "override", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "links", "attached", "optional", "recorded", "cookie", "holder", "override", "inotify", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 
@@ -155,6 +169,7 @@ func guardAgainstTypo(key string) error {
 // there wherever a pod is, and answer with an error where no sandbox is open.
 func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
 	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Adding: stage == guard.Add, Override: t.override}
+	built.TryInotify = t.inotify
 	built.Attached = func(context.Context) ([]checks.Attachment, error) { return t.attached, nil }
 	if stage == guard.Node {
 		built.Thorough, built.ReturnPaths = true, func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(node) }

@@ -6,6 +6,7 @@ package nodecheck
 
 import (
 	"context"
+	"os"
 
 	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/cmd/internal/pluginquery"
@@ -54,6 +55,9 @@ func Target(n *node.Node, e node.GuardEntry, kernel netstate.View) *checks.Targe
 		},
 		Thorough: true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
 		Attached: func(context.Context) ([]checks.Attachment, error) { return attached.List(e.StateDir) },
+	}
+	if os.Geteuid() == 0 { // each user has limits of its own, and a runtime has root's
+		target.TryInotify = checks.TryInotify
 	}
 	if s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime); err == nil { // the check conflist reports the error
 		target.Conf.Intent = n.Intent(s)
