@@ -41,6 +41,7 @@ func nodeChecks() []nodeCheck {
 		chainPlugins{},
 		podNetworks{},
 		tunnelPeers{},
+		overlayFirewall{},
 		addressOverlap{},
 		reversePath{},
 		tablePressure{},

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/cni-guard/cni-guard/pkg/firewall"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// An overlayPacket is a packet that the pod network needs to pass.
+type overlayPacket struct {
+	firewall.Packet
+	device  string
+	what    string // "packets of UDP port 8472 from other nodes"
+	impact  string
+	tracked bool // the state is not given: both directions are one connection
+	// Of pod traffic: the ranges of all pods, and the bridge of this node's.
+	pods   []netip.Prefix
+	bridge string
+}
+
+// maxJudgedPeers bounds how many peers are judged one by one; a rule for one address
+// beyond these is not found.
+const maxJudgedPeers = 32
+
+// overlayPackets returns the packets that the tunnels of the node need.
+func overlayPackets(t *Target) ([]overlayPacket, error) {
+	dump, err := t.Node.TunnelDump()
+	if err != nil {
+		return nil, err
+	}
+	ranges, err := t.podRanges()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errPodCIDRByNode) {
+		return nil, err
+	}
+	owned, err := podTunnels(t, ranges)
+	if err != nil {
+		return nil, err
+	}
+	links, err := t.Node.Links()
+	if err != nil {
+		return nil, err
+	}
+	_, bridge := t.primaryPlugin()
+	n := overlayNode{t: t, links: links, ranges: ranges, bridge: bridge, dump: dump}
+	peers := map[string][]tunnel.Peer{}
+	for _, p := range tunnel.Enumerate(dump).Peers {
+		peers[p.Device] = append(peers[p.Device], p)
+	}
+	var all []overlayPacket
+	for _, device := range dump.Links {
+		external := device.External && device.Port != 0
+		if !device.Up || !external && !owned[device.Name] || device.Kind == "wireguard" || device.Kind == "openvswitch" {
+			continue
+		}
+		all = append(all, n.outer(device, peers[device.Name])...)
+		all = append(all, n.inner(device, peers[device.Name])...)
+	}
+	return all, nil
+}
+
+// An overlayNode is what is known of the node for its packets.
+type overlayNode struct {
+	t      *Target
+	links  []netstate.Link
+	ranges podRanges
+	bridge string
+	dump   netstate.TunnelDump
+}
+
+// transport returns the IP protocol of the outer packets and what they are called; 0 for a
+// kind that has none of its own.
+func transport(d netstate.TunnelLink) (protocol uint8, name string) {
+	if d.Port != 0 {
+		return 17, fmt.Sprintf("UDP port %d", d.Port)
+	}
+	protocol = map[string]uint8{"ipip": 4, "sit": 41, "ip6tnl": 41, "gre": 47, "gretap": 47, "ip6gre": 47, "ip6gretap": 47}[d.Kind]
+	return protocol, fmt.Sprintf("IP protocol %d", protocol)
+}
+
+// outer returns the encapsulated packets, from other nodes and to them.
+func (n overlayNode) outer(d netstate.TunnelLink, peers []tunnel.Peer) []overlayPacket {
+	protocol, name := transport(d)
+	if protocol == 0 {
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, p := range peers {
+		if p.Outer.IsValid() && !slices.Contains(addrs, p.Outer) && len(addrs) < maxJudgedPeers {
+			addrs = append(addrs, p.Outer)
+		}
+	}
+	if len(addrs) == 0 && d.Remote.IsValid() {
+		addrs = append(addrs, d.Remote)
+	}
+	if len(addrs) == 0 {
+		addrs = append(addrs, netip.Addr{}) // any node
+	}
+	var all []overlayPacket
+	for _, addr := range addrs {
+		all = append(all, n.outerTo(d, addr, protocol, name)...)
+	}
+	return all
+}
+
+func (n overlayNode) outerTo(d netstate.TunnelLink, addr netip.Addr, protocol uint8, name string) []overlayPacket {
+	p := firewall.Packet{Protocol: protocol, DstPort: d.Port, Six: addr.Is6() || d.Local.Is6() || strings.HasPrefix(d.Kind, "ip6")}
+	// A UDP tunnel hashes its source ports, so that no packet answers another one; others
+	// have no ports, and both directions are one connection.
+	tracked := d.Port == 0
+	p.States = []firewall.State{firewall.New}
+	if tracked {
+		p.States = append(p.States, firewall.Established)
+	}
+	uplink, local := firewall.Interface{}, d.Local
+	if addr.IsValid() {
+		if hop, err := n.t.Node.Lookup(addr); err == nil && !hop.Local {
+			uplink = n.linkOf(hop.Link)
+			if !local.IsValid() {
+				local = hop.Source
+			}
+		}
+	}
+	in, out := p, p
+	in.Hook, in.In, in.Src, in.Dst = firewall.Input, uplink, hostPrefix(addr), hostPrefix(local)
+	out.Hook, out.Out, out.Src, out.Dst = firewall.Output, uplink, hostPrefix(local), hostPrefix(addr)
+	return []overlayPacket{
+		{Packet: in, device: d.Name, what: "packets of " + name + " from other nodes", impact: "nothing that pods of other nodes send comes to pods of this node", tracked: tracked},
+		{Packet: out, device: d.Name, what: "packets of " + name + " to other nodes", impact: "nothing that pods of this node send comes to pods of other nodes", tracked: tracked},
+	}
+}
+
+func hostPrefix(a netip.Addr) netip.Prefix {
+	if !a.IsValid() {
+		return netip.Prefix{}
+	}
+	return single(a)
+}
+
+func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+func (n overlayNode) linkOf(index int) firewall.Interface {
+	for _, l := range n.links {
+		if l.Index == index && index != 0 {
+			return firewall.Interface{Name: l.Name, Index: l.Index}
+		}
+	}
+	return firewall.Interface{}
+}
+
+// inner returns new connections of pods, to other nodes and from them. Networks whose BPF
+// programs or flows forward packets by themselves do not pass FORWARD.
+func (n overlayNode) inner(d netstate.TunnelLink, peers []tunnel.Peer) []overlayPacket {
+	bpf := slices.ContainsFunc(n.links, func(l netstate.Link) bool {
+		return strings.HasPrefix(l.Name, "bpfin.cali") || strings.HasPrefix(l.Name, "bpfnat") || strings.HasPrefix(l.Name, "cilium_")
+	})
+	if bpf || d.External || d.Master != 0 {
+		return nil
+	}
+	podSide := firewall.Interface{}
+	for _, l := range n.links {
+		if n.bridge != "" && l.Name == n.bridge {
+			podSide = firewall.Interface{Name: l.Name, Index: l.Index}
+		}
+	}
+	var blocks []netip.Prefix
+	for _, p := range peers {
+		if p.Block.IsValid() && len(blocks) < maxJudgedPeers {
+			blocks = append(blocks, p.Block)
+		}
+	}
+	var all []overlayPacket
+	for _, block := range blocks {
+		own, ok := n.ownBlock(podSide.Name, block.Addr().Is6())
+		if !ok {
+			continue
+		}
+		tunnelSide := firewall.Interface{Name: d.Name, Index: d.Index}
+		p := firewall.Packet{Hook: firewall.Forward, Six: block.Addr().Is6(), Protocol: 6, States: []firewall.State{firewall.New}}
+		there, back := p, p
+		there.In, there.Out, there.Src, there.Dst = podSide, tunnelSide, own, block
+		back.In, back.Out, back.Src, back.Dst = tunnelSide, podSide, block, own
+		pods := n.ranges.family(block.Addr()).prefixes
+		all = append(all,
+			overlayPacket{Packet: there, device: d.Name, what: "new connections from pods of this node to other nodes", impact: "pods of this node cannot connect to pods of other nodes", pods: pods, bridge: n.bridge},
+			overlayPacket{Packet: back, device: d.Name, what: "new connections from other nodes to pods of this node", impact: "pods of other nodes cannot connect to pods of this node", pods: pods, bridge: n.bridge})
+	}
+	return all
+}
+
+// ownBlock returns the addresses of this node's pods, as far as its tables have them: those
+// of the bridge, or a block that it holds by a blackhole route.
+func (n overlayNode) ownBlock(bridge string, six bool) (netip.Prefix, bool) {
+	if bridge != "" {
+		addrs, err := n.t.Node.Addrs(bridge)
+		if err != nil {
+			return netip.Prefix{}, false
+		}
+		for _, a := range addrs {
+			if a.Addr().Is6() == six && !a.Addr().IsLinkLocalUnicast() {
+				return a.Masked(), true
+			}
+		}
+		return netip.Prefix{}, false
+	}
+	for _, p := range n.dump.Own {
+		if p.Addr().Is6() == six && n.ranges.contains(p.Addr()) {
+			return p.Masked(), true
+		}
+	}
+	return netip.Prefix{}, true // any address
+}
