@@ -25,9 +25,9 @@ func (overlayFirewall) declare() guard.Declaration {
 func (overlayFirewall) check() *Check {
 	return &Check{
 		ID:        "CG501",
-		Summary:   "A rule of this node's own packet filter drops what the pod network sends between nodes: the tunnel's outer packets, or the packets of pods that are forwarded. Pods of two nodes cannot reach each other, and nothing logs it.",
+		Summary:   "A rule of this node's own packet filter drops what the pod network sends between nodes: the tunnel's outer packets, or the packets of pods that it forwards, so that pods of two nodes cannot reach each other.",
 		Detection: "The rules of nf_tables and of iptables-legacy, as the kernel has them, are followed for each packet that a tunnel with pod routes needs: its outer packets in INPUT and OUTPUT (the UDP port of the device; IP protocol 4, 41 or 47), and new TCP connections of pods in FORWARD, both directions. An accept ends one base chain only: firewalld's rules, with a later priority, still see what iptables has accepted. A finding is a rule, or a policy, that drops the packet whatever the rules before it do. Where the result depends on a set, a mark, a limit or an expression that is not known, nothing is claimed. Healthy: a policy DROP with rules that accept the packets, as Docker, ufw and firewalld have them beside flannel or Calico.",
-		Remedy:    "Accept the packets where the firewall of the node keeps its rules, so that they are still there after its next reload, on every node.",
+		Remedy:    "Allow the packets where the firewall of the node keeps its rules, so that they still pass after its next reload, on every node. docs/firewall.md has the words for firewalld, ufw, Docker, iptables and nft.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeOverlayFirewall,
@@ -55,7 +55,7 @@ func probeOverlayFirewall(ctx context.Context, t *Target) ([]guard.Finding, erro
 		}
 		finding, reason := p.judge(rules)
 		doubt = cmp.Or(doubt, reason)
-		if finding != nil && !slices.ContainsFunc(findings, func(f guard.Finding) bool { return f.Object == finding.Object && f.Evidence == finding.Evidence }) {
+		if finding != nil && !slices.ContainsFunc(findings, func(f guard.Finding) bool { return f.Problem == finding.Problem && f.Object == finding.Object }) {
 			findings = append(findings, *finding)
 		}
 	}
@@ -128,13 +128,13 @@ func ruleName(r *firewall.Rule) string {
 func ruleRemedy(r *firewall.Rule) string {
 	switch {
 	case r.Owner == "firewalld":
-		return "Accept the packets in firewalld, with --permanent, and reload it; see docs/firewall.md."
+		return "Allow the packets in firewalld, with --permanent, and reload it; see docs/firewall.md."
 	case r.Owner == "ufw":
-		return "Accept the packets in ufw (ufw allow, ufw route allow; in /etc/ufw/before.rules for an IP protocol that ufw has no name for); see docs/firewall.md."
+		return "Allow the packets in ufw (ufw allow, ufw route allow; in /etc/ufw/before.rules for an IP protocol that ufw has no name for); see docs/firewall.md."
 	case r.Owner == "Docker":
-		return "Docker sets this policy when it enables forwarding. Accept the packets in the chain DOCKER-USER, which Docker leaves alone, or set \"ip-forward-no-drop\": true in /etc/docker/daemon.json; see docs/firewall.md."
+		return "Docker sets this policy when it enables forwarding. Allow the packets in the chain DOCKER-USER, which Docker leaves alone, or set \"ip-forward-no-drop\": true in /etc/docker/daemon.json; see docs/firewall.md."
 	case r.Beside:
 		return "Find out who still uses iptables-legacy (iptables-legacy-save shows the rules), and remove them if that is gone; see docs/firewall.md."
 	}
-	return "Accept the packets before this rule, where the node keeps its rules, so that the change is still there after the next reload; see docs/firewall.md."
+	return "Allow the packets before this rule, where the node keeps its rules, so that the change is still there after the next reload; see docs/firewall.md."
 }
