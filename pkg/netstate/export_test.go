@@ -51,6 +51,9 @@ func ParseMessages(b []byte) {
 	parseFlowMessage(b)
 	parseLinkMessage(b)
 	_, _, _ = parseAddr(b)
+	for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_NEWADDR, unix.RTM_DELRULE, unix.RTM_NEWNETCONF} {
+		_, _ = parseChange(kind, b)
+	}
 	_, _ = parseHop(b)
 	_, _, _ = Answers(b, unix.RTM_NEWLINK, 0, func([]byte) {})
 }
@@ -145,3 +148,8 @@ func HasLegacyChain(entries []byte, six bool, name string) bool {
 
 // ParseCounter is parseCounter.
 func ParseCounter(file, field, text string) (uint64, error) { return parseCounter(file, field, text) }
+
+// WatchChangesNarrowly is WatchChanges with next to no room in the kernel.
+func (l *Live) WatchChangesNarrowly(ctx context.Context) (<-chan []Change, error) {
+	return l.watchChanges(ctx, 1)
+}
