@@ -20,6 +20,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/eventscmd"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/install"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/releasecmd"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/status"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tunnels"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/verify"
 	"github.com/cni-guard/cni-guard/cmd/internal/cli"
@@ -60,7 +61,7 @@ func root() *cobra.Command {
 	suite := checks.Suite()
 	cmd.AddCommand(
 		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite), eventscmd.Command(suite), catalog.ExplainCommand(suite),
-		install.InstallCommand(), releasecmd.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
+		install.InstallCommand(), releasecmd.Command(), status.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
 	cmd.AddCommand(verify.InsideCommands()...)
 	return cmd

@@ -79,8 +79,7 @@ func (a *Agent) keep(ctx context.Context) {
 		}
 		a.addAction(action)
 		if action.Result == "done" {
-			incidents = append(incidents, incidentOf(action, a.opt.IDs))
-			a.addIncident(incidents[len(incidents)-1])
+			incidents = append(incidents, a.addRepair(incidentOf(action, a.opt.IDs))...)
 		}
 	}
 	a.conf.reported = open
@@ -135,7 +134,7 @@ func incidentOf(action ConfAction, ids map[string]string) Incident {
 	}
 	return Incident{
 		Began: action.Time, Ended: action.Time, ID: ids[check], Check: check,
-		Object: action.File, Problem: action.Why, Repaired: true, Culprit: action.Culprit,
+		Object: action.File, Problem: action.Why, Repaired: true, Count: 1, Culprit: action.Culprit,
 	}
 }
 

@@ -74,6 +74,9 @@ func (a *Agent) record(i Incident) {
 	if i.Culprit != "" {
 		attrs = append(attrs, "culprit", i.Culprit)
 	}
+	if i.Count > 1 {
+		attrs = append(attrs, "times", i.Count)
+	}
 	switch {
 	case i.Repaired:
 		a.opt.Log.Warn("repaired", attrs...)
@@ -134,11 +137,10 @@ func (a *Agent) take(c *check, o guard.Outcome, now time.Time) (noted []Incident
 	}
 	noted = append(noted, a.endIncidents(c.Check, has, now)...)
 	for _, f := range mended {
-		i := Incident{Began: now, Ended: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem, Repaired: true}
+		i := Incident{Began: now, Ended: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem, Repaired: true, Count: 1}
 		if a.openIncident(c.Check, f.Object) == nil && !f.Minor && !o.Quiet {
 			c.Incidents++
-			a.addIncident(i)
-			noted = append(noted, i)
+			noted = append(noted, a.addRepair(i)...)
 		}
 	}
 	for _, f := range left {
@@ -149,7 +151,7 @@ func (a *Agent) take(c *check, o guard.Outcome, now time.Time) (noted []Incident
 			open.Problem = f.Problem
 			continue
 		}
-		i := Incident{Began: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem}
+		i := Incident{Began: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem, Count: 1}
 		c.Incidents++
 		a.addIncident(i)
 		noted = append(noted, i)
@@ -193,6 +195,35 @@ func stateOf(o guard.Outcome) (state string, bad bool) {
 		return "passed", false
 	}
 	return o.State.String(), false
+}
+
+// repeatQuiet is how long a repair must not have been necessary to count as a new incident.
+const repeatQuiet = 10 * time.Minute
+
+// addRepair adds something that was repaired at once, or counts it if it repeats: another
+// program may undo each repair. Of repeats the tenth, the hundredth and so on are recorded.
+func (a *Agent) addRepair(i Incident) []Incident {
+	for n := range a.status.Incidents {
+		in := &a.status.Incidents[n]
+		if in.Check != i.Check || in.Object != i.Object || !in.Repaired || i.Ended.Sub(in.Ended) >= repeatQuiet {
+			continue
+		}
+		in.Count++
+		in.Ended, in.Problem = i.Ended, i.Problem
+		if isPowerOfTen(in.Count) {
+			return []Incident{*in}
+		}
+		return nil
+	}
+	a.addIncident(i)
+	return []Incident{i}
+}
+
+func isPowerOfTen(n uint64) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1
 }
 
 func (a *Agent) addIncident(i Incident) {

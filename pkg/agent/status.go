@@ -77,6 +77,7 @@ type Incident struct {
 	Object   string    `json:"object"`
 	Problem  string    `json:"problem"`
 	Repaired bool      `json:"repaired,omitempty"` // by the agent
+	Count    uint64    `json:"count"`              // how often it was repaired without ten quiet minutes in between
 	Culprit  string    `json:"culprit,omitempty"`  // who caused it, as far as that is known
 }
 

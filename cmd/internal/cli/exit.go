@@ -99,17 +99,17 @@ func Run(root *cobra.Command, stdout, stderr io.Writer, args []string) int {
 		hint = AsRoot
 	}
 	if exit.Err != nil {
-		printable.Fprintln(stderr, "guardctl: error:", exit.Err)
+		printable.Fprintln(stderr, root.Name()+": error:", exit.Err)
 	}
 	if hint != "" {
-		printable.Fprintln(stderr, "guardctl: hint:", hint)
+		printable.Fprintln(stderr, root.Name()+": hint:", hint)
 	}
 	return exit.Code
 }
 
 // Warn prints a warning that does not end the command.
 func Warn(cmd *cobra.Command, args ...any) {
-	printable.Fprintln(cmd.ErrOrStderr(), append([]any{"guardctl: warning:"}, args...)...)
+	printable.Fprintln(cmd.ErrOrStderr(), append([]any{cmd.Root().Name() + ": warning:"}, args...)...)
 }
 
 // separateUsage marks the errors that commands return with ExitUnknown, so that an

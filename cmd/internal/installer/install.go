@@ -26,7 +26,7 @@ func Install(r Request) (Plan, error) {
 	if err := r.resolveDirs(); err != nil {
 		return p, err
 	}
-	if err := r.openRelease(); err != nil {
+	if err := r.openPrograms(); err != nil {
 		return p, err
 	}
 	record, err := r.recordOfSite()
@@ -138,6 +138,18 @@ func (r *Request) openRelease() (err error) {
 	return err
 }
 
+// openPrograms reads the programs to install or, if only the config file is to be edited,
+// makes sure that the plugin is there.
+func (r *Request) openPrograms() error {
+	if !r.ConfOnly {
+		return r.openRelease()
+	}
+	if path := filepath.Join(r.Site.BinDir, plugin); !exists(path) {
+		return fmt.Errorf("insert the guard: %s does not exist, and no pod could start: run guardctl install", path)
+	}
+	return nil
+}
+
 // selectedTarget returns the file into which the guard belongs after the changes.
 func (r Request) selectedTarget(changes map[string][]byte) (target, error) {
 	v, err := r.newView(changes)
@@ -178,6 +190,9 @@ func (p *Plan) planPrograms(r Request, record *Record) (map[string]Program, erro
 	programs := map[string]Program{}
 	if record != nil {
 		maps.Copy(programs, record.Programs)
+	}
+	if r.ConfOnly {
+		return programs, nil
 	}
 	note := func(path string, fresh Program) {
 		if old, ok := programs[path]; ok && fresh.Replaced == "" || old.SHA256 == fresh.SHA256 && ok {

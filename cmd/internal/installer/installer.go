@@ -53,6 +53,9 @@ type Request struct {
 	Grace time.Duration
 	// DryRun says that the plan is not carried out.
 	DryRun bool
+	// ConfOnly makes Install leave the programs as they are: the plugin must be installed.
+	// From is not used then.
+	ConfOnly bool
 	// Supports asks plugins for the versions that they support; see conflist.Runtime.
 	Supports func(binary, cniVersion string) error
 

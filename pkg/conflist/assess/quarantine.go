@@ -83,6 +83,15 @@ func (a Assessment) QuarantineCommand() string {
 	return ""
 }
 
+// QuarantinePlan returns the files that QuarantineCommand names, those in use last; nil if
+// no file is known to be a rogue that is in the way.
+func (a Assessment) QuarantinePlan() []string {
+	if a.judge == nil || a.QuarantineCommand() == "" {
+		return nil
+	}
+	return a.judge.quarantinePlan()
+}
+
 // describeWithout says what the runtime would select without a file.
 func describeWithout(then conflist.Selection) string {
 	if e := then.Effective(); e != nil {
