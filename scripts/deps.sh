@@ -18,6 +18,7 @@ need chattr e2fsprogs
 for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;
+	modprobe) need modprobe kmod ;;
 	gcc)
 		need gcc gcc
 		[ -f /usr/include/stdio.h ] || missing="$missing libc6-dev" # not a dependency of gcc

@@ -85,6 +85,9 @@ func (m Machine) run(ctx context.Context) (Result, error) {
 	}
 	initramfs := filepath.Join(dir, "initramfs")
 	if err := m.writeInitramfs(ctx, initramfs); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // which is why a program that it called was killed
+		}
 		return Result{}, fmt.Errorf("make initramfs: %w", err)
 	}
 	return m.boot(ctx, initramfs)
