@@ -5,6 +5,7 @@ package checks
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -13,8 +14,54 @@ import (
 
 // tunnelEvidence is what is known of the peers of tunnels besides their answers.
 type tunnelEvidence struct {
-	outer map[netip.Addr]tunnel.ProbeResult // of the nodes' own addresses
-	flows map[nodeProtocol]flowState
+	devices    map[string]netstate.TunnelLink
+	incomplete map[gatewayOf]tunnel.Incomplete
+	unrouted   []tunnel.Unrouted
+	shared     map[string]bool // tunnel addresses whose MAC another node has
+	memory     peerMemory
+
+	inner   []tunnel.ProbeResult
+	outer   map[netip.Addr]tunnel.ProbeResult // of the nodes' own addresses
+	grown   map[string]netstate.LinkCounters  // what the counters of devices gained while their peers were probed
+	flows   map[nodeProtocol]flowState
+	macs    map[peerEnd]netstate.MAC // what the ends of tunnels say themselves
+	tables  map[netip.Addr]netstate.MAC
+	circles map[netip.Addr]bool // outer addresses that are routed into their own tunnel
+}
+
+// A gatewayOf is a gateway of a device.
+type gatewayOf struct {
+	device  string
+	gateway netip.Addr
+}
+
+// A peerEnd is the far end of a tunnel.
+type peerEnd struct{ outer, inner netip.Addr }
+
+func newTunnelEvidence(d netstate.TunnelDump, table tunnel.Table, memory peerMemory) *tunnelEvidence {
+	e := &tunnelEvidence{
+		devices: map[string]netstate.TunnelLink{}, incomplete: map[gatewayOf]tunnel.Incomplete{}, shared: map[string]bool{},
+		unrouted: table.Unrouted, memory: memory, tables: map[netip.Addr]netstate.MAC{},
+	}
+	for _, l := range d.Links {
+		e.devices[l.Name] = l
+	}
+	for _, n := range d.Neighbours {
+		e.tables[n.Addr] = n.MAC
+	}
+	for _, i := range table.Incomplete {
+		e.incomplete[gatewayOf{i.Device, i.Gateway}] = i
+	}
+	// Routes whose entry is lost lead to the nodes of which only an entry is left.
+	e.unrouted = slices.DeleteFunc(slices.Clone(e.unrouted), func(u tunnel.Unrouted) bool {
+		return slices.ContainsFunc(table.Incomplete, func(i tunnel.Incomplete) bool { return i.Device == u.Device })
+	})
+	for _, dup := range table.Duplicates {
+		for _, who := range dup.Who {
+			e.shared[who] = e.shared[who] || dup.MAC
+		}
+	}
+	return e
 }
 
 // A nodeProtocol is an IP protocol to and from the own address of a node.
@@ -74,47 +121,6 @@ func trackedProtocol(p tunnel.Peer) uint8 {
 	return 0
 }
 
-// judge returns the finding that a result amounts to, or the clause of a doubt, or neither.
-func (e tunnelEvidence) judge(r tunnel.ProbeResult) (*guard.Finding, string) {
-	switch r.State {
-	case tunnel.Retried:
-		return peerFinding(r.Peer, "loses the first packets to", "the first of two pings was lost, and the second answered", true), ""
-	case tunnel.Silent:
-		return e.judgeSilence(r)
-	case tunnel.Unreachable:
-		if r.By == r.Peer.Outer && r.By.IsValid() || isBehind(r.Peer, r.By) {
-			return nil, "" // the tunnel delivered the ping, and the error came back
-		}
-		return nil, doubt(r.Peer, unreachableText(r))
-	}
-	return nil, ""
-}
-
-// judgeSilence weighs the other evidence on a peer that did not answer.
-func (e tunnelEvidence) judgeSilence(r tunnel.ProbeResult) (*guard.Finding, string) {
-	const cutOff = "does not reach"
-	protocol := trackedProtocol(r.Peer)
-	flow := e.flows[nodeProtocol{r.Peer.Outer, protocol}]
-	node, probed := e.outer[r.Peer.Outer]
-	switch {
-	case protocol != 0 && flow.received: // its packets do arrive; it is pings that do not
-		return nil, ""
-	case r.Peer.Outer.IsValid() && (!probed || node.State == tunnel.Unprobed):
-		return nil, doubt(r.Peer, "is silent, and the node itself could not be probed")
-	case !node.State.Confirms():
-		return nil, doubt(r.Peer, "is silent, and so is the node itself, which may be switched off")
-	case protocol != 0 && flow.sent:
-		cause := fmt.Sprintf("the node itself answers pings, but no packet of IP protocol %d comes from it (conntrack: UNREPLIED): its firewall has no inbound rule for IP protocol %d%s", protocol, protocol, protocolName(protocol))
-		if r.Peer.Guessed {
-			cause += ", or nothing has the address that was pinged, which is a guess"
-		}
-		return peerFinding(r.Peer, cutOff, cause, r.Peer.Guessed), ""
-	case r.Peer.Guessed:
-		return nil, doubt(r.Peer, "is silent, the node itself answers pings, and the address in the tunnel is a guess")
-	}
-	return peerFinding(r.Peer, cutOff, "the node itself answers pings, but not through the tunnel: "+carrier(r.Peer)+" is blocked on the way, or ICMP inside the tunnel is", false), ""
-}
-
 // isBehind reports whether an address is one that only the tunnel leads to.
 func isBehind(p tunnel.Peer, addr netip.Addr) bool {
 	if p.Block.Contains(addr) {
@@ -130,7 +136,7 @@ func isBehind(p tunnel.Peer, addr netip.Addr) bool {
 
 // peerFinding returns a finding of a peer: "node/flannel.1 does not reach 192.0.2.2 (…): …".
 func peerFinding(p tunnel.Peer, problem, cause string, minor bool) *guard.Finding {
-	return &guard.Finding{Object: "node/" + p.Device, Problem: problem + " " + peerName(p) + ": " + cause, Remedy: allowRemedy(p), Minor: minor}
+	return &guard.Finding{Object: "node/" + p.Device, Problem: problem + " " + peerName(p) + ": " + cause, Remedy: allowRemedy(p), Impact: cutOffImpact, Minor: minor}
 }
 
 func peerName(p tunnel.Peer) string {
@@ -192,7 +198,7 @@ func allowRemedy(p tunnel.Peer) string {
 			"AWS: aws ec2 authorize-security-group-ingress --group-id NODES --ip-permissions 'IpProtocol=udp,FromPort=%[1]d,ToPort=%[1]d,UserIdGroupPairs=[{GroupId=NODES}]'. "+
 			"OpenStack: openstack security group rule create --protocol udp --dst-port %[1]d --remote-group NODES NODES. "+
 			"Google: gcloud compute firewall-rules create allow-tunnels --allow=udp:%[1]d --source-tags=NODES --target-tags=NODES. "+
-			"On the node: iptables -I INPUT -p udp --dport %[1]d -s NODES -j ACCEPT (docs/tunnels.md).", p.Port)
+			"On the node: %[2]s -I INPUT -p udp --dport %[1]d -s NODES -j ACCEPT (docs/tunnels.md).", p.Port, iptablesOf(p))
 	case protocol == 0:
 		return "Allow " + carrier(p) + " inbound on all nodes, from all nodes (docs/tunnels.md)."
 	}
@@ -204,7 +210,15 @@ func allowRemedy(p tunnel.Peer) string {
 		"AWS: aws ec2 authorize-security-group-ingress --group-id NODES --ip-permissions 'IpProtocol=%[1]d,UserIdGroupPairs=[{GroupId=NODES}]'. "+
 		"OpenStack: openstack security group rule create --protocol %[1]d --remote-group NODES NODES. "+
 		"Google: gcloud compute firewall-rules create allow-tunnels --allow=%[3]s --source-tags=NODES --target-tags=NODES. "+
-		"On the node: iptables -I INPUT -p %[1]d -s NODES -j ACCEPT. "+
+		"On the node: %[4]s -I INPUT -p %[1]d -s NODES -j ACCEPT. "+
 		"Until then keep the tunnels warm on all nodes: guardctl tunnels warm --loop (docs/tunnels.md).",
-		protocol, protocolName(protocol), google)
+		protocol, protocolName(protocol), google, iptablesOf(p))
+}
+
+// iptablesOf returns the program that has the rules for the outer packets.
+func iptablesOf(p tunnel.Peer) string {
+	if p.Outer.Is6() {
+		return "ip6tables"
+	}
+	return "iptables"
 }

@@ -28,8 +28,8 @@ func (tunnelPeers) check() *Check {
 	return &Check{
 		ID:        "CG402",
 		Summary:   "Pods of two nodes cannot reach each other, or only after minutes: a firewall accepts encapsulated packets only after its node has sent some, a tunnel device is down, or two nodes have the same tunnel address.",
-		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, and addresses or blocks that two nodes claim. Each peer is pinged through its tunnel; a silent one at its own address as well. A finding is: the node answers and the tunnel does not; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); the first ping was lost and the second answered. About VXLAN connection tracking says nothing, because each direction is a flow of its own.",
-		Remedy:    "Allow the tunnel's packets on every node, from every other node: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
+		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, addresses, blocks or MACs that two nodes claim, routes that lack a neighbor or FDB entry, and nodes to which no route leads any more. Each peer is pinged through its tunnel; a silent one at its own address as well, and, with VXLAN, an ARP request asks it for the MAC of its device. For the silence of a node that answers, the first of these causes that applies is named: the tunnel's own packets are routed into it; a host answers them with an ICMP error; this node drops them (TX dropped of the device); answers come for another MAC (rx_otherhost_dropped); the peer's device has another MAC than this node's tables; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); else they are dropped on the way. About VXLAN connection tracking says nothing, because each direction is a flow of its own.",
+		Remedy:    "Allow the tunnel's packets on every node, from every other node, if the finding names no other cause: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeTunnelPeers,
@@ -65,10 +65,15 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 		return nil, err
 	}
 	table := tunnel.Enumerate(dump)
-	findings := append(downFindings(table.Down), duplicateFindings(table.Duplicates)...)
+	memory := t.recallPeers(dump, table)
+	findings := downFindings(table.Down)
+	guard.Hold(ctx, findings...)
 	peers := slices.DeleteFunc(table.Peers, func(p tunnel.Peer) bool { return p.Kind == "wireguard" && !isPodWireGuard(p.Device) })
-	broken, doubts, err := probePeers(ctx, t, samplePeers(peers))
+	e := newTunnelEvidence(dump, table, memory)
+	broken, doubts, err := e.probePeers(ctx, t, samplePeers(peers))
+	findings = append(findings, e.duplicateFindings(table.Duplicates)...)
 	findings = append(findings, limitFindings(broken)...)
+	findings = append(findings, e.lostFindings(t)...)
 	switch {
 	case len(findings) == 0 && err != nil:
 		return nil, err
@@ -114,16 +119,20 @@ func maxPackets(peers ...tunnel.Peer) int {
 
 // probePeers returns a finding for each peer that is shown to be cut off, and a clause for
 // each of which that remains unknown.
-func probePeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []guard.Finding, doubts []string, err error) {
-	if len(peers) == 0 {
-		return nil, nil, nil
+func (e *tunnelEvidence) probePeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings []guard.Finding, doubts []string, err error) {
+	if len(peers) > 0 {
+		before := e.countersOf(t, peers)
+		e.inner, err = tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, RetryAfter: innerWait / 2, Within: innerWithin})
+		if err != nil {
+			return nil, nil, fmt.Errorf("probe the peers of tunnels: %w", err)
+		}
+		e.grown = e.growthSince(t, before)
 	}
-	inner, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: innerWait, RetryAfter: innerWait / 2, Within: innerWithin})
-	if err != nil {
-		return nil, nil, fmt.Errorf("probe the peers of tunnels: %w", err)
-	}
-	e := tunnelEvidence{outer: probeOuter(ctx, t, inner), flows: flowsOf(t, inner)}
-	for _, r := range inner {
+	e.outer = e.probeOuter(ctx, t)
+	e.flows = flowsOf(t, e.inner)
+	e.askMACs(ctx, t)
+	e.lookUp(t)
+	for _, r := range e.inner {
 		finding, doubt := e.judge(r)
 		if finding != nil {
 			findings = append(findings, *finding)
@@ -136,15 +145,18 @@ func probePeers(ctx context.Context, t *Target, peers []tunnel.Peer) (findings [
 }
 
 // probeOuter probes the peers that were silent through the tunnel at their own addresses,
-// as many as the rest of the budget allows.
-func probeOuter(ctx context.Context, t *Target, inner []tunnel.ProbeResult) map[netip.Addr]tunnel.ProbeResult {
+// and the nodes to which no route leads, as many as the rest of the budget allows.
+func (e *tunnelEvidence) probeOuter(ctx context.Context, t *Target) map[netip.Addr]tunnel.ProbeResult {
 	var nodes []tunnel.Peer
 	budget := tunnel.SendBudget{At: time.Now()}
-	for _, r := range inner {
+	for _, r := range e.inner {
 		budget.Packets += r.Sent
 		if r.State == tunnel.Silent && r.Peer.Outer.IsValid() {
 			nodes = append(nodes, tunnel.Peer{Probed: r.Peer.Outer})
 		}
+	}
+	for _, lost := range e.lost() {
+		nodes = append(nodes, tunnel.Peer{Probed: lost})
 	}
 	nodes = nodes[:min(len(nodes), max(0, tunnel.MaxPerSecond-budget.Packets)/2)]
 	results := make(map[netip.Addr]tunnel.ProbeResult, len(nodes))
@@ -166,16 +178,6 @@ func downFindings(down []tunnel.Down) []guard.Finding {
 		findings = append(findings, guard.Finding{Object: "node/" + d.Device, Problem: "is down, and " + d.Needed, Remedy: remedy})
 	}
 	return findings
-}
-
-func duplicateFindings(duplicates []tunnel.Duplicate) []guard.Finding {
-	const remedy = "Let the network assign a new one: two nodes with the same tunnel address or block receive each other's packets. With Calico compare the annotations projectcalico.org/IPv4IPIPTunnelAddr and IPv4VXLANTunnelAddr of the nodes and run calicoctl ipam check; with flannel delete /run/flannel/subnet.env on the node that was cloned, and restart flannel there."
-	var findings []guard.Finding
-	for _, d := range duplicates {
-		problem := fmt.Sprintf("has %s twice: %s", d.What, strings.Join(d.Who, " and "))
-		findings = append(findings, guard.Finding{Object: "node/" + d.Device, Problem: problem, Remedy: remedy})
-	}
-	return limitFindings(findings)
 }
 
 // limitFindings returns the first few findings, and one that counts the others.

@@ -42,14 +42,22 @@ func (l *Live) Counter(name string) (value uint64, err error) {
 }
 
 // parseCounter finds a field in the text of a file. The file netstat has a line of
-// names, which begins with "TcpExt:", and below it one of values. The files of stat
+// names, which begins with "TcpExt:", and below it one of values; in snmp several lines have
+// some of the names, so that a field is "Udp:InCsumErrors" there. The files of stat
 // have a line of names and a line of hexadecimal values for each processor, of which
 // the first, "entries", is the same in all.
 func parseCounter(file, field, text string) (uint64, error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if dir := filepath.Dir(file); dir != "stat" {
 		for i := 0; i+1 < len(lines); i += 2 {
-			at := slices.Index(strings.Fields(lines[i]), field)
+			protocol, name, several := strings.Cut(field, ":")
+			if several && !strings.HasPrefix(lines[i], protocol+":") {
+				continue
+			}
+			if !several {
+				name = field
+			}
+			at := slices.Index(strings.Fields(lines[i]), name)
 			values := strings.Fields(lines[i+1])
 			if at > 0 && at < len(values) {
 				return strconv.ParseUint(values[at], 10, 64)

@@ -35,7 +35,10 @@ type Fake struct {
 	chains    []fakeChain
 	ruleset   []string // lines of Ruleset.Text
 
-	givenRules map[bool][]Rule     // by whether they are IPv6; nil for those of a new namespace
+	givenRules map[bool][]Rule // by whether they are IPv6; nil for those of a new namespace
+	offloads   map[string]Offload
+	echoes     []fakeEcho
+	hears      []fakeHears
 	counters   map[string][]uint64 // what they have at each reading; the last for good
 	read       map[string]int      // how often each counter was read
 }

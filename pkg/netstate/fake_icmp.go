@@ -46,7 +46,7 @@ func (c *fakeICMP) Send(message []byte, to netip.Addr) error {
 	c.mu.Lock()
 	c.asked[to]++
 	for _, p := range c.pings {
-		if p.addr == to && c.asked[to] >= p.after {
+		if p.addr == to && c.asked[to] >= p.after && (p.upto == 0 || len(message) <= p.upto) {
 			c.answers = append(c.answers, p.answer(message, c.six))
 		}
 	}
@@ -105,6 +105,9 @@ func (c *fakeICMP) SetDeadline(t time.Time) error {
 	return nil
 }
 
+// ForbidFragments implements ICMPConn.
+func (c *fakeICMP) ForbidFragments() error { return nil }
+
 // Close implements ICMPConn.
 func (c *fakeICMP) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
 
@@ -113,6 +116,9 @@ func (p ping) answer(request []byte, six bool) fakeAnswer {
 	reply, unreachable := byte(0), byte(3)
 	if six {
 		reply, unreachable = 129, 1
+	}
+	if p.outer.IsValid() {
+		return fakeAnswer{p.refusal(six), Sender{Addr: p.from, Link: p.over}}
 	}
 	if p.from.IsValid() && !p.answers {
 		quoted := quote(p.addr, request)
@@ -153,7 +159,10 @@ type ping struct {
 	answers bool       // else it is unreachable
 	after   int        // the first request that gets an answer, from 1 on
 	from    netip.Addr // the sender of the answer; the zero Addr: the address itself
-	over    int        // index of the device that receives the answer; 0: the kernel does not report it
+	upto    int        // the most bytes that a request may have; 0: any
+	outer   netip.Addr // refused: the destination of the tunnel's packet, over UDP
+	port    uint16
+	over    int // index of the device that receives the answer; 0: the kernel does not report it
 }
 
 func (p *pings) parse(word string, words []string) (err error) {
@@ -170,6 +179,14 @@ func (p *pings) parse(word string, words []string) (err error) {
 			one.after, err = strconv.Atoi(value)
 		case key == "over":
 			one.over, err = strconv.Atoi(value)
+		case key == "upto" && one.answers:
+			one.upto, err = strconv.Atoi(value)
+		case key == "to" && word == "refuses":
+			one.outer, err = netip.ParseAddr(value)
+		case key == "port" && word == "refuses":
+			var n uint64
+			n, err = strconv.ParseUint(value, 10, 16)
+			one.port = uint16(n)
 		case key == "as" && one.answers, key == "by" && !one.answers:
 			one.from, err = netip.ParseAddr(value)
 		default:
@@ -187,6 +204,10 @@ func (p *pings) parse(word string, words []string) (err error) {
 func (p pings) String() string {
 	var b strings.Builder
 	for _, one := range p {
+		if one.outer.IsValid() {
+			fmt.Fprintf(&b, "refuses %s by %s to %s port %d%s\n", one.addr, one.from, one.outer, one.port, one.way())
+			continue
+		}
 		if !one.answers {
 			fmt.Fprintf(&b, "unreachable %s by %s%s\n", one.addr, one.from, one.way())
 			continue
@@ -197,6 +218,9 @@ func (p pings) String() string {
 		}
 		if one.from.IsValid() {
 			fmt.Fprintf(&b, " as %s", one.from)
+		}
+		if one.upto != 0 {
+			fmt.Fprintf(&b, " upto %d", one.upto)
 		}
 		b.WriteString(one.way() + "\n")
 	}

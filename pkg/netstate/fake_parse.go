@@ -14,7 +14,7 @@ import (
 // Parse makes a Fake from text, one statement a line; empty lines and lines
 // that begin with # are left out:
 //
-//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [up] [hairpin] [isolated] [stranger] [TUNNEL...]
+//	link NAME index N [kind KIND] [mac MAC] [peer INDEX] [mtu N] [up] [hairpin] [isolated] [stranger] [TUNNEL...]
 //	addr PREFIX dev NAME
 //	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
 //	neigh ADDR dev NAME mac MAC
@@ -29,11 +29,15 @@ import (
 //	                        (as Ruleset.Text has it, "iptables *filter")
 //	counter NAME = VALUE... (at the first reading, at the second, and so on)
 //	sysctl PATH = VALUE
-//	answers ADDR [after N] [as ADDR]    (a ping; from the Nth request on)
+//	offload NAME driver DRIVER [checksums]
+//	answers ADDR [after N] [as ADDR] [upto N]    (a ping; from the Nth request on; of N bytes at most)
 //	unreachable ADDR by ADDR            (what a ping gets for an answer)
+//	refuses ADDR by ADDR to ADDR port N (likewise: "port unreachable", for its outer packet, of a tunnel)
+//	echoes ADDR [tcp STATE] [udp STATE] (the echo service there: answers, refuses or is silent)
+//	hears ADDR mac MAC                  (what the node at that outer address says of its tunnel device)
 //	fail METHOD = ERROR    (that method of View answers with the error)
 //
-// TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX or external; TYPE
+// TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX, external or group; TYPE
 // is blackhole, unreachable, prohibit or throw, FLAG is onlink, dead, multipath or
 // encap, all as TunnelDump has them; SETTING is
 // nf_call_iptables, nf_call_ip6tables or vlan_filtering. Each next hop of a route has a line.
@@ -80,12 +84,18 @@ func (f *Fake) statement(line string) error {
 		return f.parseCounter(rest)
 	case "sysctl":
 		return assign(f.sysctls, rest)
-	case "answers", "unreachable":
+	case "offload":
+		return f.parseOffload(strings.Fields(rest))
+	case "echoes":
+		return f.parseEcho(strings.Fields(rest))
+	case "hears":
+		return f.parseHears(strings.Fields(rest))
+	case "answers", "unreachable", "refuses":
 		return f.pings.parse(word, strings.Fields(rest))
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, nft, iptables, counter, sysctl, answers, unreachable or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, nft, iptables, counter, sysctl, offload, answers, unreachable, refuses, echoes, hears or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -104,7 +114,7 @@ func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
 	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
-		"LinkByIndex", "MasterOf", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset":
+		"LinkByIndex", "MasterOf", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset", "LinkCounters", "Offload", "Dial", "AskMAC":
 		return assign(f.fails, text)
 	}
 	return fmt.Errorf("%s is no method of View", method)
@@ -123,12 +133,13 @@ func (f *Fake) parseLink(words []string) (err error) {
 	flags := slices.DeleteFunc(slices.Clone(words[1:]), func(word string) bool {
 		link.Up = link.Up || word == "up"
 		tunnel.External = tunnel.External || word == "external"
+		tunnel.Group = tunnel.Group || word == "group"
 		port.Hairpin = port.Hairpin || word == "hairpin"
 		if word == "stranger" { // its peer is in another namespace than the pod's
 			f.strangers[link.Name] = true
 		}
 		port.Isolated = port.Isolated || word == "isolated"
-		return slices.Contains([]string{"up", "external", "hairpin", "isolated", "stranger"}, word)
+		return slices.Contains([]string{"up", "external", "group", "hairpin", "isolated", "stranger"}, word)
 	})
 	f.ports[link.Name] = port
 	for key, value := range pairs(flags, &err) {
@@ -141,6 +152,8 @@ func (f *Fake) parseLink(words []string) (err error) {
 			link.Index, err = strconv.Atoi(value)
 		case "peer":
 			link.Peer, err = strconv.Atoi(value)
+		case "mtu":
+			link.MTU, err = strconv.Atoi(value)
 		case "kind":
 			link.Kind = value
 		case "mac":

@@ -34,6 +34,7 @@ func (f *Fake) String() string {
 	}
 	b.WriteString(f.counterText())
 	b.WriteString(f.pings.String())
+	f.writePaths(&b)
 	for _, method := range slices.Sorted(maps.Keys(f.fails)) {
 		fmt.Fprintf(&b, "fail %s = %s\n", method, f.fails[method])
 	}
@@ -51,6 +52,9 @@ func linkText(l Link, t TunnelLink, port PortSettings, stranger bool) string {
 	}
 	if l.Peer != 0 {
 		fmt.Fprintf(&b, " peer %d", l.Peer)
+	}
+	if l.MTU != 0 {
+		fmt.Fprintf(&b, " mtu %d", l.MTU)
 	}
 	if l.Up {
 		b.WriteString(" up")

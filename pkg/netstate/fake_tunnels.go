@@ -35,6 +35,7 @@ func (f *Fake) TunnelDump(kinds ...string) (TunnelDump, error) {
 		}
 		t := f.tunnels[l.Name]
 		t.Name, t.Index, t.Kind, t.Up, t.Addrs = l.Name, l.Index, l.Kind, l.Up, slices.Clone(f.addrs[l.Name])
+		t.MAC, t.MTU = macOf(l.MAC), l.MTU
 		d.Links = append(d.Links, t)
 	}
 	of := func(index int) bool {
@@ -106,6 +107,9 @@ func (t TunnelLink) text() string {
 	}
 	if t.External {
 		b.WriteString(" external")
+	}
+	if t.Group {
+		b.WriteString(" group")
 	}
 	return b.String()
 }

@@ -25,6 +25,9 @@ type ICMPConn interface {
 	// returns its length and its sender. A message that is longer than the buffer is cut.
 	// The error wraps os.ErrDeadlineExceeded once the deadline has passed.
 	Receive(buffer []byte) (n int, from Sender, err error)
+	// ForbidFragments sets the "don't fragment" bit of what is sent from now on, whatever
+	// the kernel has learned of the path (IP_PMTUDISC_PROBE).
+	ForbidFragments() error
 	// SetDeadline sets the time at which Send and Receive give up.
 	SetDeadline(time.Time) error
 	// Close ends Send and Receive, and closes the socket.
@@ -143,6 +146,20 @@ func (c *liveICMP) Send(message []byte, to netip.Addr) error {
 	})
 	if err = errors.Join(err, sent); err != nil {
 		return fmt.Errorf("send to %s: %w", to, err)
+	}
+	return nil
+}
+
+// ForbidFragments implements ICMPConn.
+func (c *liveICMP) ForbidFragments() error {
+	level, option, value := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE
+	if c.six {
+		level, option, value = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE
+	}
+	var set error
+	err := c.raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), level, option, value) })
+	if err = errors.Join(err, set); err != nil {
+		return fmt.Errorf("forbid fragments: %w", err)
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ func parseLinkMessage(b []byte) linkMessage {
 			}
 		case unix.IFLA_LINK:
 			parent = int(number32(value))
+		case unix.IFLA_MTU:
+			m.MTU = int(number32(value))
 		case unix.IFLA_MASTER:
 			m.Master = int(number32(value))
 		case unix.IFLA_LINK_NETNSID:

@@ -3,6 +3,7 @@
 package netstate
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 
@@ -52,7 +53,8 @@ func (l *Live) dumpLinksOf(d *TunnelDump, kind string, wanted func(kind string) 
 // master.
 func parseTunnelLink(b []byte) TunnelLink {
 	m := parseLinkMessage(b)
-	t := TunnelLink{Name: m.Name, Index: m.Index, Kind: m.Kind, Up: m.Up, Master: m.Master}
+	t := TunnelLink{Name: m.Name, Index: m.Index, Kind: m.Kind, Up: m.Up, MTU: m.MTU, Master: m.Master}
+	t.MAC = macOf(m.MAC)
 	for kind, value := range attributes(m.data) {
 		t.parseData(int(kind), value)
 	}
@@ -107,6 +109,7 @@ func (t *TunnelLink) parseVXLAN(kind int, value []byte) {
 		t.Local = attrAddr(value)
 	case nl.IFLA_VXLAN_GROUP, nl.IFLA_VXLAN_GROUP6:
 		t.Remote = unicast(attrAddr(value))
+		t.Group = attrAddr(value).IsMulticast()
 	case nl.IFLA_VXLAN_PORT:
 		t.Port = port(value)
 	case nl.IFLA_VXLAN_FLOWBASED: // 0 on a vxlan without it
@@ -125,6 +128,14 @@ func (t *TunnelLink) parseGeneve(kind int, value []byte) {
 	case nl.IFLA_GENEVE_COLLECT_METADATA:
 		t.External = true
 	}
+}
+
+// macOf returns an address of six bytes; the zero MAC for those of other kinds of links.
+func macOf(addr net.HardwareAddr) (mac MAC) {
+	if len(addr) == len(mac) {
+		copy(mac[:], addr)
+	}
+	return mac
 }
 
 func unicast(a netip.Addr) netip.Addr {

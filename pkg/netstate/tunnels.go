@@ -41,10 +41,15 @@ type TunnelLink struct {
 	Index int    // 1 or more
 	Kind  string // one of TunnelKinds
 	Up    bool   // IFF_UP
+	MAC   MAC    // its own; the zero MAC if it carries no Ethernet
+	MTU   int    // of the packets in the tunnel, in bytes; 0 if it is not known
 
 	// Local and Remote are the outer addresses; the zero Addr if the kind has none, or
 	// if any address will do, as on tunl0. A group of a vxlan is no Remote.
 	Local, Remote netip.Addr
+	// Group: a vxlan sends frames whose MAC it does not know to a multicast group, so that
+	// the kernel finds out what the tables lack.
+	Group bool
 	// External: each packet brings its outer addresses along (collect metadata),
 	// so that no table of the kernel has them.
 	External bool

@@ -9,6 +9,7 @@
 package netstate
 
 import (
+	"context"
 	"net"
 	"net/netip"
 )
@@ -36,7 +37,7 @@ type View interface {
 	// grows with them; no check of the pod path may call it.
 	Rules() ([]Rule, error)
 	// Counter returns a field of a file below /proc/net, such as
-	// "netstat/IPReversePathFilter", or of one below /proc/net/stat, such as
+	// "netstat/IPReversePathFilter" or "snmp/Udp:InCsumErrors", or of one below /proc/net/stat, such as
 	// "stat/nf_conntrack/drop", summed over all processors. The error wraps
 	// fs.ErrNotExist if there is no such file or field.
 	Counter(name string) (uint64, error)
@@ -61,6 +62,7 @@ type View interface {
 	Bridging
 	Chains
 	Rulesets
+	Paths
 
 	// ListenICMP opens a raw socket for ICMPv6, or ICMP. Its errors wrap
 	// fs.ErrPermission without CAP_NET_RAW.
@@ -81,6 +83,7 @@ type Link struct {
 	Kind   string           // IFLA_INFO_KIND, such as "veth"; "" for lo and hardware
 	Up     bool             // IFF_UP: set up by the administrator, whatever the carrier
 	MAC    net.HardwareAddr // nil if the kind has none
+	MTU    int              // in bytes, of the packets in it; 0 if it is not known
 	Master int              // index of the bridge, VRF, bond or Open vSwitch that it is a port of; 0 for none
 	// MasterKind is the Kind of Master, which the port's own message has
 	// (IFLA_INFO_SLAVE_KIND); "" for none.
@@ -183,3 +186,15 @@ func (u Unreadable) Counter(string) (uint64, error) { return 0, u.Err }
 
 // Ruleset implements View.
 func (u Unreadable) Ruleset(*Ruleset) (*Ruleset, error) { return nil, u.Err }
+
+// LinkCounters implements View.
+func (u Unreadable) LinkCounters(string) (LinkCounters, error) { return LinkCounters{}, u.Err }
+
+// Offload implements View.
+func (u Unreadable) Offload(string) (Offload, error) { return Offload{}, u.Err }
+
+// Dial implements View.
+func (u Unreadable) Dial(context.Context, string, string) (net.Conn, error) { return nil, u.Err }
+
+// AskMAC implements View.
+func (u Unreadable) AskMAC(context.Context, []MACQuestion) ([]MAC, error) { return nil, u.Err }

@@ -67,7 +67,11 @@ func (e *enumeration) addClaims(d *device, r netstate.TunnelRoute, outer, inner 
 		e.claims.addBlock(d.Name, r, outer)
 	}
 	if mac, ok := e.macs[linkAddr{d.Index, inner}]; ok {
-		e.claims.addMAC(d, mac, inner)
+		e.claims.addMAC(d, mac, inner, outer)
+	}
+	if outer.IsValid() && outer == d.Local {
+		e.claims.dispute(d.Name, "outer address "+outer.String(), thisNode, "the route to "+r.Dst.String())
+		return true
 	}
 	return false
 }
@@ -90,18 +94,26 @@ func (c *claims) addBlock(device string, r netstate.TunnelRoute, outer netip.Add
 // addMAC records that a tunnel address has a MAC. The FDB has one outer address for each
 // MAC, so of two nodes with the same MAC only one receives packets. Cloned machines have
 // the same MAC, because systemd derives it from the machine ID.
-func (c *claims) addMAC(d *device, mac netstate.MAC, inner netip.Addr) {
-	key := familyMAC{d.Index, mac, inner.Is4()}
-	first, ok := c.macs[key]
-	if !ok {
-		c.macs[key] = inner
-	} else if first != inner {
-		c.dispute(d.Name, "MAC "+mac.String(), first.String(), inner.String())
+func (c *claims) addMAC(d *device, mac netstate.MAC, inner, outer netip.Addr) {
+	who := []string{thisNode, inner.String()} // it drops what comes with its own MAC (vxlan_set_mac)
+	if mac != d.MAC {
+		key := familyMAC{d.Index, mac, inner.Is4()}
+		first, ok := c.macs[key]
+		if !ok {
+			c.macs[key] = inner
+			return
+		}
+		if first == inner {
+			return
+		}
+		who[0] = first.String()
 	}
+	dup := c.dispute(d.Name, "MAC "+mac.String(), who...)
+	dup.MAC, dup.Outer = true, outer
 }
 
-// dispute records who claims the same thing.
-func (c *claims) dispute(device, what string, who ...string) {
+// dispute records who claims the same thing, and returns the record.
+func (c *claims) dispute(device, what string, who ...string) *Duplicate {
 	key := device + " " + what
 	d := c.disputes[key]
 	if d == nil {
@@ -114,6 +126,7 @@ func (c *claims) dispute(device, what string, who ...string) {
 			d.Who = append(d.Who, w)
 		}
 	}
+	return d
 }
 
 func (c *claims) duplicates() []Duplicate {

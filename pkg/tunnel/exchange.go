@@ -154,6 +154,8 @@ func (p *prober) handle(message []byte, from netstate.Sender, six bool, now time
 	case !six && (kind == unreachable4 || kind == timeExceeded4), six && (kind == unreachable6 || kind == timeExceeded6):
 		if seq, to, ok := p.parseError(message, six); ok {
 			p.undeliverable(int(seq), to, from.Addr, errorReason(kind, message[1], six))
+		} else if outer, ok := quotedCarrier(message[echoHeader:], six); ok {
+			p.refused(outer, Refusal{By: from.Addr, Closed: isClosed(kind, message[1], six), Reason: errorReason(kind, message[1], six)})
 		}
 	}
 }
@@ -200,4 +202,14 @@ func (p *prober) undeliverable(seq int, to, by netip.Addr, reason string) {
 	}
 	g.state, g.by, g.reason = Unreachable, by, reason
 	p.settle(g)
+}
+
+// refused records that a host reported that an outer packet cannot be delivered. Other
+// packets of the node to the same port may be meant; they fare alike.
+func (p *prober) refused(outer carried, r Refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.refusals) < maxTargets {
+		p.refusals[outer] = r
+	}
 }

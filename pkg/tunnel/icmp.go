@@ -113,7 +113,7 @@ func quotedRequest(packet []byte, six bool) (to netip.Addr, echo []byte) {
 // errorReason returns the meaning of the type and code of an ICMP error, as a clause.
 func errorReason(kind, code byte, six bool) string {
 	meanings := map[byte]string{
-		0: "no route to the network", 1: "no route to the host", 2: "protocol unreachable",
+		0: "no route to the network", 1: "no route to the host", 2: "protocol unreachable", 3: "port unreachable",
 		4: "packet too big for the path", 9: "administratively prohibited", 10: "administratively prohibited",
 		13: "administratively prohibited", // RFC 792, RFC 1812 section 5.2.7.1
 	}
@@ -121,7 +121,7 @@ func errorReason(kind, code byte, six bool) string {
 	if six {
 		exceeded = timeExceeded6
 		meanings = map[byte]string{ // RFC 4443, section 3.1
-			0: "no route to the host", 1: "administratively prohibited", 3: "no route to the host",
+			0: "no route to the host", 1: "administratively prohibited", 3: "no route to the host", 4: "port unreachable",
 			5: "source address failed policy", 6: "administratively prohibited",
 		}
 	}
@@ -132,4 +132,63 @@ func errorReason(kind, code byte, six bool) string {
 		return meaning
 	}
 	return fmt.Sprintf("unreachable, code %d", code)
+}
+
+// A carried is what the outer packets of a tunnel are sent to.
+type carried struct {
+	to       netip.Addr
+	protocol uint8
+	port     uint16 // of UDP
+}
+
+const protocolUDP = 17
+
+// carriedOf returns what the outer packets to a peer are sent to.
+func carriedOf(p Peer) carried {
+	c := carried{to: p.Outer, port: p.Port}
+	switch {
+	case p.Port != 0:
+		c.protocol = protocolUDP
+	case p.Kind == "ipip":
+		c.protocol = 4
+	case p.Kind == "sit":
+		c.protocol = 41
+	}
+	return c
+}
+
+// quotedCarrier returns what a packet was sent to, if it may be that of a tunnel.
+func quotedCarrier(packet []byte, six bool) (c carried, ok bool) {
+	const header4, header6 = 20, 40
+	var rest []byte
+	switch {
+	case six && len(packet) >= header6 && packet[0]>>4 == 6:
+		c.to, c.protocol, rest = netip.AddrFrom16([16]byte(packet[24:40])), packet[6], packet[header6:]
+	case !six && len(packet) >= header4 && packet[0]>>4 == 4:
+		length := int(packet[0]&0x0f) * 4
+		if length < header4 || length > len(packet) {
+			return c, false
+		}
+		c.to, c.protocol, rest = netip.AddrFrom4([4]byte(packet[16:20])), packet[9], packet[length:]
+	}
+	switch c.protocol {
+	case protocolUDP:
+		if len(rest) < 4 {
+			return c, false
+		}
+		c.port = binary.BigEndian.Uint16(rest[2:])
+		return c, true
+	case 4, 41:
+		return c, true
+	}
+	return c, false
+}
+
+// isClosed reports whether an error means that the host was reached and does not take the
+// packet: no device has the port, or a firewall says so in its name.
+func isClosed(kind, code byte, six bool) bool {
+	if six {
+		return kind == unreachable6 && code == 4
+	}
+	return kind == unreachable4 && (code == 2 || code == 3)
 }

@@ -45,6 +45,8 @@ type Table struct {
 	NotEnumerable []Unenumerable // tunnels whose peers, or some of them, are not in the kernel's tables
 	Down          []Down
 	Duplicates    []Duplicate
+	Incomplete    []Incomplete
+	Unrouted      []Unrouted
 }
 
 // An Unenumerable is a device with peers that the kernel's tables do not show.
@@ -61,6 +63,31 @@ type Duplicate struct {
 	Device string
 	What   string   // "tunnel address 10.244.1.0", "block 10.244.1.0/26" or "MAC 0a:58:0a:f4:02:00"
 	Who    []string // outer addresses, tunnel addresses for a MAC, or "this node"; two or more, sorted
+	// MAC: two tunnel addresses have one MAC, and so one outer address in the FDB: Outer,
+	// or the zero Addr if it has none.
+	MAC   bool
+	Outer netip.Addr
+}
+
+// Own reports whether this node is one of those who claim it.
+func (d Duplicate) Own() bool { return slices.Contains(d.Who, thisNode) }
+
+// An Incomplete is a route over a vxlan to a gateway for which the kernel lacks an entry
+// that it cannot find out itself: nothing leaves for it.
+type Incomplete struct {
+	Device  string
+	Block   netip.Prefix
+	Gateway netip.Addr
+	MAC     netstate.MAC // the zero MAC: there is no neighbor entry; else no FDB entry for it
+}
+
+// An Unrouted is an outer address in the FDB of a vxlan to which none of its routes leads,
+// though it has others.
+type Unrouted struct {
+	Device string
+	Link   int // index of the device
+	Outer  netip.Addr
+	Inner  netip.Addr // the tunnel address that has the MAC of the entry; the zero Addr if none has
 }
 
 // Enumerate returns the peers of a dump. It goes by the kind of a device and by the
@@ -86,6 +113,8 @@ func Enumerate(d netstate.TunnelDump) Table {
 		}
 	}
 	t.Duplicates = e.claims.duplicates()
+	t.Incomplete = e.incomplete
+	t.Unrouted = e.unrouted(d)
 	return t
 }
 
@@ -102,6 +131,7 @@ type enumeration struct {
 	byBlock       map[netip.Prefix]int // index of endpoints, for routes without an inner address; or disputed
 	prefixLengths [129]bool            // of the keys of byBlock
 	claims        claims
+	incomplete    []Incomplete
 	steps         int // entries and lookups, for the test that the work is linear
 }
 
@@ -116,6 +146,7 @@ type device struct {
 	unresolved int   // routes that do not name the far end
 	encap      int   // routes that have the outer addresses themselves
 	peers      int   // endpoints behind it
+	floods     bool  // frames whose MAC has no entry have a destination
 	arrivals   []int // indexes of the devices on which its packets arrive
 }
 
@@ -162,6 +193,7 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 		if d := e.devices[f.Link]; d != nil && isNodeAddr(f.Dst) {
 			e.fdb[linkMAC{f.Link, f.MAC}] = f.Dst // only the zero MAC has several
 			d.fdb++
+			d.floods = d.floods || f.MAC == (netstate.MAC{})
 		}
 	}
 	e.steps += len(d.Own) + len(d.Neighbours) + len(d.FDB)

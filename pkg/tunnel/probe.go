@@ -64,6 +64,16 @@ type ProbeResult struct {
 	By     netip.Addr
 	Sent   int    // requests that left for it
 	Reason string // a clause, if State does not say all: "no route to the host"
+	// Carrier is what a host on the way reported of an outer packet of the tunnel to this
+	// peer; the zero Refusal: nothing.
+	Carrier Refusal
+}
+
+// A Refusal is the report of a host that it did not deliver an outer packet.
+type Refusal struct {
+	By     netip.Addr // the host; the zero Addr in the zero Refusal
+	Closed bool       // it is the port or the protocol that is unreachable, not the host
+	Reason string     // a clause
 }
 
 // The reasons of results that say nothing about the peer.

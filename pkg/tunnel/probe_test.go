@@ -201,7 +201,8 @@ func (s *stuck) SetDeadline(time.Time) error {
 	return nil
 }
 
-func (s *stuck) Close() error { return nil }
+func (s *stuck) Close() error           { return nil }
+func (s *stuck) ForbidFragments() error { return nil }
 
 // One socket for each family, and no goroutine for a peer.
 func TestProbeManyPeers(t *testing.T) {

@@ -25,11 +25,12 @@ type prober struct {
 	targets       []target
 	groups        []group
 	byProbed      map[netip.Addr]int // index of groups
-	opportunistic bool               // some groups are
-	sent          time.Time          // when the last request of the first round left
-	awaits        bool               // answers are awaited
-	waiting       int                // groups whose answer is outstanding
-	done          chan struct{}      // closed when waiting becomes zero
+	refusals      map[carried]Refusal
+	opportunistic bool          // some groups are
+	sent          time.Time     // when the last request of the first round left
+	awaits        bool          // answers are awaited
+	waiting       int           // groups whose answer is outstanding
+	done          chan struct{} // closed when waiting becomes zero
 }
 
 // A target is an address that gets requests.
@@ -68,6 +69,7 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 		pacer:    newPacer(opt.PerSecond, opt.Budget),
 		awaits:   opt.Wait > 0,
 		byProbed: make(map[netip.Addr]int, len(peers)),
+		refusals: map[carried]Refusal{},
 	}
 	for i, peer := range peers {
 		if !peer.Probed.IsValid() {
@@ -232,7 +234,7 @@ func (p *prober) results(peers []Peer) []ProbeResult {
 		}
 		if at, ok := p.byProbed[peer.Probed]; ok {
 			if g := p.groups[at]; g.state != Unprobed || g.reason != "" {
-				results[i] = ProbeResult{Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Reason: g.reason, Sent: g.sent}
+				results[i] = ProbeResult{Carrier: p.refusals[carriedOf(peer)], Peer: peer, State: g.state, RTT: g.rtt, By: g.by, Reason: g.reason, Sent: g.sent}
 				if g.state == Silent && !p.awaits {
 					results[i].State, results[i].Reason = Unprobed, reasonNotAwaited
 				}

@@ -85,11 +85,46 @@ func (e *enumeration) farEnd(d *device, r netstate.TunnelRoute) (outer, inner ne
 	default: // Ethernet in something
 		outer, inner = e.outerOf(d, r.Gateway), r.Gateway
 		ok = outer.IsValid() || inner.IsValid()
+		if !outer.IsValid() && d.needsEntries() && inner.IsValid() {
+			e.incomplete = append(e.incomplete, Incomplete{d.Name, r.Dst, inner, e.macs[linkAddr{d.Index, inner}]})
+		}
 	}
 	if !ok {
 		d.unresolved++
 	}
 	return outer, inner, ok
+}
+
+// needsEntries reports whether a device reaches only those for whom there are entries: it
+// has no place to send a question to.
+func (d *device) needsEntries() bool {
+	return d.Kind == "vxlan" && d.Up && !d.External && !d.Group && !d.floods && !isNodeAddr(d.Remote) && d.Master == 0
+}
+
+// unrouted returns the outer addresses of the FDB to which no route leads. A device
+// without peers has none: after a change from vxlan to host-gw all its entries stay.
+// Entries for another MAC of the same node stay, too.
+func (e *enumeration) unrouted(d netstate.TunnelDump) []Unrouted {
+	routed := make(map[linkAddr]bool, len(e.endpoints))
+	for _, end := range e.endpoints {
+		routed[linkAddr{end.device.Index, end.outer}] = true
+	}
+	inner := make(map[linkMAC]netip.Addr, len(d.Neighbours))
+	for _, n := range d.Neighbours {
+		inner[linkMAC{n.Link, n.MAC}] = n.Addr
+	}
+	var all []Unrouted
+	for _, f := range d.FDB {
+		e.steps++
+		v := e.devices[f.Link]
+		key := linkAddr{f.Link, f.Dst}
+		if v == nil || !v.needsEntries() || v.peers == 0 || !isNodeAddr(f.Dst) || f.Dst == v.Local || routed[key] {
+			continue
+		}
+		routed[key] = true
+		all = append(all, Unrouted{v.Name, v.Index, f.Dst, inner[linkMAC{f.Link, f.MAC}]})
+	}
+	return all
 }
 
 // isLayer3 reports whether tunnels of a kind carry IP packets, not Ethernet frames.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,23 @@ type conversation struct {
 	Six  bool                   `json:"six,omitempty"`
 	Err  *failure               `json:"error,omitempty"` // why the socket could not be opened
 	Sent map[netip.Addr][]*sent `json:"sent,omitempty"`  // by destination, in their order
+	// Reports are errors that quote none of the messages, but perhaps the packet of a
+	// tunnel that carried one.
+	Reports []unsolicited `json:"reports,omitempty"`
 }
+
+// An unsolicited is an ICMP error as it was received, cut after the header that it quotes.
+type unsolicited struct {
+	Message []byte     `json:"message"`
+	From    netip.Addr `json:"from"`
+	Link    int        `json:"link,omitempty"`
+}
+
+// Bounds of what is recorded of them.
+const (
+	maxReports = 256
+	maxReport  = 64 // bytes: the header of ICMP, that of IPv6, and the ports of UDP
+)
 
 // A sent is a message that was sent.
 type sent struct {
@@ -98,7 +115,11 @@ func (c *recordingConn) Receive(buffer []byte) (int, netstate.Sender, error) {
 	if len(echo) == 4 {
 		if s := c.byEcho[[4]byte(echo)]; s != nil {
 			s.Replies = append(s.Replies, reply{Type: message[0], Code: message[1], From: from.Addr, Link: from.Link})
+			return n, from, err
 		}
+	}
+	if !isReply && len(c.c.Reports) < maxReports {
+		c.c.Reports = append(c.c.Reports, unsolicited{slices.Clone(message[:min(n, maxReport)]), from.Addr, from.Link})
 	}
 	return n, from, err
 }
@@ -176,6 +197,12 @@ func (c *replayedConn) Send(message []byte, to netip.Addr) error {
 	}
 	if len(all) == 0 {
 		return fmt.Errorf("send to %s: %w", to, ErrNotRecorded)
+	}
+	if len(c.count) == 0 { // reports come after some message or other
+		for _, r := range c.of[0].Reports {
+			c.pending = append(c.pending, pendingReply{r.Message, netstate.Sender{Addr: r.From, Link: r.Link}})
+		}
+		c.changed()
 	}
 	at := c.count[to]
 	c.count[to]++
@@ -264,6 +291,9 @@ func (c *replayedConn) SetDeadline(t time.Time) error {
 	c.changed()
 	return nil
 }
+
+// ForbidFragments implements ICMPConn. What was recorded has the answers to such messages.
+func (c *replayedConn) ForbidFragments() error { return nil }
 
 // Close implements ICMPConn.
 func (c *replayedConn) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
