@@ -7,6 +7,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 // WriteFile returns the command that writes lines into a file.
@@ -32,4 +33,18 @@ func PodRanges(plugin string, raw []byte) (string, error) {
 	d.ownList.Plugins = []conflist.Plugin{{Type: plugin, Raw: raw}}
 	ranges, err := d.podRanges(hostconf.Root{})
 	return ranges.String(), err
+}
+
+// LocalDrop returns the rule of the node that drops a ping through a tunnel, or its outer
+// packets, and what these are; "" if none surely does.
+func (t *Target) LocalDrop(p tunnel.Peer) (string, error) {
+	l, err := readLocalRules(t)
+	if err != nil {
+		return "", err
+	}
+	what, rule := l.dropsProbe(p)
+	if rule == nil {
+		return "", nil
+	}
+	return what + ": " + rule.String(), nil
 }

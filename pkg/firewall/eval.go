@@ -2,7 +2,10 @@
 
 package firewall
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // An evaluation follows a packet through the base chains. Where a condition is not certain
 // it follows both ways, so that it knows all that may happen.
@@ -174,9 +177,9 @@ func (e *evaluation) act(v verdict, c *chain, at int, st state, depth int) (on, 
 }
 
 // run runs the steps of a rule.
-func (m *machine) run(steps []step) tri {
+func (m *machine) run(steps iter.Seq[step]) tri {
 	all, unknown := yes, false
-	for _, s := range steps {
+	for s := range steps {
 		before := len(m.verdicts)
 		t := s.run(m)
 		_, is := s.(opaque)

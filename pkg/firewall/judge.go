@@ -5,6 +5,7 @@ package firewall
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -51,7 +52,7 @@ type table struct {
 type rule struct {
 	handle  uint64
 	comment string
-	decode  func() []step
+	decode  func() iter.Seq[step]
 }
 
 // maxVisits bounds the rules that are looked at for one packet.

@@ -5,6 +5,7 @@ package firewall
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -120,7 +121,7 @@ func decodeLegacyTable(from *netstate.LegacyTable) (*table, bool) {
 		at += next
 	}
 	for _, e := range entries {
-		e.chain.rules = append(e.chain.rules, rule{decode: func() []step { return decodeEntry(e.entry, l, e.at, names) }})
+		e.chain.rules = append(e.chain.rules, rule{decode: func() iter.Seq[step] { return decodeEntry(e.entry, l, e.at, names) }})
 	}
 	return t, true
 }
@@ -128,29 +129,40 @@ func decodeLegacyTable(from *netstate.LegacyTable) (*table, bool) {
 // targetHead is the length of struct xt_entry_target before its data: size, name, revision.
 const targetHead = 32
 
-// decodeEntry decodes a rule. Its lengths are checked already.
-func decodeEntry(b []byte, l layout, at int, names map[int]string) []step {
-	target := int(binary.NativeEndian.Uint16(b[l.target:]))
-	steps := []step{decodeEntryHead(b, l)}
-	for rest := b[l.size:target]; len(rest) > 0; {
-		n := 0
-		if len(rest) >= targetHead {
-			n = int(binary.NativeEndian.Uint16(rest))
+// decodeEntry decodes a rule, each part as it is asked for. Its lengths are checked already.
+func decodeEntry(b []byte, l layout, at int, names map[int]string) iter.Seq[step] {
+	return func(yield func(step) bool) {
+		if !yield(decodeEntryHead(b, l)) {
+			return
 		}
-		if n < targetHead || n > len(rest) {
-			return append(steps, opaque{"a match that is cut short"})
+		target := int(binary.NativeEndian.Uint16(b[l.target:]))
+		for rest := b[l.size:target]; len(rest) > 0; {
+			n := 0
+			if len(rest) >= targetHead {
+				n = int(binary.NativeEndian.Uint16(rest))
+			}
+			if n < targetHead || n > len(rest) {
+				yield(opaque{"a match that is cut short"})
+				return
+			}
+			if !yield(decodeMatch(text(rest[2:31]), uint32(rest[31]), rest[targetHead:n])) {
+				return
+			}
+			rest = rest[n:]
 		}
-		steps = append(steps, decodeMatch(text(rest[2:31]), uint32(rest[31]), rest[targetHead:n]))
-		rest = rest[n:]
+		yield(decodeEntryTarget(b, target, l, at, names))
 	}
+}
+
+func decodeEntryTarget(b []byte, target int, l layout, at int, names map[int]string) step {
 	name, data := text(b[target+2:target+31]), b[target+targetHead:]
-	if name != "" {
-		return append(steps, decodeTarget(name, uint32(b[target+31]), data))
+	switch {
+	case name != "":
+		return decodeTarget(name, uint32(b[target+31]), data)
+	case len(data) < 4:
+		return opaque{"a target that is cut short"}
 	}
-	if len(data) < 4 {
-		return append(steps, opaque{"a target that is cut short"})
-	}
-	return append(steps, standardTarget(int32(binary.NativeEndian.Uint32(data)), at+len(b), b[l.flags]&l.gotoFlag != 0, names))
+	return standardTarget(int32(binary.NativeEndian.Uint32(data)), at+len(b), b[l.flags]&l.gotoFlag != 0, names)
 }
 
 // standardTarget is a verdict, or a jump to an offset. A jump to the next rule is a rule

@@ -32,9 +32,9 @@ func (m *machine) store(at int, b bits) {
 
 func native32(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 
-func decodeMeta(f fields) step {
+func decodeMeta(f *fields) step {
 	key := f.number(unix.NFTA_META_KEY)
-	if _, sets := f[unix.NFTA_META_SREG]; sets {
+	if f.has(unix.NFTA_META_SREG) {
 		at := f.register(unix.NFTA_META_SREG)
 		switch {
 		case !inRegisters(at, 4):
@@ -109,8 +109,8 @@ func (m *machine) interfaceOf(of func() (Interface, bool), read func(Interface) 
 	return read(i)
 }
 
-func decodePayload(f fields) step {
-	if _, sets := f[unix.NFTA_PAYLOAD_SREG]; sets {
+func decodePayload(f *fields) step {
+	if f.has(unix.NFTA_PAYLOAD_SREG) {
 		return nil
 	}
 	at, base := f.register(unix.NFTA_PAYLOAD_DREG), f.number(unix.NFTA_PAYLOAD_BASE)
@@ -131,13 +131,13 @@ func decodePayload(f fields) step {
 	return l
 }
 
-func decodeCT(f fields) step {
+func decodeCT(f *fields) step {
 	key := f.number(unix.NFTA_CT_KEY)
-	if _, sets := f[unix.NFTA_CT_SREG]; sets {
+	if f.has(unix.NFTA_CT_SREG) {
 		if key != unix.NFT_CT_MARK && key != unix.NFT_CT_LABELS && key != unix.NFT_CT_EVENTMASK {
 			return nil
 		}
-		clear(f)
+		f.ignore()
 		return remark{"ct set"}
 	}
 	at := f.register(unix.NFTA_CT_DREG)
@@ -183,7 +183,7 @@ func (m *machine) statusKnown() uint32 {
 	return statusDNAT
 }
 
-func decodeFIB(f fields) step {
+func decodeFIB(f *fields) step {
 	at, result, flags := f.register(unix.NFTA_FIB_DREG), f.number(unix.NFTA_FIB_RESULT), f.number(unix.NFTA_FIB_FLAGS)
 	if !inRegisters(at, 4) {
 		return nil

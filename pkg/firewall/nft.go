@@ -41,24 +41,46 @@ const cutShort = 0xffff
 // fields are the attributes of an expression by their type. Only those that a decoder
 // takes are understood: what is left makes the expression one that is not known, as a newer
 // kernel may say something else by it.
-type fields map[uint16][]byte
+type fields struct {
+	values  [16][]byte
+	present uint16
+	odd     bool // one has a higher type, is there twice, or is cut short
+}
 
 func fieldsOf(b []byte) fields {
-	f := fields{}
+	var f fields
 	for kind, value := range attributes(b) {
-		f[kind] = value
+		f.put(kind, value)
 	}
 	return f
 }
 
-func (f fields) take(kind uint16) ([]byte, bool) {
-	v, ok := f[kind]
-	delete(f, kind)
+func (f *fields) put(kind uint16, value []byte) {
+	if int(kind) >= len(f.values) || f.present&(1<<kind) != 0 {
+		f.odd = true
+		return
+	}
+	f.values[kind] = value
+	f.present |= 1 << kind
+}
+
+func (f *fields) has(kind uint16) bool { return f.present&(1<<kind) != 0 }
+
+// left reports whether something was not taken.
+func (f *fields) left() bool { return f.present != 0 || f.odd }
+
+// ignore takes everything.
+func (f *fields) ignore() { f.present, f.odd = 0, false }
+
+func (f *fields) take(kind uint16) ([]byte, bool) {
+	v, ok := f.values[kind], f.has(kind)
+	f.values[kind] = nil
+	f.present &^= 1 << kind
 	return v, ok
 }
 
 // number takes a big-endian number; 0 if it is not there.
-func (f fields) number(kind uint16) uint32 {
+func (f *fields) number(kind uint16) uint32 {
 	v, _ := f.take(kind)
 	if len(v) != 4 {
 		return 0
@@ -66,17 +88,17 @@ func (f fields) number(kind uint16) uint32 {
 	return binary.BigEndian.Uint32(v)
 }
 
-func (f fields) text(kind uint16) string {
+func (f *fields) text(kind uint16) string {
 	v, _ := f.take(kind)
 	return text(v)
 }
 
 // data takes a value (NFTA_DATA_VALUE); nil if it is none.
-func (f fields) data(kind uint16) []byte {
+func (f *fields) data(kind uint16) []byte {
 	v, _ := f.take(kind)
 	nested := fieldsOf(v)
 	value, _ := nested.take(unix.NFTA_DATA_VALUE)
-	if len(nested) > 0 || len(value) > registerBytes {
+	if nested.left() || len(value) > registerBytes {
 		return nil
 	}
 	return value
@@ -93,7 +115,7 @@ func text(b []byte) string {
 }
 
 // register takes a register, and returns where its bytes begin; -1 if there is no such.
-func (f fields) register(kind uint16) int {
+func (f *fields) register(kind uint16) int {
 	v, ok := f.take(kind)
 	if !ok || len(v) != 4 {
 		return -1
@@ -116,36 +138,39 @@ func registerOffset(r uint32) int {
 // inRegisters reports whether n bytes from an offset are registers of data.
 func inRegisters(at, n int) bool { return at >= 16 && n > 0 && at+n <= registerBytes }
 
-// decodeExpressions reads NFTA_RULE_EXPRESSIONS.
-func decodeExpressions(b []byte, sets func(name string) *set) []step {
-	var steps []step
-	for kind, value := range attributes(b) {
-		if kind != unix.NFTA_LIST_ELEM {
-			steps = append(steps, opaque{"an expression that is cut short"})
-			continue
+// decodeExpressions reads NFTA_RULE_EXPRESSIONS, each as it is asked for: most rules end at
+// the first condition.
+func decodeExpressions(b []byte, sets func(name string) *set) iter.Seq[step] {
+	return func(yield func(step) bool) {
+		for kind, value := range attributes(b) {
+			var s step = opaque{"an expression that is cut short"}
+			if kind == unix.NFTA_LIST_ELEM {
+				f := fieldsOf(value)
+				name := f.text(unix.NFTA_EXPR_NAME)
+				data, _ := f.take(unix.NFTA_EXPR_DATA)
+				inner := fieldsOf(data)
+				s = decodeExpression(name, &inner, sets)
+				if s == nil || f.left() {
+					s = opaque{"the expression " + name}
+				}
+			}
+			if !yield(s) {
+				return
+			}
 		}
-		f := fieldsOf(value)
-		name := f.text(unix.NFTA_EXPR_NAME)
-		data, _ := f.take(unix.NFTA_EXPR_DATA)
-		s := decodeExpression(name, fieldsOf(data), sets)
-		if s == nil || len(f) > 0 {
-			s = opaque{"the expression " + name}
-		}
-		steps = append(steps, s)
 	}
-	return steps
 }
 
 // decodeExpression returns nil for what is not understood.
-func decodeExpression(name string, f fields, sets func(string) *set) step {
+func decodeExpression(name string, f *fields, sets func(string) *set) step {
 	s := decoded(name, f, sets)
-	if len(f) > 0 {
+	if f.left() {
 		return nil
 	}
 	return s
 }
 
-func decoded(name string, f fields, sets func(string) *set) step {
+func decoded(name string, f *fields, sets func(string) *set) step {
 	switch name {
 	case "meta":
 		return decodeMeta(f)
@@ -168,27 +193,27 @@ func decoded(name string, f fields, sets func(string) *set) step {
 	case "lookup":
 		return decodeLookup(f, sets)
 	case "match":
-		name, info := f.text(unix.NFTA_MATCH_NAME), f[unix.NFTA_MATCH_INFO]
-		delete(f, unix.NFTA_MATCH_INFO)
+		name := f.text(unix.NFTA_MATCH_NAME)
+		info, _ := f.take(unix.NFTA_MATCH_INFO)
 		return decodeMatch(name, f.number(unix.NFTA_MATCH_REV), info)
 	case "target":
-		name, info := f.text(unix.NFTA_TARGET_NAME), f[unix.NFTA_TARGET_INFO]
-		delete(f, unix.NFTA_TARGET_INFO)
+		name := f.text(unix.NFTA_TARGET_NAME)
+		info, _ := f.take(unix.NFTA_TARGET_INFO)
 		return decodeTarget(name, f.number(unix.NFTA_TARGET_REV), info)
 	case "reject":
-		clear(f)
+		f.ignore()
 		return verdictStep{verdict: verdict{kind: vReject}}
 	case "masq", "redir", "nat":
-		clear(f)
+		f.ignore()
 		return verdictStep{verdict: verdict{kind: vTranslate}, text: name}
 	case "notrack":
 		return notrack{}
 	case "counter", "log", "last", "flow_offload", "secmark":
-		clear(f)
+		f.ignore()
 		return remark{name}
 	case "objref":
 		object := f.number(unix.NFTA_OBJREF_IMM_TYPE)
-		clear(f)
+		f.ignore()
 		switch object {
 		case 1, 3, 7, 8, 9: // counter, ct helper, ct timeout, secmark, ct expectation
 			return remark{name}
@@ -197,7 +222,7 @@ func decoded(name string, f fields, sets func(string) *set) step {
 		}
 		return opaque{"the object of the rule"}
 	case "limit", "quota", "connlimit", "dynset":
-		clear(f)
+		f.ignore()
 		return doubtful{text: name}
 	case "rt", "exthdr", "socket", "osf", "numgen", "hash", "xfrm", "tunnel":
 		return decodeOther(name, f)
@@ -206,10 +231,10 @@ func decoded(name string, f fields, sets func(string) *set) step {
 }
 
 // decodeOther reads expressions that load what is not known of a packet.
-func decodeOther(name string, f fields) step {
+func decodeOther(name string, f *fields) step {
 	register := map[string]uint16{"rt": 1, "exthdr": 1, "socket": 2, "osf": 1, "numgen": 1, "hash": 2, "xfrm": 1, "tunnel": 2}[name]
 	at := f.register(register)
-	clear(f)
+	f.ignore()
 	if at < 0 {
 		return nil // a statement that changes the packet
 	}
@@ -246,12 +271,12 @@ func (s *set) decodeElements(b []byte) (ok bool) {
 				return false
 			}
 		}
-		if _, has := f[setElemKeyEnd]; has {
+		if f.has(setElemKeyEnd) {
 			e.end = f.data(setElemKeyEnd)
 		}
-		delete(f, unix.NFTA_SET_ELEM_USERDATA)
-		delete(f, unix.NFTA_SET_ELEM_PAD)
-		if len(f) > 0 || e.key == nil {
+		f.take(unix.NFTA_SET_ELEM_USERDATA)
+		f.take(unix.NFTA_SET_ELEM_PAD)
+		if f.left() || e.key == nil {
 			return false
 		}
 		s.elements = append(s.elements, e)
@@ -266,12 +291,12 @@ const setElemKeyEnd = 10
 func decodeVerdict(b []byte) (verdict, bool) {
 	f := fieldsOf(b)
 	raw, ok := f.take(unix.NFTA_DATA_VERDICT)
-	if !ok || len(f) > 0 {
+	if !ok || f.left() {
 		return verdict{}, false
 	}
 	f = fieldsOf(raw)
 	code, chain := int32(f.number(unix.NFTA_VERDICT_CODE)), f.text(unix.NFTA_VERDICT_CHAIN)
-	if len(f) > 0 {
+	if f.left() {
 		return verdict{}, false
 	}
 	switch code {

@@ -3,6 +3,7 @@
 package firewall_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 	"github.com/cni-guard/cni-guard/pkg/firewall"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // The kernel does with a packet what the verdict says, for rules that are made up of what
@@ -54,10 +56,21 @@ func TestVerdictsAreTheKernels(t *testing.T) {
 		source, err := r.view.Ruleset(nil)
 		must(t, err)
 		rules := firewall.Decode(source)
+		stored, err := json.Marshal(source)
+		must(t, err)
+		var again netstate.Ruleset
+		must(t, json.Unmarshal(stored, &again))
+		elsewhere, written := firewall.Decode(&again), firewall.Decode(&netstate.Ruleset{Text: text("nft", nft) + text("iptables", iptables) + text("iptables-legacy", legacy)})
 		passed := r.shoot(t, all)
 		for i, s := range all {
 			v := rules.Judge(s.packet)
 			told[v.Result]++
+			if other := elsewhere.Judge(s.packet); other.Result != v.Result {
+				t.Fatalf("seed %d: %s is %s, and %s as it was stored", seed, s.name, v.Result, other.Result)
+			}
+			if w := written.Judge(s.packet); w.Result != firewall.CannotTell && (w.Result == firewall.Accepted) != passed[i] {
+				t.Fatalf("seed %d: %s is %s by %v as it is written, and yet it passed: %t\nnft:\n%s\niptables-nft:\n%s\niptables-legacy:\n%s", seed, s.name, w.Result, w.Rule, passed[i], nft, iptables, legacy)
+			}
 			if v.Result == firewall.CannotTell {
 				unsure++
 				continue
@@ -72,6 +85,15 @@ func TestVerdictsAreTheKernels(t *testing.T) {
 	if told[firewall.Accepted] < total/10 || told[firewall.Dropped] < total/10 {
 		t.Error("the rules are too much alike to show anything")
 	}
+}
+
+// text returns lines in the form of netstate.Ruleset.Text.
+func text(program, lines string) string {
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		fmt.Fprintln(&b, program, strings.TrimSpace(line))
+	}
+	return b.String()
 }
 
 // establish makes the connection of the packets whose state is established.

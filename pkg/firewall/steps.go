@@ -17,7 +17,7 @@ type cmpStep struct {
 	value []byte
 }
 
-func decodeCmp(f fields) step {
+func decodeCmp(f *fields) step {
 	c := cmpStep{f.register(unix.NFTA_CMP_SREG), f.number(unix.NFTA_CMP_OP), f.data(unix.NFTA_CMP_DATA)}
 	if !inRegisters(c.at, len(c.value)) || c.op > unix.NFT_CMP_GTE {
 		return nil
@@ -60,7 +60,7 @@ type rangeStep struct {
 	from, to []byte
 }
 
-func decodeRange(f fields) step {
+func decodeRange(f *fields) step {
 	r := rangeStep{at: f.register(unix.NFTA_RANGE_SREG), from: f.data(unix.NFTA_RANGE_FROM_DATA), to: f.data(unix.NFTA_RANGE_TO_DATA)}
 	r.not = f.number(unix.NFTA_RANGE_OP) == 1
 	if !inRegisters(r.at, len(r.from)) || len(r.from) != len(r.to) {
@@ -83,7 +83,7 @@ type bitwise struct {
 	mask, xor []byte
 }
 
-func decodeBitwise(f fields) step {
+func decodeBitwise(f *fields) step {
 	const op, data = 6, 7 // NFTA_BITWISE_OP, NFTA_BITWISE_DATA
 	b := bitwise{from: f.register(unix.NFTA_BITWISE_SREG), to: f.register(unix.NFTA_BITWISE_DREG)}
 	n := int(f.number(unix.NFTA_BITWISE_LEN))
@@ -91,7 +91,7 @@ func decodeBitwise(f fields) step {
 		return nil
 	}
 	if f.number(op) != 0 { // shifts, and operations with another register
-		clear(f)
+		f.ignore()
 		at := b.to
 		return load{what: "bitwise", at: at, n: n, read: func(*machine) bits { return unknownBits(n) }}
 	}
@@ -116,7 +116,7 @@ func (b bitwise) run(m *machine) tri {
 // A byteorder swaps the bytes of numbers.
 type byteorder struct{ from, to, n, size int }
 
-func decodeByteorder(f fields) step {
+func decodeByteorder(f *fields) step {
 	b := byteorder{f.register(unix.NFTA_BYTEORDER_SREG), f.register(unix.NFTA_BYTEORDER_DREG), int(f.number(unix.NFTA_BYTEORDER_LEN)), int(f.number(unix.NFTA_BYTEORDER_SIZE))}
 	f.take(unix.NFTA_BYTEORDER_OP)
 	if !inRegisters(b.from, b.n) || !inRegisters(b.to, b.n) || !slices.Contains([]int{2, 4, 8}, b.size) || b.n%b.size != 0 {
@@ -143,8 +143,8 @@ type immediate struct {
 	value []byte
 }
 
-func decodeImmediate(f fields) step {
-	raw := f[unix.NFTA_IMMEDIATE_DATA]
+func decodeImmediate(f *fields) step {
+	raw := f.values[unix.NFTA_IMMEDIATE_DATA]
 	if v, ok := decodeVerdict(raw); ok {
 		f.take(unix.NFTA_IMMEDIATE_DATA)
 		f.take(unix.NFTA_IMMEDIATE_DREG)
@@ -224,7 +224,7 @@ type lookup struct {
 	to      int  // the register for what the map has; -1: none
 }
 
-func decodeLookup(f fields, sets func(string) *set) step {
+func decodeLookup(f *fields, sets func(string) *set) step {
 	l := lookup{at: f.register(unix.NFTA_LOOKUP_SREG), name: f.text(unix.NFTA_LOOKUP_SET), to: -1}
 	l.not = f.number(unix.NFTA_LOOKUP_FLAGS)&1 != 0
 	f.take(unix.NFTA_LOOKUP_SET_ID)

@@ -4,6 +4,8 @@ package firewall
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 )
 
@@ -73,7 +75,7 @@ func (p *textParser) iptablesLine(program, line string) bool {
 	case words[0] == "-A" && len(words) >= 2 && t.chains[words[1]] != nil:
 		c := t.chains[words[1]]
 		steps := iptablesSteps(words[2:], six)
-		c.rules = append(c.rules, rule{decode: func() []step { return steps }})
+		c.rules = append(c.rules, rule{decode: func() iter.Seq[step] { return slices.Values(steps) }})
 		return true
 	}
 	return false
@@ -131,7 +133,7 @@ func (p *textParser) nftLine(line string) bool {
 		return p.nftHook(words)
 	default:
 		steps := nftSteps(words)
-		p.chain.rules = append(p.chain.rules, rule{decode: func() []step { return steps }})
+		p.chain.rules = append(p.chain.rules, rule{decode: func() iter.Seq[step] { return slices.Values(steps) }})
 	}
 	return true
 }

@@ -84,10 +84,10 @@ func nftCondition(field string, words []string, before int) ([]step, int) {
 	}
 	equal := func(value []byte) step { return cmpStep{firstRegister, op, value} }
 	meta := func(key uint32) step {
-		return decodeMeta(fields{unix.NFTA_META_KEY: big32(key), unix.NFTA_META_DREG: big32(1)})
+		return decodeMeta(fieldsWith(unix.NFTA_META_KEY, big32(key), unix.NFTA_META_DREG, big32(1)))
 	}
 	payload := func(base, offset, length uint32) step {
-		return decodePayload(fields{unix.NFTA_PAYLOAD_DREG: big32(1), unix.NFTA_PAYLOAD_BASE: big32(base), unix.NFTA_PAYLOAD_OFFSET: big32(offset), unix.NFTA_PAYLOAD_LEN: big32(length)})
+		return decodePayload(fieldsWith(unix.NFTA_PAYLOAD_DREG, big32(1), unix.NFTA_PAYLOAD_BASE, big32(base), unix.NFTA_PAYLOAD_OFFSET, big32(offset), unix.NFTA_PAYLOAD_LEN, big32(length)))
 	}
 	family := func(six bool) []step {
 		return []step{meta(unix.NFT_META_NFPROTO), cmpStep{firstRegister, unix.NFT_CMP_EQ, []byte{nfproto(six)}}}
@@ -149,11 +149,11 @@ func nftCondition(field string, words []string, before int) ([]step, int) {
 		if words[0] == "vmap" || mask == 0 {
 			return nil, 0
 		}
-		load := decodeCT(fields{unix.NFTA_CT_KEY: big32(key), unix.NFTA_CT_DREG: big32(1)})
+		load := decodeCT(fieldsWith(unix.NFTA_CT_KEY, big32(key), unix.NFTA_CT_DREG, big32(1)))
 		return []step{load, bitwise{firstRegister, firstRegister, native32(mask), make([]byte, 4)}, cmpStep{firstRegister, op ^ unix.NFT_CMP_NEQ, make([]byte, 4)}}, n
 	case "fib daddr":
 		if len(words) >= 2 && words[0] == "type" && words[1] == "local" {
-			load := decodeFIB(fields{unix.NFTA_FIB_DREG: big32(1), unix.NFTA_FIB_RESULT: big32(unix.NFT_FIB_RESULT_ADDRTYPE), unix.NFTA_FIB_FLAGS: big32(unix.NFTA_FIB_F_DADDR)})
+			load := decodeFIB(fieldsWith(unix.NFTA_FIB_DREG, big32(1), unix.NFTA_FIB_RESULT, big32(unix.NFT_FIB_RESULT_ADDRTYPE), unix.NFTA_FIB_FLAGS, big32(unix.NFTA_FIB_F_DADDR)))
 			return []step{load, equal(native32(2))}, n + 1
 		}
 	case "limit rate":
@@ -187,3 +187,14 @@ func nftStates(words string) uint32 {
 }
 
 func big32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
+
+// fieldsWith returns attributes with 32 bits each: their types, and their values.
+func fieldsWith(pairs ...any) *fields {
+	f := &fields{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		kind, _ := pairs[i].(int)
+		value, _ := pairs[i+1].([]byte)
+		f.put(uint16(kind), value)
+	}
+	return f
+}

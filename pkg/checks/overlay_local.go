@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"net/netip"
+
+	"github.com/cni-guard/cni-guard/pkg/firewall"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
+)
+
+// localRules are the node's own rules, for checks that saw a packet vanish and want to name
+// a rule of this node instead of "something on the way".
+type localRules struct {
+	rules *firewall.Rules
+	node  overlayNode
+}
+
+// readLocalRules reads the rules of the node once. Without the privilege to read them the
+// error wraps fs.ErrPermission.
+func readLocalRules(t *Target) (*localRules, error) {
+	dump, err := t.Node.TunnelDump()
+	if err != nil {
+		return nil, err
+	}
+	links, err := t.Node.Links()
+	if err != nil {
+		return nil, err
+	}
+	source, err := t.Node.Ruleset(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &localRules{firewall.Decode(source), overlayNode{t: t, links: links, dump: dump}}, nil
+}
+
+// dropsProbe returns the rule of this node that surely drops the packets of a ping through
+// a tunnel to a peer, the encapsulated ones or the ping and its answer themselves, and what
+// packets these are: "packets of UDP port 8472 to other nodes". The rule is nil if no rule
+// surely does.
+func (l *localRules) dropsProbe(p tunnel.Peer) (what string, rule *firewall.Rule) {
+	for _, packet := range append(l.echo(p), l.outerOf(p)...) {
+		if v := l.rules.Judge(packet.Packet); v.Result == firewall.Dropped {
+			return packet.what, v.Rule
+		}
+	}
+	return "", nil
+}
+
+// outerOf returns the encapsulated packets of a peer.
+func (l *localRules) outerOf(p tunnel.Peer) []overlayPacket {
+	for _, d := range l.node.dump.Links {
+		if d.Name != p.Device {
+			continue
+		}
+		if protocol, name := transport(d); protocol != 0 {
+			return l.node.outerTo(d, p.Outer, protocol, name)
+		}
+	}
+	return nil
+}
+
+// echo returns the ping to the address of the peer in the tunnel, and its answer.
+func (l *localRules) echo(p tunnel.Peer) []overlayPacket {
+	if !p.Probed.IsValid() {
+		return nil
+	}
+	request, reply := uint8(8), uint8(0)
+	packet := firewall.Packet{Protocol: 1, Six: p.Probed.Is6()}
+	if packet.Six {
+		packet.Protocol, request, reply = 58, 128, 129
+	}
+	var own netip.Addr
+	device := firewall.Interface{}
+	if hop, err := l.node.t.Node.Lookup(p.Probed); err == nil && !hop.Local {
+		own, device = hop.Source, l.node.linkOf(hop.Link)
+	}
+	out, in := packet, packet
+	out.Hook, out.Out, out.Src, out.Dst, out.Type = firewall.Output, device, hostPrefix(own), hostPrefix(p.Probed), &request
+	out.States = []firewall.State{firewall.New}
+	in.Hook, in.In, in.Src, in.Dst, in.Type = firewall.Input, device, hostPrefix(p.Probed), hostPrefix(own), &reply
+	in.States = []firewall.State{firewall.Established}
+	return []overlayPacket{
+		{Packet: out, device: p.Device, what: "pings through the tunnel"},
+		{Packet: in, device: p.Device, what: "answers to pings through the tunnel"},
+	}
+}
