@@ -15,6 +15,7 @@ need unshare util-linux
 need mount mount
 need strace strace
 need chattr e2fsprogs
+need sysctl procps
 for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;

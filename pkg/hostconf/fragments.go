@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A file is one that a manager reads: of several of one name the one with
@@ -27,16 +28,21 @@ func vendorDirs(below string) []string {
 
 // fragments returns the files of directories whose names have the suffix, in the
 // order of their names. A file hides those of its name in later directories; one
-// that is empty, or a link to /dev/null, does only that.
+// that is empty, a link to /dev/null or a directory does only that.
 func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
+	return r.fragmentsWhere(func(name string) bool { return strings.HasSuffix(name, suffix) && name[0] != '.' }, dirs)
+}
+
+// fragmentsWhere returns the files whose names are wanted, as fragments does.
+func (r Root) fragmentsWhere(wanted func(name string) bool, dirs []string) ([]file, error) {
 	first := map[string]string{}
 	for _, dir := range dirs {
-		names, err := r.ReadDir(dir)
+		entries, err := r.entries(dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			if strings.HasSuffix(name, suffix) && name[0] != '.' && first[name] == "" {
+		for _, name := range names(entries) {
+			if wanted(name) && first[name] == "" {
 				first[name] = path.Join(dir, name)
 			}
 		}
@@ -44,8 +50,8 @@ func (r Root) fragments(suffix string, dirs ...string) ([]file, error) {
 	var files []file
 	for _, name := range slices.Sorted(maps.Keys(first)) {
 		data, err := r.ReadFile(first[name])
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a dangling link, such as one to /dev/null below another root
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
+			continue // such as a link to /dev/null below another root, which dangles
 		}
 		if err != nil {
 			return nil, err

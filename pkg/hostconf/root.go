@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 
@@ -84,7 +86,7 @@ func readFile(files hostfs.FS, path string) ([]byte, error) {
 	}
 	switch {
 	case info.IsDir():
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is a directory")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
 	case info.Mode()&fs.ModeNamedPipe != 0:
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is a FIFO")}
 	}
@@ -101,6 +103,20 @@ func readFile(files hostfs.FS, path string) ([]byte, error) {
 // ReadDir returns the names of the files in a directory of the node, sorted, or none if
 // the directory does not exist.
 func (r Root) ReadDir(dir string) ([]string, error) {
+	entries, err := r.entries(dir)
+	return names(slices.DeleteFunc(entries, fs.DirEntry.IsDir)), err
+}
+
+func names(entries []fs.DirEntry) []string {
+	all := make([]string, len(entries))
+	for i, entry := range entries {
+		all[i] = entry.Name()
+	}
+	return all
+}
+
+// entries returns what is in a directory of the node; nothing if it does not exist.
+func (r Root) entries(dir string) ([]fs.DirEntry, error) {
 	path, err := r.path(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
@@ -112,13 +128,7 @@ func (r Root) ReadDir(dir string) ([]string, error) {
 	case err != nil:
 		return nil, fmt.Errorf("list %s: %w", dir, cause(err))
 	}
-	names := make([]string, 0, len(entries))
-	for _, entry := range entries {
-		if !entry.IsDir() {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, nil
+	return entries, nil
 }
 
 // exists reports whether there is anything at the path. The last element is not

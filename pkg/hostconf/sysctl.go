@@ -31,23 +31,24 @@ type sysctlLine struct {
 // /etc/sysctl.d leads there, as Debian 12 has it.
 func (r Root) BootSysctls() (Sysctls, error) {
 	files, err := r.fragments(".conf", vendorDirs("sysctl.d")...)
-	return parseSysctls(files), err
+	return parseSysctls(files, false), err
 }
 
 // SystemSysctls returns what `sysctl --system` of procps applies: the same
-// directories, and /etc/sysctl.conf after them, which is all that `sysctl -p` applies.
+// directories, hidden files among them, and /etc/sysctl.conf after them, which is all
+// that `sysctl -p` applies.
 func (r Root) SystemSysctls() (Sysctls, error) {
-	files, err := r.fragments(".conf", vendorDirs("sysctl.d")...)
+	files, err := r.fragmentsWhere(func(name string) bool { return strings.HasSuffix(name, ".conf") }, vendorDirs("sysctl.d"))
 	if err != nil {
 		return Sysctls{}, err
 	}
 	main, err := r.firstOf("/etc/sysctl.conf")
-	return parseSysctls(append(files, main...)), err
+	return parseSysctls(append(files, main...), true), err
 }
 
 // parseSysctls reads lines KEY = VALUE (sysctl.d(5)). Others are ignored, as both
 // programs do.
-func parseSysctls(files []file) Sysctls {
+func parseSysctls(files []file, procps bool) Sysctls {
 	var s Sysctls
 	for _, f := range files {
 		number := 0
@@ -59,16 +60,35 @@ func parseSysctls(files []file) Sysctls {
 			}
 			key, value, assigns := strings.Cut(line, "=")
 			key, dash := strings.CutPrefix(strings.TrimSpace(key), "-")
+			if !procps {
+				key = strings.TrimSpace(key) // procps looks for a sysctl whose name begins with a space
+			}
 			if key == "" || !assigns && !dash {
 				continue
 			}
-			s.settings = append(s.settings, sysctlLine{
+			next := sysctlLine{
 				Setting: Setting{sysctlKey(key), Value{strings.TrimSpace(value), f.path, number}, len(s.settings)},
 				exclude: !assigns,
-			})
+			}
+			if !procps && s.repeats(next) {
+				continue
+			}
+			s.settings = append(s.settings, next)
 		}
 	}
 	return s
+}
+
+// repeats reports whether a line assigns what the last one of its key did.
+// systemd-sysctl then leaves it where the first of them stands, so that a pattern between
+// the two beats it (parse_file in src/sysctl/sysctl.c).
+func (s Sysctls) repeats(next sysctlLine) bool {
+	for _, line := range slices.Backward(s.settings) {
+		if line.Key == next.Key {
+			return line.Text == next.Text && line.exclude == next.exclude
+		}
+	}
+	return false
 }
 
 // sysctlKey returns a key with slashes. If its first separator is a dot, dots

@@ -46,7 +46,11 @@ func TestSysctlOrder(t *testing.T) {
 			"/etc/sysctl.d/a.conf:1=0", "/etc/sysctl.d/a.conf:1=0"},
 		{"slashes first", map[string]string{"etc/sysctl.d/a.conf": "net/ipv4/conf/eth0.100/forwarding=0"}, "net/ipv4/conf/eth0.100/forwarding",
 			"/etc/sysctl.d/a.conf:1=0", "/etc/sysctl.d/a.conf:1=0"},
-		{"other suffixes and hidden files", map[string]string{"etc/sysctl.d/a.conf.bak": "net.ipv4.ip_forward=0", "etc/sysctl.d/.a.conf": "net.ipv4.ip_forward=0", "etc/sysctl.d/README": "net.ipv4.ip_forward=0"}, forward, "-", "-"},
+		{"other suffixes and hidden files", map[string]string{"etc/sysctl.d/a.conf.bak": "net.ipv4.ip_forward=0", "etc/sysctl.d/.a.conf": "net.ipv4.ip_forward=0", "etc/sysctl.d/README": "net.ipv4.ip_forward=0"}, forward, "-", "/etc/sysctl.d/.a.conf:1=0"},
+		{"a directory hides a file", map[string]string{"etc/sysctl.d/90-b.conf/x": "", "usr/lib/sysctl.d/90-b.conf": "net.ipv4.ip_forward=0"}, forward, "-", "-"},
+		{"a pattern that is repeated keeps its place", map[string]string{"etc/sysctl.d/a.conf": "net.ipv4.conf.*.tag=1\nnet.ipv4.conf.e*.tag=2\nnet.ipv4.conf.*.tag=1\n"}, "net/ipv4/conf/eth0/tag",
+			"/etc/sysctl.d/a.conf:2=2", "/etc/sysctl.d/a.conf:3=1"},
+		{"a space after the dash", map[string]string{"etc/sysctl.d/a.conf": "- net.ipv4.ip_forward=0"}, forward, "/etc/sysctl.d/a.conf:1=0", "-"},
 		{"a dangling link", map[string]string{"etc/sysctl.d/a.conf": "-> nowhere"}, forward, "-", "-"},
 		{"lines that say nothing", map[string]string{"etc/sysctl.d/a.conf": "net.ipv4.ip_forward\n=0\n; net.ipv4.ip_forward=0\n"}, forward, "-", "-"},
 	} {
