@@ -118,8 +118,8 @@ func doctorState(t *testing.T, dir string) string {
 	t.Helper()
 	var r struct {
 		Checks []struct {
-			Check, State string
-			Findings     []struct{ Minor bool }
+			Name, State string
+			Findings    []struct{ Minor bool }
 		}
 	}
 	out := runGuardctl(t, "doctor", "-o", "json", "--runtime", "containerd", "--conf-dir", dir, "--record-dir", dir)
@@ -127,7 +127,7 @@ func doctorState(t *testing.T, dir string) string {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, c := range r.Checks {
-		if c.Check == "conflist" {
+		if c.Name == "conflist" {
 			return c.State
 		}
 	}
@@ -138,6 +138,9 @@ func doctorState(t *testing.T, dir string) string {
 func stateIn(a assess.Assessment) string {
 	switch {
 	case slices.ContainsFunc(a.Problems, func(p assess.Problem) bool { return !p.Unknown }):
+		if !slices.ContainsFunc(a.Problems, func(p assess.Problem) bool { return !p.Unknown && !p.Minor }) {
+			return "minor"
+		}
 		return "failed"
 	case a.Inconclusive():
 		return "unknown"

@@ -24,6 +24,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tunnels"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/verify"
 	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/terminal"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -37,6 +38,9 @@ func main() {
 	// A net below all output: text that a command forgot to make printable cannot reach
 	// the terminal as it is.
 	stdout, stderr := printable.NewWriter(os.Stdout), printable.NewWriter(os.Stderr)
+	if terminal.Of(os.Stdout).Colours() {
+		stdout.KeepStyles()
+	}
 	code := run(stdout, stderr, os.Args[1:])
 	_, _ = stdout.Flush(), stderr.Flush()
 	if code != cli.ExitOK {
@@ -60,7 +64,7 @@ func root() *cobra.Command {
 	}
 	suite := checks.Suite()
 	cmd.AddCommand(
-		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite), eventscmd.Command(suite), catalog.ExplainCommand(suite),
+		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite, build), eventscmd.Command(suite), catalog.ExplainCommand(suite),
 		install.InstallCommand(), releasecmd.Command(), status.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
 	cmd.AddCommand(verify.InsideCommands()...)

@@ -7,18 +7,12 @@ import (
 	"strings"
 )
 
-// A Finding is one that doctor prints.
-type Finding struct {
-	Object, Problem, Remedy string
+// A Finding is one that doctor prints. Command is what it asks the operator to run.
+type Finding struct{ Object, Problem, Evidence, Impact, Remedy, Command string }
 
-	Run string `json:"command"` // the same as Command, where doctor has one command for it
-}
-
-// Command returns what the finding asks the operator to run.
-func (f Finding) Command() string {
-	_, command, _ := strings.Cut(f.Remedy, ": ")
-	command, _, _ = strings.Cut(command, ". It holds")
-	return command
+// Says reports whether the text is in the finding.
+func (f Finding) Says(text string) bool {
+	return strings.Contains(f.Problem+"; "+f.Evidence+"; "+f.Impact, text)
 }
 
 // HoldsLater reports whether what the command does takes a start of the daemon.
@@ -32,7 +26,7 @@ func (n *Node) Doctor(check string) (state string, findings []Finding) {
 	out, _ := n.command("/opt/cni/bin/guardctl", "doctor", "--conf-dir", runtimeDir+"/conf", "--runtime", "containerd", "-o", "json").Output() // exits with 1 on findings
 	var report struct {
 		Checks []struct {
-			Check    string
+			Name     string
 			State    string
 			Error    string
 			Findings []Finding
@@ -42,7 +36,7 @@ func (n *Node) Doctor(check string) (state string, findings []Finding) {
 		n.t.Fatalf("guardctl doctor: %v\n%s", err, out)
 	}
 	for _, c := range report.Checks {
-		if c.Check == check {
+		if c.Name == check {
 			if c.Error != "" {
 				n.t.Errorf("%s could not tell: %s", check, c.Error)
 			}

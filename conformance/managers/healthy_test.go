@@ -65,7 +65,7 @@ func TestDHCPUplink(t *testing.T) {
 	n.Add("pod", true)
 	n.Run(dependents)
 	_, findings := n.Doctor("link-manager")
-	if len(findings) != 2 || !strings.Contains(findings[0].Command(), "KeepConfiguration=dhcp") {
+	if len(findings) != 2 || !strings.Contains(findings[0].Command, "KeepConfiguration=dhcp") {
 		t.Fatalf("link-manager finds %+v", findings)
 	}
 	reload(n, d)
@@ -73,7 +73,7 @@ func TestDHCPUplink(t *testing.T) {
 
 	booted := NewNode(t, Own, "ro")
 	for _, f := range findings {
-		booted.Run(f.Command())
+		booted.Run(f.Command)
 	}
 	d = booted.dhcp()
 	pod := booted.Add("pod", true)

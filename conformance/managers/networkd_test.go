@@ -222,10 +222,10 @@ func (i incident) follow(n *Node, d *Daemon) {
 	_, findings := n.Doctor("link-manager")
 	found, later := false, false
 	for _, f := range findings {
-		if f.Object == i.object && strings.Contains(f.Problem, i.says) {
+		if f.Object == i.object && f.Says(i.says) {
 			found = true
 		}
-		n.Run(f.Command())
+		n.Run(f.Command)
 		later = later || f.HoldsLater()
 	}
 	if !found {

@@ -3,7 +3,6 @@
 package managers
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -18,7 +17,7 @@ func TestNetworkingOff(t *testing.T) {
 	}
 	n.Run("! ip -4 address show dev flannel.1 | grep -q inet; ! ip -4 address show dev eth0 | grep -q inet")
 	f := n.networkingOff()
-	if !strings.Contains(f.Problem, "cni0") || !strings.Contains(f.Problem, "flannel.1") {
+	if !f.Says("cni0") || !f.Says("flannel.1") {
 		t.Errorf("link-manager finds %+v", f)
 	}
 	n.Run("nmcli networking on")
@@ -39,7 +38,7 @@ func TestNetworkingOff(t *testing.T) {
 // ports alone, and another `off` the addresses.
 func TestNetworkingOffAdvice(t *testing.T) {
 	n, pod := offNode(t)
-	n.Run(n.networkingOff().Run)
+	n.Run(n.networkingOff().Command)
 	n.Await("NetworkManager is on, and lets go of cni0", "nmcli -g NETWORKING general | grep -q enabled; nmcli -g GENERAL.STATE device show cni0 | grep -q unmanaged")
 	n.Run(isPort(pod.Veth, "cni0"))
 	next := n.Add("next", true)
@@ -85,7 +84,7 @@ func offNode(t *testing.T) (*Node, Pod) {
 func (n *Node) networkingOff() Finding {
 	n.t.Helper()
 	_, findings := n.Doctor("link-manager")
-	if len(findings) != 1 || findings[0].Object != "NetworkManager" || !strings.Contains(findings[0].Problem, "networking switched off") {
+	if len(findings) != 1 || findings[0].Object != "NetworkManager" || !findings[0].Says("networking switched off") {
 		n.t.Fatalf("link-manager finds %+v", findings)
 	}
 	return findings[0]

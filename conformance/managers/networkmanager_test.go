@@ -44,7 +44,7 @@ func TestNetworkManagerTakesVeths(t *testing.T) {
 			if len(findings) != 1 || findings[0].Object != "NetworkManager" || !strings.Contains(findings[0].Problem, "configures "+pod.Veth) {
 				t.Fatalf("link-manager finds %+v", findings)
 			}
-			n.Run(findings[0].Command())
+			n.Run(findings[0].Command)
 			n.Await("NetworkManager lets go of it", "nmcli -g GENERAL.STATE device show "+pod.Veth+" | grep -q unmanaged")
 			next := n.AddRouted("next", true)
 			n.Await("NetworkManager has seen the new interface", "nmcli -g GENERAL.STATE device show "+next.Veth+" | grep -q unmanaged")
@@ -97,10 +97,10 @@ func TestMACAddressPolicy(t *testing.T) {
 	chosen := create("flannel.1", "")
 	n.Run("ip link set flannel.1 up; ip address add 10.88.0.0/32 dev flannel.1; ip route add 10.88.2.0/24 via 10.88.2.0 dev flannel.1 onlink; ip neigh add 10.88.2.0 lladdr 02:00:00:00:00:22 dev flannel.1 nud permanent; bridge fdb add 02:00:00:00:00:22 dev flannel.1 dst 192.0.2.11")
 	_, findings := n.Doctor("link-manager")
-	if len(findings) != 1 || !strings.Contains(findings[0].Problem, "MAC of flannel.1 (MACAddressPolicy=persistent") || !strings.Contains(findings[0].Problem, chosen) {
+	if len(findings) != 1 || !findings[0].Says("MAC of flannel.1") || !findings[0].Says("MACAddressPolicy=persistent") || !findings[0].Says(chosen) {
 		t.Fatalf("link-manager finds %+v", findings)
 	}
-	n.Run(findings[0].Command())
+	n.Run(findings[0].Command)
 	n.Run("ip link del flannel.1")
 	n.Run("ip link add flannel.1 type vxlan id 1 dstport 8472 local 192.0.2.10 nolearning; cat /sys/class/net/flannel.1/address >/run/first; udevadm settle; cmp /run/first /sys/class/net/flannel.1/address")
 }

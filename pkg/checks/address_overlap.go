@@ -87,8 +87,8 @@ type overlap struct {
 	findings []guard.Finding
 }
 
-func (o *overlap) add(object, problem, remedy string) {
-	o.findings = append(o.findings, guard.Finding{Object: object, Problem: problem, Remedy: remedy})
+func (o *overlap) add(object, problem, impact, remedy string) {
+	o.findings = append(o.findings, guard.Finding{Object: object, Problem: problem, Impact: impact, Remedy: remedy})
 }
 
 // rangeOf returns the range of pods that contains the address, also in words; "" for none.
@@ -120,11 +120,12 @@ func (o *overlap) judgeLinks() {
 			continue
 		}
 		o.reported = append(o.reported, prefix)
-		problem := fmt.Sprintf("has %s, which lies in %s: pods cannot reach the node at it once a pod or another node has it", a.Addr, words)
+		problem, impact := fmt.Sprintf("has %s, which lies in %s", a.Addr, words), "pods cannot reach the node at it once a pod or another node has it"
 		if covers(r, prefix) && !prefix.IsSingleIP() {
-			problem = fmt.Sprintf("has %s, whose network lies in %s: pods with such an address are not reached, as the node looks for them on %s, and pods do not reach that network", a.Addr, words, a.Link)
+			problem = fmt.Sprintf("has %s, whose network lies in %s", a.Addr, words)
+			impact = fmt.Sprintf("pods with such an address are not reached, as the node looks for them on %s, and pods do not reach that network", a.Link)
 		}
-		o.add("node/"+a.Link, problem, "")
+		o.add("node/"+a.Link, problem, impact, "")
 	}
 }
 
@@ -138,7 +139,7 @@ func (o *overlap) judgeGateways() {
 			continue
 		}
 		if _, words := o.rangeOf(r.Gateway); words != "" {
-			o.add("node/"+r.Link, fmt.Sprintf("has the gateway %s, which lies in %s: a pod that gets this address cuts the node off", r.Gateway, words), "")
+			o.add("node/"+r.Link, fmt.Sprintf("has the gateway %s, which lies in %s", r.Gateway, words), "a pod that gets this address cuts the node off", "")
 		}
 	}
 }
@@ -149,7 +150,7 @@ func (o *overlap) judgeTarget(t farTarget) {
 		return
 	}
 	if _, words := o.rangeOf(t.addr); words != "" {
-		o.add(t.object, fmt.Sprintf("%s (%s) lies in %s: %s", t.addr, t.from, words, t.consequence), "")
+		o.add(t.object, fmt.Sprintf("%s (%s) lies in %s", t.addr, t.from, words), t.consequence, "")
 	}
 }
 
@@ -176,23 +177,25 @@ func (o *overlap) judgeClaims() {
 					break // one cause, one finding
 				}
 				o.reported = append(o.reported, prefix)
-				o.add("node/"+a.Link, fmt.Sprintf("is connected to %s, and the pod network has the route %s into it: the node does not reach its neighbors of %s", prefix, b, b.Prefix), "")
+				o.add("node/"+a.Link, fmt.Sprintf("is connected to %s, and the pod network has the route %s into it", prefix, b), fmt.Sprintf("the node does not reach its neighbors of %s", b.Prefix), "")
 				// A network that contains all pods may have no neighbor among their addresses.
 				o.findings[len(o.findings)-1].Minor = slices.ContainsFunc(o.declared.prefixes, func(r netip.Prefix) bool { return covers(prefix, r) })
 				break
 			}
 			if a.Link != b.link && o.node.isPodBridge(a.Link) {
-				o.add("node/"+a.Link, fmt.Sprintf("has the pods of %s, and %s claims %s of it (route %s): pods with these addresses are reached on one of the two nodes only", prefix, b.gateway, b.Prefix, b), claimRemedy)
+				o.add("node/"+a.Link, fmt.Sprintf("has the pods of %s, and %s claims %s of it (route %s)", prefix, b.gateway, b.Prefix, b), claimImpact, claimRemedy)
 				break
 			}
 		}
 		for _, own := range o.blocks {
 			if own.link == "" && covers(own.Prefix, b.Prefix) {
-				o.add("node", fmt.Sprintf("holds the block %s, and %s claims %s of it (route %s): pods with these addresses are reached on one of the two nodes only", own.Prefix, b.gateway, b.Prefix, b), claimRemedy)
+				o.add("node", fmt.Sprintf("holds the block %s, and %s claims %s of it (route %s)", own.Prefix, b.gateway, b.Prefix, b), claimImpact, claimRemedy)
 			}
 		}
 	}
 }
+
+const claimImpact = "pods with these addresses are reached on one of the two nodes only"
 
 const claimRemedy = "Compare the podCIDR of all nodes with: kubectl get nodes -o custom-columns=NAME:.metadata.name,PODCIDRS:.spec.podCIDRs. For Calico: calicoctl ipam check. Then remove the node that has the range of another, and let it join again."
 
@@ -209,7 +212,7 @@ func (o *overlap) judgeBlocks() {
 			if slices.Contains(o.declared.prefixes, wide.Prefix) {
 				continue
 			}
-			o.add("node", fmt.Sprintf("has routes to blocks that overlap: %s, and %s: pods of the first with an address of the second are not reached", wide, narrow), claimRemedy)
+			o.add("node", fmt.Sprintf("has routes to blocks that overlap: %s, and %s", wide, narrow), "pods of the first with an address of the second are not reached", claimRemedy)
 		}
 	}
 }

@@ -158,21 +158,26 @@ func (b bypass) setting() string {
 }
 
 func (b bypass) finding(t *Target) guard.Finding {
-	const impact = "so that a pod gets no answer from a Service that chooses a pod on the same node"
+	const impact = "a pod gets no answer from a Service that chooses a pod on the same node"
 	if b.unloaded {
 		return guard.Finding{
 			Object:  "node/" + b.bridge,
-			Problem: fmt.Sprintf("bypasses the rules of kube-proxy (%s), as br_netfilter is not loaded (/proc/sys/%s does not exist), %s", b.rules, b.sysctl(), impact),
-			Remedy:  "Run: modprobe br_netfilter && echo br_netfilter >/etc/modules-load.d/br_netfilter.conf.",
+			Problem: fmt.Sprintf("bypasses the rules of kube-proxy (%s), as br_netfilter is not loaded", b.rules), Impact: impact,
+			Evidence: fmt.Sprintf("/proc/sys/%s does not exist", b.sysctl()),
+			Command:  loadBridgeNetfilter, Remedy: "Run: " + loadBridgeNetfilter + ".",
 		}
 	}
+	command := fmt.Sprintf("sysctl -w %s=1", b.sysctl())
 	return guard.Finding{
 		Object:  "node/" + b.bridge,
-		Problem: fmt.Sprintf("bypasses the rules of kube-proxy (%s): /proc/sys/%s = 0 and %s = 0, %s%s", b.rules, b.sysctl(), b.setting(), impact, t.repairs("bridge-netfilter").before(b.bridge+" "+b.setting(), "; cni-guard has set it %s, and something sets it back")),
-		Remedy:  fmt.Sprintf("Run: sysctl -w %s=1.", b.sysctl()),
-		Change:  fmt.Sprintf("%s of %s: 0 -> 1", b.setting(), b.bridge),
+		Problem: fmt.Sprintf("bypasses the rules of kube-proxy (%s)", b.rules), Impact: impact,
+		Evidence: fmt.Sprintf("/proc/sys/%s = 0; %s = 0%s", b.sysctl(), b.setting(), t.repairs("bridge-netfilter").before(b.bridge+" "+b.setting(), "; cni-guard has set it %s, and something sets it back")),
+		Command:  command, Remedy: "Run: " + command + ".",
+		Change: fmt.Sprintf("%s of %s: 0 -> 1", b.setting(), b.bridge),
 	}
 }
+
+const loadBridgeNetfilter = "modprobe br_netfilter && echo br_netfilter >/etc/modules-load.d/br_netfilter.conf"
 
 // repairBridgeNetfilter changes the bridge alone: the sysctl would have the packets of
 // every other bridge pass through the rules, too, such as those of virtual machines.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -182,23 +183,27 @@ func (s strayPort) finding(t *Target) guard.Finding {
 		if s.Master != 0 {
 			now = "of " + s.master.Name
 		}
-		f.Problem = fmt.Sprintf("is a port %s, not of %s, so that %s is cut off%s%s", now, s.bridge.Name, s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s master %s", printable.Word(s.Name), printable.Word(s.bridge.Name))
+		f.Problem, f.Impact = fmt.Sprintf("is a port %s, not of %s", now, s.bridge.Name), s.pod+" is cut off"
+		f.Command = fmt.Sprintf("ip link set %s master %s", printable.Word(s.Name), printable.Word(s.bridge.Name))
 		f.Change = fmt.Sprintf("master of %s: %s -> %s", s.Name, orNone(s.master.Name), s.bridge.Name)
 		if s.hasVLANs(t) {
-			f.Remedy, f.Change = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD", ""
+			f.Command, f.Change = "", ""
+			f.Remedy = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD."
 		}
 	case !s.Up:
-		f.Problem = fmt.Sprintf("is down, so that %s is cut off%s%s", s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s up", printable.Word(s.Name))
+		f.Problem, f.Impact = "is down", s.pod+" is cut off"
+		f.Command = fmt.Sprintf("ip link set %s up", printable.Word(s.Name))
 		f.Change = s.Name + ": down -> up"
 	default:
 		f.Object = "node/" + s.bridge.Name
-		f.Problem = fmt.Sprintf("is down, so that %s and all other pods on it are cut off%s%s", s.pod, s.manager(t), undone)
-		f.Remedy = fmt.Sprintf("Run: ip link set %s up", printable.Word(s.bridge.Name))
+		f.Problem, f.Impact = "is down", s.pod+" and all other pods on it are cut off"
+		f.Command = fmt.Sprintf("ip link set %s up", printable.Word(s.bridge.Name))
 		f.Change = s.bridge.Name + ": down -> up"
 	}
-	f.Remedy += "."
+	f.Evidence = strings.TrimPrefix(s.manager(t)+undone, "; ")
+	if f.Command != "" {
+		f.Remedy = "Run: " + f.Command + "."
+	}
 	return f
 }
 

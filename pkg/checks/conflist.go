@@ -222,7 +222,10 @@ func describeProblems(a assess.Assessment, problems []assess.Problem, minor bool
 }
 
 func conflistFinding(a assess.Assessment, p assess.Problem) guard.Finding {
-	return guard.Finding{Object: conflistObject(a, p), Problem: p.Sentence(), Remedy: p.Advice(), Minor: p.Minor}
+	return guard.Finding{
+		Object: conflistObject(a, p), Problem: p.What, Evidence: p.Evidence, Impact: p.Impact,
+		Remedy: p.Advice(), Command: p.Command, Minor: p.Minor,
+	}
 }
 
 // conflistObject returns the path of the file of a problem, or of the directory.

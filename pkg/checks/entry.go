@@ -266,21 +266,21 @@ func entriesOf(s conflist.Selection, name string, l conflist.List, later bool) [
 func (e LoadedEntry) Findings() []guard.Finding {
 	var findings []guard.Finding
 	if text := EntryErrors(e.Problems); text != "" {
-		then := "so that no pod can start"
+		then := "no pod can start"
 		if e.Later {
 			then += " once the runtime selects the file"
 		}
 		findings = append(findings, guard.Finding{
 			Object:  assess.QuoteName(e.Path),
-			Problem: "has an entry of cni-guard that is not valid, " + then + ": " + text,
-			Remedy:  "Correct the entry in " + assess.QuoteName(e.Path) + ", and in the template that the file is written from, if there is one. guardctl checks lists the checks; guardctl explain NAME lists the keys of a check.",
+			Problem: "has an entry of cni-guard that is not valid", Evidence: text, Impact: then,
+			Remedy: "Correct the entry in " + assess.QuoteName(e.Path) + ", and in the template that the file is written from, if there is one. guardctl checks lists the checks; guardctl explain NAME lists the keys of a check.",
 		})
 	}
 	if text := EntryWarnings(e.Problems); text != "" {
 		findings = append(findings, guard.Finding{
 			Object: assess.QuoteName(e.Path), Minor: true,
-			Problem: "has keys in the entry of cni-guard that have no effect: " + text,
-			Remedy:  "Remove them from " + assess.QuoteName(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
+			Problem: "has keys in the entry of cni-guard that have no effect", Evidence: text,
+			Remedy: "Remove them from " + assess.QuoteName(e.Path) + "; the keys are " + strings.Join(EntryKeys(), ", ") + ".",
 		})
 	}
 	return append(findings, e.confDirFindings()...)
@@ -299,9 +299,10 @@ func (e LoadedEntry) confDirFindings() []guard.Finding {
 		how = "does not exist"
 	}
 	return []guard.Finding{{
-		Object: assess.QuoteName(e.Path),
-		Problem: fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s; %s reads %s, which the checks conflist and pod-cidr ignore when a pod starts",
-			named, how, e.runtime.Kind.DisplayName(), assess.QuoteName(dir)),
-		Remedy: fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.QuoteName(e.Path)),
+		Object:   assess.QuoteName(e.Path),
+		Problem:  fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s", named, how),
+		Evidence: fmt.Sprintf("%s reads %s", e.runtime.Kind.DisplayName(), assess.QuoteName(dir)),
+		Impact:   "the checks conflist and pod-cidr look into the wrong directory when a pod starts",
+		Remedy:   fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.QuoteName(e.Path)),
 	}}
 }

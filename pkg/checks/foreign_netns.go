@@ -140,16 +140,18 @@ func foreignByInterface(t *Target) ([]guard.Finding, error) {
 	if len(have) == 0 || hasOneOf(have, t.Want.Addrs) {
 		return nil, nil
 	}
-	problem := fmt.Sprintf("is another pod's sandbox: %s has %s there, and the pod has %s", t.IfName, list(have), list(t.Want.Addrs))
+	evidence := fmt.Sprintf("%s has %s there, and the pod has %s", t.IfName, list(have), list(t.Want.Addrs))
 	if comparesMAC {
-		problem += fmt.Sprintf("; the MAC is %s there, and the pod's is %s", link.MAC, strings.ToLower(t.Want.MAC))
+		evidence += fmt.Sprintf("; the MAC is %s there, and the pod's is %s", link.MAC, strings.ToLower(t.Want.MAC))
 	}
-	return finding(t, problem), nil
+	found := finding(t, "is another pod's sandbox")
+	found[0].Evidence = evidence
+	return found, nil
 }
 
 func finding(t *Target, problem string) []guard.Finding {
 	return []guard.Finding{{
-		Object: object(t), Problem: problem,
+		Object: object(t), Problem: problem, Impact: "the plugins would change the network of another pod",
 		Remedy: "Delete the pod that is being removed if it does not go away. " + netnsRemedy(t.Netns.Path),
 	}}
 }

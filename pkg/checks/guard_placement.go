@@ -15,6 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/conflist/assess"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostfs"
+	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
 // guardPlacement checks that the guard is installed where it can guard. A call that
@@ -177,12 +178,18 @@ func programFindings(r conflist.Runtime, isNamed bool) []guard.Finding {
 		}
 		return []guard.Finding{{Object: conflist.GuardType, Problem: "is not in " + strings.Join(r.BinDirs, ", "), Remedy: remedy}}
 	case mode.Perm()&0o111 == 0:
-		return []guard.Finding{{Object: assess.QuoteName(path), Problem: "cannot be executed, so that no pod can start", Remedy: "Run chmod 0755 " + assess.QuoteName(path) + "."}}
+		command := "chmod 0755 " + printable.Word(path)
+		return []guard.Finding{{
+			Object: assess.QuoteName(path), Problem: "cannot be executed", Evidence: fmt.Sprintf("its mode is %04o", mode.Perm()), Impact: "no pod can start",
+			Command: command, Remedy: "Run " + command + ".",
+		}}
 	}
 	if marker := PassesThrough(r); marker != "" && isNamed {
 		return []guard.Finding{{
-			Object:  assess.QuoteName(marker),
-			Problem: fmt.Sprintf("exists, so that %s passes every call through: no pod is guarded, although the config file has the guard's entry; guardctl uninstall left the marker", assess.QuoteName(path)),
+			Object:   assess.QuoteName(marker),
+			Problem:  fmt.Sprintf("exists, so that %s passes every call through", assess.QuoteName(path)),
+			Evidence: "guardctl uninstall left the marker, and the config file has the guard's entry", Impact: "no pod is guarded",
+			Command: "guardctl install",
 			Remedy:  "Run guardctl install, which removes it, or run rm " + assess.QuoteName(marker) + ". To remove the guard instead, delete its entry from the config file.",
 		}}
 	}
@@ -206,12 +213,13 @@ func loopbackFinding(t *Target, kind conflist.Kind) ([]guard.Finding, error) {
 		return nil, nil
 	case l.Path == "":
 		return []guard.Finding{{
-			Object: "loopback", Problem: fmt.Sprintf("is in no plugin directory, and %s does not start pods without it", kind.DisplayName()),
-			Remedy: "Run guardctl install --loopback.",
+			Object: "loopback", Problem: "is in no plugin directory", Impact: fmt.Sprintf("%s does not start pods without it", kind.DisplayName()),
+			Command: "guardctl install --loopback", Remedy: "Run guardctl install --loopback.",
 		}}, nil
 	}
 	return []guard.Finding{{
-		Object: assess.QuoteName(l.Path), Problem: fmt.Sprintf("is not the one of cni-guard: when %s deletes a pod whose namespace was lost, it takes the node's lo down", kind.DisplayName()),
+		Object: assess.QuoteName(l.Path), Problem: "is not the one of cni-guard",
+		Impact: fmt.Sprintf("when %s deletes a pod whose namespace was lost, it takes the node's lo down", kind.DisplayName()), Command: "guardctl install --loopback",
 		Remedy: "Run guardctl install --loopback, or set use_internal_loopback = true in containerd 2.",
 	}}, nil
 }

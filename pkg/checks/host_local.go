@@ -170,8 +170,9 @@ func poolsFull(t *Target, dir, network string, pools []pool) ([]guard.Finding, e
 		}
 		findings = append(findings, guard.Finding{
 			Object:  "node",
-			Problem: fmt.Sprintf("has no address left in %s: all %d are reserved in %s, so that no pod starts", strings.Join(ranges, ", "), used, dir),
-			Remedy:  "List what pods that are gone still hold with: guardctl release --orphans. If that is nothing, the node runs as many pods as the range has addresses.",
+			Problem: "has no address left in " + strings.Join(ranges, ", "), Impact: "no pod starts",
+			Evidence: fmt.Sprintf("all %d are reserved in %s", used, dir), Command: "guardctl release --orphans",
+			Remedy: "List what pods that are gone still hold with: guardctl release --orphans. If that is nothing, the node runs as many pods as the range has addresses.",
 		})
 	}
 	return findings, nil

@@ -53,7 +53,7 @@ func probeLoopback(v netstate.View, whose string, want ...netip.Prefix) ([]guard
 		return nil, err
 	}
 	if !lo.Up {
-		return []guard.Finding{{Object: object, Problem: "is down"}}, nil
+		return []guard.Finding{{Object: object, Problem: "is down", Impact: loopbackImpact(whose), Command: loopbackCommand(whose, "ip link set lo up")}}, nil
 	}
 	have, err := v.Addrs("lo")
 	if err != nil {
@@ -62,10 +62,30 @@ func probeLoopback(v netstate.View, whose string, want ...netip.Prefix) ([]guard
 	var findings []guard.Finding
 	for _, w := range want {
 		if !holds(have, w.Addr()) {
-			findings = append(findings, guard.Finding{Object: object, Problem: fmt.Sprintf("has no %s", w)})
+			findings = append(findings, guard.Finding{
+				Object: object, Problem: fmt.Sprintf("has no %s", w), Impact: loopbackImpact(whose),
+				Command: loopbackCommand(whose, fmt.Sprintf("ip address add %s dev lo", w)),
+			})
 		}
 	}
 	return findings, nil
+}
+
+// loopbackImpact returns what fails without lo.
+func loopbackImpact(whose string) string {
+	if whose == "node" {
+		return "probes of kubelet, node-local proxies and all else that uses 127.0.0.1 on the node fail"
+	}
+	return "containers of the pod do not reach each other at 127.0.0.1"
+}
+
+// loopbackCommand returns the command for the node's lo; that of a pod would have to be
+// run in its namespace.
+func loopbackCommand(whose, command string) string {
+	if whose == "node" {
+		return command
+	}
+	return ""
 }
 
 // repairLoopback sets lo up, upon which the kernel adds the addresses, and adds those

@@ -39,6 +39,7 @@ func probeHostNetns(_ context.Context, t *Target) ([]guard.Finding, error) {
 		}
 		return []guard.Finding{{
 			Object: object(t), Problem: "is the network namespace of the node itself",
+			Impact: "the plugins would change interfaces of the node instead of the pod's",
 			Remedy: "Delete the pod if it does not go away. " + leftovers + netnsRemedy(t.Netns.Path),
 		}}, nil
 	}

@@ -60,16 +60,17 @@ func probeIPForwarding(ctx context.Context, t *Target) ([]guard.Finding, error) 
 }
 
 func (b blocked) finding(t *Target) guard.Finding {
+	command := fmt.Sprintf("sysctl -w %s=1", printable.Word(b.sysctl)) // with slashes, as a name may have dots
 	f := guard.Finding{
-		Object:  b.object,
-		Problem: fmt.Sprintf("does not forward: /proc/sys/%s = 0, %s%s", b.sysctl, b.impact, b.before(t)),
-		Remedy:  fmt.Sprintf("Run: sysctl -w %s=1.", printable.Word(b.sysctl)), // with slashes, as a name may have dots
-		Minor:   b.minor,
+		Object: b.object, Problem: "does not forward",
+		Evidence: fmt.Sprintf("/proc/sys/%s = 0%s", b.sysctl, b.before(t)),
+		Impact:   b.impact, Command: command, Remedy: "Run: " + command + ".", Minor: b.minor,
 	}
 	if b.repair {
 		f.Change = fmt.Sprintf("/proc/sys/%s: 0 -> 1", b.sysctl)
 	}
 	if b.sysctl == ip6ForwardTo {
+		f.Problem, f.Command = "does not forward IPv6", ""
 		f.Remedy = "Set accept_ra of the interface of the default route to 2 first if the node has its IPv6 address from router advertisements; then run: sysctl -w " + b.sysctl + "=1."
 	}
 	return f
@@ -165,7 +166,7 @@ func (t *Target) blocked4(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 	if err != nil {
 		return nil, err
 	}
-	impact := fmt.Sprintf("so that %s reaches nothing beyond the node", end.pod)
+	impact := fmt.Sprintf("%s reaches nothing beyond the node", end.pod)
 	if value == "0" {
 		return []blocked{{sysctl: ipForward, object: "node", impact: impact, repair: true}}, nil
 	}
@@ -197,7 +198,7 @@ func (t *Target) blocked6(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 	case !routed:
 		return nil, guard.Skip(fmt.Sprintf("bridge %s is not the router of %s", entry.Name, end.pod))
 	}
-	return []blocked{{sysctl: ip6ForwardTo, object: "node", impact: fmt.Sprintf("so that %s reaches nothing beyond the node by IPv6", end.pod)}}, nil
+	return []blocked{{sysctl: ip6ForwardTo, object: "node", impact: fmt.Sprintf("%s reaches nothing beyond the node by IPv6", end.pod)}}, nil
 }
 
 // repairIPForwarding sets what is safe to set: ip_forward, as the plugins bridge and

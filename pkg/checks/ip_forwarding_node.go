@@ -33,7 +33,7 @@ func (t *Target) blockedOnNode(ctx context.Context) ([]blocked, error) {
 	if slices.Contains(suspects, newForward) && !slices.Contains(suspects, ipForward) {
 		// The interfaces of pods on a bridge need not forward, but a bridge that is
 		// made anew must.
-		all = append(all, blocked{sysctl: newForward, object: "node", impact: "so that interfaces of new pods begin without forwarding, although ip_forward = 1", minor: !direct})
+		all = append(all, blocked{sysctl: newForward, object: "node", impact: "interfaces of new pods begin without forwarding, although ip_forward = 1", minor: !direct})
 	}
 	if !t.Thorough || has(ipForward) {
 		return all, nil
@@ -114,9 +114,9 @@ func (t *Target) blockedPaths(ends []nodeEnd) ([]blocked, error) {
 		if value != "0" {
 			continue
 		}
-		impact := "so that what answers pods from outside does not reach them"
+		impact := "what answers pods from outside does not reach them"
 		if p.Tunnel {
-			impact = "so that what comes from pods of other nodes does not reach those of this one"
+			impact = "what comes from pods of other nodes does not reach those of this one"
 		}
 		all = append(all, blocked{sysctl: forwardingOf(p.Link), object: "node/" + p.Link, impact: impact})
 	}

@@ -138,30 +138,33 @@ func setting(key, value string, where hostconf.Value) string {
 func (j *networkdJudge) finding(i *impact) guard.Finding {
 	matching := ""
 	if m := i.network.Matching(); len(m) > 0 {
-		matching = fmt.Sprintf(" ([Match] %s, line %d)", m[0].Text, m[0].Line)
+		matching = fmt.Sprintf("; [Match] %s, line %d", m[0].Text, m[0].Line)
 	}
 	f := guard.Finding{Object: i.network.Path}
 	switch {
 	case i.stale:
-		f.Problem = fmt.Sprintf("no longer applies to %s, but systemd-networkd still manages them (%s: ADMIN_STATE=%s): it %s",
-			j.owned.shown(i.links), i.state.File, i.state.Admin, i.does)
-		f.Remedy = "Let networkd read its files again: networkctl reload"
+		f.Problem = fmt.Sprintf("no longer applies to %s, but systemd-networkd still manages them", j.owned.shown(i.links))
+		f.Evidence, f.Impact = fmt.Sprintf("%s: ADMIN_STATE=%s", i.state.File, i.state.Admin), "it "+i.does
+		f.Command = "networkctl reload"
+		f.Remedy = "Let networkd read its files again: " + f.Command
 		return f
 	case i.state.Managed():
-		f.Problem = fmt.Sprintf("has systemd-networkd manage %s%s (%s: ADMIN_STATE=%s): it %s",
-			j.owned.shown(i.links), matching, i.state.File, i.state.Admin, i.does)
+		f.Problem = "has systemd-networkd manage " + j.owned.shown(i.links)
+		f.Evidence, f.Impact = fmt.Sprintf("%s: ADMIN_STATE=%s", i.state.File, i.state.Admin), "it "+i.does
 	default:
-		f.Problem = fmt.Sprintf("matches %s%s: once systemd-networkd applies it, it %s", j.owned.shown(i.links), matching, i.does)
+		f.Problem, f.Impact = "matches "+j.owned.shown(i.links), "once systemd-networkd applies it, it "+i.does
 	}
-	f.Remedy = j.remedy(i)
+	f.Evidence = strings.TrimPrefix(f.Evidence+matching, "; ")
+	f.Remedy, f.Command = j.remedy(i)
 	return f
 }
 
-// remedy returns the command that writes what cures an impact. A file that is meant
+// remedy returns what cures an impact, and the command that does it, if one does. A file that is meant
 // for veths is amended; one that matches by accident is kept from all links of CNI.
-func (j *networkdJudge) remedy(i *impact) string {
+func (j *networkdJudge) remedy(i *impact) (remedy, command string) {
 	if i.keeps && namesVeths(i.network) {
-		return "Let the interfaces keep their bridge: " + writeFile(dropIn(i.network), "[Network]", "KeepMaster=yes") + " && networkctl reload"
+		command = writeFile(dropIn(i.network), "[Network]", "KeepMaster=yes") + " && networkctl reload"
+		return "Let the interfaces keep their bridge: " + command, command
 	}
 	var patterns []string
 	for _, l := range j.owned.links {
@@ -171,10 +174,10 @@ func (j *networkdJudge) remedy(i *impact) string {
 	}
 	name, ok := j.firstName()
 	if !ok {
-		return fmt.Sprintf("Keep systemd-networkd from the interfaces of CNI: a file in /etc/systemd/network that sorts before %s, with [Match] Name=%s and [Link] Unmanaged=yes; then networkctl reload", path.Base(i.network.Path), strings.Join(patterns, " "))
+		return fmt.Sprintf("Keep systemd-networkd from the interfaces of CNI: a file in /etc/systemd/network that sorts before %s, with [Match] Name=%s and [Link] Unmanaged=yes; then networkctl reload", path.Base(i.network.Path), strings.Join(patterns, " ")), ""
 	}
-	return "Keep systemd-networkd from the interfaces of CNI: " +
-		writeFile("/etc/systemd/network/"+name, "[Match]", "Name="+strings.Join(patterns, " "), "[Link]", "Unmanaged=yes") + " && networkctl reload"
+	command = writeFile("/etc/systemd/network/"+name, "[Match]", "Name="+strings.Join(patterns, " "), "[Link]", "Unmanaged=yes") + " && networkctl reload"
+	return "Keep systemd-networkd from the interfaces of CNI: " + command, command
 }
 
 // namesVeths reports whether a file matches veths by their name or kind, so that
@@ -269,20 +272,21 @@ func (j *networkdJudge) routeFindings(uplinks map[string]hostconf.LinkState) []g
 		if len(lines) == 0 {
 			continue
 		}
-		remedy := "Let networkd keep them: " + writeFile(dropIn(network), append([]string{"[Network]"}, lines...)...)
+		command := writeFile(dropIn(network), append([]string{"[Network]"}, lines...)...)
 		if manages {
-			remedy += " && " + j.leaveForeign()
+			command += " && " + j.leaveForeign()
 		}
+		remedy := "Let networkd keep them: " + command
 		if network.HasDHCP() {
 			remedy += ". It holds from the next boot: a restart or a reload of networkd deletes them once more"
 		} else {
 			remedy += ". It holds from networkd's next start: a reload before deletes them once more"
 		}
 		findings = append(findings, guard.Finding{
-			Object: network.Path,
-			Problem: fmt.Sprintf("has systemd-networkd manage %s, over which %d routes lead to pods of other nodes (%s): it deletes them %s",
-				l.Name, len(routes), routeText(routes[0]), strings.Join(events, ", and ")),
-			Remedy: remedy,
+			Object:   network.Path,
+			Problem:  fmt.Sprintf("has systemd-networkd manage %s, over which %d routes lead to pods of other nodes", l.Name, len(routes)),
+			Evidence: fmt.Sprintf("%s: ADMIN_STATE=%s; route %s", state.File, state.Admin, routeText(routes[0])),
+			Impact:   "it deletes them " + strings.Join(events, ", and "), Command: command, Remedy: remedy,
 		})
 	}
 	return findings
@@ -349,10 +353,11 @@ func (j *networkdJudge) ruleFindings(t *Target, uplinks map[string]hostconf.Link
 		return nil, nil
 	}
 	return []guard.Finding{{
-		Object: "systemd-networkd",
-		Problem: fmt.Sprintf("deletes rules that others added (%s), and pods depend on %d (%s): their traffic leaves by the wrong interface, or the node loses its own addresses, after a link is configured again",
-			setting("ManageForeignRoutingPolicyRules", "yes", where), len(rules), rules[0]),
-		Remedy: "Let networkd leave them alone: " + j.leaveForeign() + ". It holds from networkd's next start",
+		Object:   "systemd-networkd",
+		Problem:  fmt.Sprintf("deletes rules that others added, and pods depend on %d", len(rules)),
+		Evidence: fmt.Sprintf("%s; %s", setting("ManageForeignRoutingPolicyRules", "yes", where), rules[0]),
+		Impact:   "their traffic leaves by the wrong interface, or the node loses its own addresses, after a link is configured again",
+		Command:  j.leaveForeign(), Remedy: "Let networkd leave them alone: " + j.leaveForeign() + ". It holds from networkd's next start",
 	}}, nil
 }
 

@@ -51,16 +51,19 @@ func networkManagerFindings(t *Target, root hostconf.Root, owned ownership) ([]g
 		if first.Profile != "" {
 			by = fmt.Sprintf(" by the profile %s", first.Profile)
 		}
-		f.Problem = fmt.Sprintf("configures %s%s (%s: managed=true): it deletes routes and addresses that CNI added, and pods there lose their network", owned.shown(links), by, first.File)
+		f.Problem, f.Evidence = fmt.Sprintf("configures %s%s", owned.shown(links), by), first.File+": managed=true"
+		f.Impact = "it deletes routes and addresses that CNI added, and pods there lose their network"
 		var patterns []string
 		for _, l := range owned.links {
 			if item := "interface-name:" + l.pattern; l.Kind != "bridge" && !slices.Contains(patterns, item) {
 				patterns = append(patterns, item)
 			}
 		}
-		f.Remedy = "Keep NetworkManager from them: " + writeFile("/etc/NetworkManager/conf.d/"+lastName(conf.DropIns()), "[keyfile]", "unmanaged-devices+="+strings.Join(patterns, ";")) + " && nmcli general reload conf"
+		f.Command = writeFile("/etc/NetworkManager/conf.d/"+lastName(conf.DropIns()), "[keyfile]", "unmanaged-devices+="+strings.Join(patterns, ";")) + " && nmcli general reload conf"
+		f.Remedy = "Keep NetworkManager from them: " + f.Command
 		if ignored {
-			f.Remedy = "Its files leave them alone by now; let it read them again: nmcli general reload conf"
+			f.Command = "nmcli general reload conf"
+			f.Remedy = "Its files leave them alone by now; let it read them again: " + f.Command
 		}
 		findings = append(findings, f)
 	}
@@ -135,8 +138,9 @@ func cloudSetupFindings(t *Target, root hostconf.Root) ([]guard.Finding, error) 
 		if r.Table == 30200 || r.Table == 30400 {
 			return []guard.Finding{{
 				Object:  "nm-cloud-setup",
-				Problem: fmt.Sprintf("is on (%s, %s) and added the rule %s: replies of pods leave by the wrong interface", where.Text, where, strings.TrimPrefix(r.String(), "rule ")),
-				Remedy:  "Switch it off, and reboot the node in order to remove its rules: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service",
+				Problem: "is on, and added the rule " + strings.TrimPrefix(r.String(), "rule "), Impact: "replies of pods leave by the wrong interface",
+				Evidence: fmt.Sprintf("%s, %s", where.Text, where),
+				Remedy:   "Switch it off, and reboot the node in order to remove its rules: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service",
 			}}, nil
 		}
 	}
@@ -182,14 +186,18 @@ func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Findi
 		if !ok || policy.Text != "persistent" && policy.Text != "random" {
 			continue
 		}
-		problem := fmt.Sprintf("has udevd replace the MAC of %s after CNI made it (MACAddressPolicy=%s, line %d): pods of the AWS VPC CNI keep the first one as that of their gateway, and lose their network", l.pattern, policy.Text, policy.Line)
-		if minor {
-			problem = fmt.Sprintf("had udevd replace the MAC of %s (MACAddressPolicy=%s, line %d; %s is the one it chooses): peers that learned the first one no longer reach this node", l.Name, policy.Text, policy.Line, l.MAC)
-		}
 		f := guard.Finding{
-			Object: policy.File, Problem: problem, Minor: minor,
-			Remedy: "Let CNI choose it: " + writeFile("/etc/systemd/network/"+firstLinkFile(files), "[Match]", "OriginalName="+l.pattern, "[Link]", "MACAddressPolicy=none") + " && udevadm control --reload. It holds for interfaces that are made from now on",
+			Object: policy.File, Problem: fmt.Sprintf("has udevd replace the MAC of %s after CNI made it", l.pattern), Minor: minor,
+			Evidence: fmt.Sprintf("line %d: MACAddressPolicy=%s", policy.Line, policy.Text),
+			Impact:   "pods of the AWS VPC CNI keep the first one as that of their gateway, and lose their network",
+			Command:  writeFile("/etc/systemd/network/"+firstLinkFile(files), "[Match]", "OriginalName="+l.pattern, "[Link]", "MACAddressPolicy=none") + " && udevadm control --reload",
 		}
+		if minor {
+			f.Problem = fmt.Sprintf("had udevd replace the MAC of %s", l.Name)
+			f.Evidence += fmt.Sprintf("; %s is the one it chooses", l.MAC)
+			f.Impact = "peers that learned the first one no longer reach this node"
+		}
+		f.Remedy = "Let CNI choose it: " + f.Command + ". It holds for interfaces that are made from now on"
 		if !slices.Contains(findings, f) {
 			findings = append(findings, f)
 		}

@@ -54,8 +54,8 @@ func probePodCIDR(_ context.Context, t *Target) ([]guard.Finding, error) {
 	for _, want := range t.Want.Addrs {
 		family := ranges.family(want.Addr())
 		if len(family.prefixes) > 0 && !family.contains(want.Addr()) {
-			problem := fmt.Sprintf("has %s, outside %s (%s)", want.Addr(), family, ranges.from)
-			findings = append(findings, guard.Finding{Object: "pod/" + t.IfName, Problem: problem})
+			problem := fmt.Sprintf("has %s, outside %s", want.Addr(), family)
+			findings = append(findings, guard.Finding{Object: "pod/" + t.IfName, Problem: problem, Evidence: fmt.Sprintf("%s: %s", ranges.from, family)})
 		}
 	}
 	if len(findings) > 0 {

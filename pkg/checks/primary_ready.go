@@ -129,8 +129,9 @@ func (n need) missing(t *Target) ([]guard.Finding, error) {
 	}
 	return []guard.Finding{{
 		Object:  "node",
-		Problem: fmt.Sprintf("has no %s: the plugin of %s needs it at each ADD, so that no pod starts; %s", n.path, n.network, n.what),
-		Remedy:  fmt.Sprintf("Check why the daemon of %s does not run on this node: its log names the cause, such as a node without podCIDR, or an API server that is not reached.", n.network),
+		Problem: "has no " + n.path, Impact: "no pod starts",
+		Evidence: fmt.Sprintf("the plugin of %s needs it at each ADD; %s", n.network, n.what),
+		Remedy:   fmt.Sprintf("Check why the daemon of %s does not run on this node: its log names the cause, such as a node without podCIDR, or an API server that is not reached.", n.network),
 	}}, nil
 }
 
@@ -205,7 +206,8 @@ func bridgeAddress(t *Target, bridge string, want netip.Prefix) ([]guard.Finding
 	}
 	return []guard.Finding{{
 		Object:  "node/" + bridge,
-		Problem: fmt.Sprintf("has %s, and the plugin wants to give it %s: no pod starts (%q already has an IP address different from %s)", strings.Join(have, ", "), want, bridge, want),
+		Problem: fmt.Sprintf("has %s, and the plugin wants to give it %s", strings.Join(have, ", "), want),
+		Impact:  fmt.Sprintf("no pod starts (%q already has an IP address different from %s)", bridge, want),
 		Remedy:  fmt.Sprintf("Drain the node, as the pods on the bridge lose their network, and run: ip link delete %s. The next pod makes it again.", printable.Word(bridge)),
 	}}, nil
 }

@@ -123,11 +123,11 @@ func TestUndoneAgain(t *testing.T) {
 	}
 	report, _ := addTo(t, lostPods, state, guard.Settings{})
 	for i, part := range []string{
-		"; cni-guard has repaired ports of cni0 3 times since 2",
+		"cni-guard has repaired ports of cni0 3 times since 2",
 		"; cni-guard has set it 3 times since 2",
 		"; cni-guard has set it 3 times since 2",
 	} {
-		if said := report.Outcomes[i].Sentence(); !strings.Contains(said, part) {
+		if said := report.Outcomes[i].Details(); !strings.Contains(said, part) {
 			t.Errorf("the fourth time it says %q, without %q", said, part)
 		}
 	}
@@ -137,7 +137,7 @@ func TestUndoneAgain(t *testing.T) {
 	}
 	addTo(t, lostPods, state, guard.Settings{})
 	report, _ = addTo(t, lostPods, state, guard.Settings{})
-	if said := report.Outcomes[2].Sentence(); !strings.Contains(said, "has set it once since 2") {
+	if said := report.Outcomes[2].Details(); !strings.Contains(said, "has set it once since 2") {
 		t.Errorf("after the count was lost it says %q", said)
 	}
 }

@@ -72,12 +72,15 @@ func probeReversePath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	if !grew {
 		return nil, err
 	}
-	problem := fmt.Sprintf("dropped %d packets %s whose source is routed over another interface (IPReversePathFilter of /proc/net/netstat: %d -> %d); rp_filter is in force on %s. Packets of pods that arrive there vanish",
-		by, g.Over, g.From[reversePathDrops], g.Now[reversePathDrops], named(append(slices.Clone(pods), uplinks...)))
+	problem := fmt.Sprintf("dropped %d packets %s whose source is routed over another interface", by, g.Over)
+	evidence := fmt.Sprintf("IPReversePathFilter of /proc/net/netstat: %d -> %d; rp_filter is in force on %s",
+		g.From[reversePathDrops], g.Now[reversePathDrops], named(append(slices.Clone(pods), uplinks...)))
 	remedy := "Find the interface that drops with: sysctl -w net.ipv4.conf.all.log_martians=1; dmesg then shows \"martian source\" with its name. If packets of pods arrive there, set its rp_filter to " + rightValue(cilium) + "."
 	// An uplink also drops what others forge; only Cilium is known to suffer (cilium#13130).
 	minor := len(pods) == 0 && !cilium
-	return []guard.Finding{{Object: "node", Problem: problem, Remedy: remedy, Minor: minor}}, nil
+	return []guard.Finding{{
+		Object: "node", Problem: problem, Evidence: evidence, Impact: "packets of pods that arrive there vanish", Remedy: remedy, Minor: minor,
+	}}, nil
 }
 
 // rightValue is what rp_filter must be: Cilium's packets have no route back at all

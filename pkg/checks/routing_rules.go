@@ -102,11 +102,13 @@ func (k kernelRule) finding(node netstate.View, rules []netstate.Rule, six bool)
 			priority = 100
 		}
 	}
+	command := fmt.Sprintf("ip %s rule add pref %d lookup %s", flag, priority, k.name)
 	return guard.Finding{
 		Object:  "node",
-		Problem: fmt.Sprintf("has no rule \"from all lookup %s\" (ip %s rule shows %s): %s", k.name, flag, shownRules(rules, six), k.consequence),
-		Remedy:  fmt.Sprintf("Add it with: ip %s rule add pref %d lookup %s.", flag, priority, k.name),
-		Minor:   k.minor,
+		Problem: fmt.Sprintf("has no rule \"from all lookup %s\"", k.name), Impact: k.consequence,
+		Evidence: fmt.Sprintf("ip %s rule shows %s", flag, shownRules(rules, six)),
+		Command:  command, Remedy: "Run: " + command + ".",
+		Minor: k.minor,
 	}
 }
 
@@ -157,12 +159,14 @@ func cloudRules(t *Target, rules []netstate.Rule) ([]guard.Finding, error) {
 		_, text, _ := strings.Cut(r.String(), " ")
 		f := guard.Finding{
 			Object:  "node",
-			Problem: fmt.Sprintf("has the rule %q of nm-cloud-setup: pods with an address that the cloud gave to this node would reply by that table", text),
+			Problem: fmt.Sprintf("has the rule %q of nm-cloud-setup", text),
+			Impact:  "pods with an address that the cloud gave to this node would reply by that table",
 			Remedy:  "Check whether pods have addresses of the rule. If so: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service, then restart the node.",
 			Minor:   true,
 		}
 		if r.Src.IsValid() && ranges.contains(r.Src.Addr()) {
-			f.Problem = fmt.Sprintf("has the rule %q of nm-cloud-setup, whose address lies in %s (%s): replies of pods leave by that table instead of their route", text, ranges, ranges.from)
+			f.Evidence = fmt.Sprintf("its address lies in %s (%s)", ranges, ranges.from)
+			f.Impact = "replies of pods leave by that table instead of their route"
 			f.Remedy = "Run: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service; then restart the node, which drops the rules."
 			f.Minor = false
 		}

@@ -159,10 +159,13 @@ func (j *sysctlJudge) bridging() {
 		return
 	}
 	j.findings = append(j.findings, guard.Finding{
-		Object:  set.File,
-		Problem: fmt.Sprintf("line %d sets %s at boot, when br_netfilter is not loaded, as no file of modules-load.d names it: the setting is lost", set.Line, dotted(set.Key)),
-		Remedy:  "Have it loaded first: " + writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
-		Minor:   now == "1",
+		Object:   set.File,
+		Problem:  fmt.Sprintf("sets %s at boot, when br_netfilter is not loaded", dotted(set.Key)),
+		Evidence: fmt.Sprintf("line %d: %s = %s; no file of modules-load.d names br_netfilter", set.Line, dotted(set.Key), set.Text),
+		Impact:   "the setting is lost at the next boot",
+		Command:  writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
+		Remedy:   "Have it loaded first: " + writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
+		Minor:    now == "1",
 	})
 }
 
@@ -215,12 +218,15 @@ func (j *sysctlJudge) requireIn(n sysctlNeed, in ...hostconf.Sysctls) {
 	if strings.Contains(s.Key, "*") {
 		sets, key = fmt.Sprintf("%s, hence %s,", sets, dotted(n.keys[0])), cmp.Or(n.pattern, n.keys[0])
 	}
-	f.Problem = fmt.Sprintf("line %d sets %s = %s %s (now %s): %s",
-		s.Line, sets, s.Text, strings.Join(events, " and "), cmp.Or(j.now(n.keys[0]), "not there"), n.impact)
+	f.Problem = fmt.Sprintf("sets %s = %s %s", sets, s.Text, strings.Join(events, " and "))
+	f.Evidence = fmt.Sprintf("line %d: %s = %s; now it is %s", s.Line, dotted(s.Key), s.Text, cmp.Or(j.now(n.keys[0]), "not there"))
+	f.Impact = n.impact
 	if s.File == "/etc/sysctl.conf" {
-		f.Remedy = fmt.Sprintf("No file is read after it; set it right there: sed -i '%ds|.*|%s = %s|' /etc/sysctl.conf", s.Line, dotted(key), n.want)
+		f.Command = fmt.Sprintf("sed -i '%ds|.*|%s = %s|' /etc/sysctl.conf", s.Line, dotted(key), n.want)
+		f.Remedy = "No file is read after it; set it right there: " + f.Command
 	} else {
-		f.Remedy = "Set it in a file that is read later: " + writeFile("/etc/sysctl.d/"+lastName(j.boot.Files()), dotted(key)+" = "+n.want)
+		f.Command = writeFile("/etc/sysctl.d/"+lastName(j.boot.Files()), dotted(key)+" = "+n.want)
+		f.Remedy = "Set it in a file that is read later: " + f.Command
 	}
 	// One pattern is wrong for many interfaces in one way.
 	same := func(g guard.Finding) bool { return g.Object == f.Object && g.Remedy == f.Remedy }

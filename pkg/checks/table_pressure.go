@@ -38,7 +38,7 @@ type kernelTable struct {
 	limit       string // a sysctl
 	losses      []string
 	consequence string
-	remedy      string // %d is twice the limit
+	more        string // a sentence of the remedy, after the command
 }
 
 func kernelTables() []kernelTable {
@@ -47,19 +47,17 @@ func kernelTables() []kernelTable {
 			object: "node/nf_conntrack", entries: "sysctl:net/netfilter/nf_conntrack_count", limit: "net/netfilter/nf_conntrack_max",
 			losses:      []string{"stat/nf_conntrack/drop", "stat/nf_conntrack/early_drop"},
 			consequence: "new connections of pods and of the node are dropped while it is full",
-			remedy:      "Raise the limit with: sysctl -w net.netfilter.nf_conntrack_max=%d. Where kube-proxy runs, set it there (--conntrack-max-per-core), as it writes the value at each start.",
+			more:        " Where kube-proxy runs, set it there (--conntrack-max-per-core), as it writes the value at each start.",
 		},
 		{
 			object: "node/arp_cache", entries: "stat/arp_cache/entries", limit: "net/ipv4/neigh/default/gc_thresh3",
 			losses:      []string{"stat/arp_cache/table_fulls"},
 			consequence: "neighbors, pods among them, are not reached while it is full; it is one table for all namespaces",
-			remedy:      "Raise the limit with: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d.",
 		},
 		{
 			object: "node/ndisc_cache", entries: "stat/ndisc_cache/entries", limit: "net/ipv6/neigh/default/gc_thresh3",
 			losses:      []string{"stat/ndisc_cache/table_fulls"},
 			consequence: "neighbors, pods among them, are not reached by IPv6 while it is full; it is one table for all namespaces",
-			remedy:      "Raise the limit with: sysctl -w net.ipv6.neigh.default.gc_thresh3=%d.",
 		},
 	}
 }
@@ -165,17 +163,22 @@ func (t *Target) fullSince(levels []tableLevel) time.Time {
 }
 
 func (l tableLevel) judge(g growth, since time.Time) []guard.Finding {
-	remedy := fmt.Sprintf(l.remedy, 2*l.most)
+	command := fmt.Sprintf("sysctl -w %s=%d", dotted(l.limit), 2*l.most)
 	filled := fmt.Sprintf("holds %d entries of at most %d (%s)", l.have, l.most, l.limit)
+	f := guard.Finding{
+		Object: l.object, Problem: filled, Impact: l.consequence, Command: command, Remedy: "Run: " + command + "." + l.more,
+	}
 	for _, loss := range l.losses {
 		if by, grew := g.By[loss]; grew {
-			problem := fmt.Sprintf("lost %d entries %s (%s of /proc/net: %d -> %d) and %s: %s", by, g.Over, loss, g.From[loss], g.Now[loss], filled, l.consequence)
-			return []guard.Finding{{Object: l.object, Problem: problem, Remedy: remedy}}
+			f.Problem = fmt.Sprintf("lost %d entries %s", by, g.Over)
+			f.Evidence = fmt.Sprintf("%s of /proc/net: %d -> %d; it %s", loss, g.From[loss], g.Now[loss], filled)
+			return []guard.Finding{f}
 		}
 	}
 	if !l.full() {
 		return nil
 	}
-	problem := fmt.Sprintf("%s, and has lost none that is known of: %s", filled, l.consequence)
-	return []guard.Finding{{Object: l.object, Problem: problem, Remedy: remedy, Minor: time.Since(since) < fullFor}}
+	f.Evidence = "none is known to be lost so far"
+	f.Minor = time.Since(since) < fullFor
+	return []guard.Finding{f}
 }

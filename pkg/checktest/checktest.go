@@ -121,8 +121,12 @@ func (f *fixture) stageFor(c *checks.Check) (guard.Stage, error) {
 func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, root string) error {
 	got := alone(c, stage, t, false)
 	said := outcome{}
+	want := f.want.expand(root)
 	for _, finding := range got.Findings {
 		said.findings = append(said.findings, lineOf(finding))
+		if want.hasDetails() {
+			said.findings = append(said.findings, detailsOf(finding)...)
+		}
 	}
 	if got.State == guard.Unknown {
 		said.unknown = got.Err.Error()
@@ -130,7 +134,6 @@ func (f *fixture) look(c *checks.Check, stage guard.Stage, t *checks.Target, roo
 	if got.State == guard.Skipped {
 		said.skipped = got.Note
 	}
-	want := f.want.expand(root)
 	same := slices.Equal(said.findings, want.findings) &&
 		(said.unknown == "") == (want.unknown == "") &&
 		strings.Contains(said.unknown, want.unknown) &&
@@ -148,6 +151,27 @@ func lineOf(f guard.Finding) string {
 		return "minor: " + f.String()
 	}
 	return f.String()
+}
+
+// details are the words before the details of a finding in a want section.
+func details() []string { return []string{"evidence: ", "impact: ", "command: "} }
+
+// detailsOf returns the lines of a want section that may follow that of a finding.
+func detailsOf(f guard.Finding) (lines []string) {
+	for i, text := range []string{f.Evidence, f.Impact, f.Command} {
+		if text != "" {
+			lines = append(lines, details()[i]+text)
+		}
+	}
+	return lines
+}
+
+// hasDetails reports whether want has the details of the findings, which are compared only
+// then.
+func (o outcome) hasDetails() bool {
+	return slices.ContainsFunc(o.findings, func(line string) bool {
+		return slices.ContainsFunc(details(), func(word string) bool { return strings.HasPrefix(line, word) })
+	})
 }
 
 // mend runs the check with its repair and returns an error if it did not do what the fixture

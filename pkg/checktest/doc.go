@@ -12,7 +12,9 @@
 //	-- pod --             the sandbox, in the same form
 //	-- want --            a line "OBJECT PROBLEM" for each finding, with "minor: "
 //	                      before one that refuses nothing; nothing for a pass;
-//	                      "unknown: PART OF THE ERROR", or "skipped: PART OF THE REASON"
+//	                      "unknown: PART OF THE ERROR", or "skipped: PART OF THE REASON".
+//	                      If a line "evidence: TEXT", "impact: TEXT" or "command: TEXT"
+//	                      follows one of the findings, all of them must have theirs
 //	-- node.repaired --   the node's namespace after Repair
 //	-- pod.repaired --    the sandbox after Repair
 //	-- net.d/NAME --      a file of the conf dir, also NETWORK/NAME below it

@@ -4,7 +4,6 @@ package guard
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -221,14 +220,31 @@ func clauses(findings []Finding) string {
 	return strings.Join(all, ", ")
 }
 
-// Advice returns what to do: the remedy of each finding, why a repair did not work,
-// and where to read more.
+// Advice returns what to do: the remedy of each finding, after the evidence and the impact,
+// why a repair did not work, and where to read more.
 func (o Outcome) Advice() string {
-	advice := fmt.Sprintf("%s Read more: guardctl explain %s", strings.Join(o.Remedies(), " "), o.Check)
+	var all []string
 	if o.Err != nil {
-		advice = o.Err.Error() + ". " + advice
+		all = append(all, o.Err.Error()+".")
 	}
-	return advice
+	if details := o.Details(); details != "" {
+		all = append(all, details+".")
+	}
+	return strings.Join(append(append(all, o.Remedies()...), "Read more: guardctl explain "+o.Check), " ")
+}
+
+// Details returns the evidence and the impact of the findings, each clause once; "" if the
+// problems say it all.
+func (o Outcome) Details() string {
+	var all []string
+	for _, f := range o.Findings {
+		for _, clause := range []string{f.Evidence, f.Impact} {
+			if clause != "" && !slices.Contains(all, clause) {
+				all = append(all, clause)
+			}
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // Remedies returns the remedies of the findings, each once. A finding without one has the

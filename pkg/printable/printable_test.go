@@ -181,3 +181,24 @@ func FuzzPrintable(f *testing.F) {
 		}
 	})
 }
+
+// A Writer that keeps styles keeps those of ours, and nothing else that a terminal obeys.
+func TestKeepStyles(t *testing.T) {
+	for in, want := range map[string]string{
+		"\x1b[31;1mfailed\x1b[0m x": "\x1b[31;1mfailed\x1b[0m x",
+		"\x1b[2J\x1b[8mx\x1b[m":     `\u001b[2J\u001b[8mx\u001b[m`,
+		"\x1b]0;owned\x07\x1b":      `\u001b]0;owned\u0007\u001b`,
+		"\x1b[1;38;5;1mx":           `\u001b[1;38;5;1mx`,
+		"grün \u202e\x1b[1":         `grün \u202e\u001b[1`,
+	} {
+		var b bytes.Buffer
+		w := printable.NewWriter(&b)
+		w.KeepStyles()
+		if _, err := w.Write([]byte(in)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil || b.String() != want {
+			t.Errorf("%q becomes %q, want %q; error %v", in, b.String(), want, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package printable
 
 import (
+	"bytes"
 	"io"
 	"sync"
 	"unicode/utf16"
@@ -30,13 +31,18 @@ func JSON(document []byte) []byte {
 // If a character is split between two writes, its beginning waits for the second one, and
 // Flush writes it at the end of the output. A Writer may be used by several goroutines.
 type Writer struct {
-	to   io.Writer
-	mu   sync.Mutex
-	rest []byte // the beginning of a character
+	to     io.Writer
+	styles bool
+	mu     sync.Mutex
+	rest   []byte // the beginning of a character
 }
 
 // NewWriter returns a Writer that writes to another one.
 func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
+
+// KeepStyles makes w keep the sequences that set a style of package terminal: bold, faint,
+// red, green, yellow, and the end of these (ECMA-48, SGR). No other sequence passes.
+func (w *Writer) KeepStyles() { w.styles = true }
 
 // Write writes p to the underlying writer, in one write.
 func (w *Writer) Write(p []byte) (int, error) {
@@ -52,7 +58,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	whole := len(text) - incompleteBytes(text)
 	w.rest = append(w.rest, text[whole:]...)
-	return w.pass(escape(make([]byte, 0, len(text)+64), text[:whole]), len(p))
+	return w.pass(w.escape(make([]byte, 0, len(text)+64), text[:whole]), len(p))
 }
 
 // pass writes text, which represents n bytes of the caller.
@@ -125,3 +131,43 @@ func unit(b []byte, r rune) []byte {
 	const digit = "0123456789abcdef"
 	return append(b, '\\', 'u', digit[r>>12&0xf], digit[r>>8&0xf], digit[r>>4&0xf], digit[r&0xf])
 }
+
+// escape is the function escape, except that it keeps styles if w does.
+func (w *Writer) escape(b, text []byte) []byte {
+	for w.styles {
+		at := bytes.IndexByte(text, esc)
+		if at < 0 {
+			break
+		}
+		n := style(text[at:])
+		b = append(escape(b, text[:at]), text[at:at+n]...)
+		text = text[at+n:]
+		if n == 0 {
+			b, text = escape(b, text[:1]), text[1:]
+		}
+	}
+	return escape(b, text)
+}
+
+const esc = 0x1b
+
+// style returns the length of the sequence at the beginning of text that sets a style; 0
+// if there is none.
+func style(text []byte) int {
+	body, found := bytes.CutPrefix(text, []byte{esc, '['})
+	end := bytes.IndexByte(body, 'm')
+	if !found || end < 0 {
+		return 0
+	}
+	for parameter := range bytes.SplitSeq(body[:end], []byte{';'}) {
+		switch string(parameter) {
+		case "0", "1", "2", "31", "32", "33":
+		default:
+			return 0
+		}
+	}
+	return 2 + end + 1
+}
+
+// Underlying returns the writer that w writes to.
+func (w *Writer) Underlying() io.Writer { return w.to }

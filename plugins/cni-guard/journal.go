@@ -123,6 +123,9 @@ func (j journal) logOutcome(o guard.Outcome, more ...any) {
 		j.logOutcome(guard.Outcome{Check: o.Check, Policy: o.Policy, State: guard.Repaired, Findings: o.Mended})
 	}
 	level, message := slog.LevelWarn, o.Sentence()
+	if details := o.Details(); details != "" {
+		more = append(more, "evidence", details)
+	}
 	switch {
 	case o.State == guard.Unknown:
 		message = o.Check + ": could not tell"

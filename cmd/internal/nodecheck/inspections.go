@@ -94,7 +94,10 @@ func findingsOf(problems []inspect.Problem, err error) (all []guard.Finding, _ e
 			err = errors.Join(err, fmt.Errorf("%s %s", p.Object, p.Sentence()))
 			continue
 		}
-		all = append(all, guard.Finding{Object: p.Object, Problem: p.Sentence(), Remedy: p.Advice(), Minor: p.Minor})
+		all = append(all, guard.Finding{
+			Object: p.Object, Problem: p.What, Evidence: p.Evidence, Impact: p.Impact,
+			Remedy: p.Advice(), Command: p.Command, Minor: p.Minor,
+		})
 	}
 	if len(all) > 0 {
 		return all, nil

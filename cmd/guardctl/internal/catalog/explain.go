@@ -38,11 +38,11 @@ func ExplainCommand(suite []*checks.Check) *cobra.Command {
 	return cmd
 }
 
-// Find returns the check of suite with that name, in any case, or a usage error.
+// Find returns the check of suite with that name or ID, in any case, or a usage error.
 func Find(suite []*checks.Check, name string) (*checks.Check, error) {
 	name = strings.ToLower(name)
 	for _, c := range suite {
-		if c.Name == name {
+		if c.Name == name || name != "" && strings.ToLower(c.ID) == name {
 			return c, nil
 		}
 	}

@@ -227,7 +227,10 @@ func entryFindings(a assess.Assessment) []finding {
 	var all []finding
 	for _, e := range checks.LoadedEntries(a) {
 		for _, f := range e.Findings() {
-			all = append(all, finding{Kind: "guard-entry", File: e.Path, Problem: f.Problem, Remedy: f.Remedy, Minor: f.Minor})
+			all = append(all, finding{
+				Kind: "guard-entry", File: e.Path, Problem: f.Problem, Evidence: f.Evidence, Pods: f.Impact,
+				Command: f.Command, Remedy: f.Remedy, Minor: f.Minor,
+			})
 		}
 	}
 	return all
