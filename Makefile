@@ -1,12 +1,18 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build demo test test-loaded test-vm conformance soak bench lint generate check
+.PHONY: help build image release demo test test-loaded test-vm conformance soak bench lint generate check
 
 help: ## this list
 	@grep -E '^[a-z-]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
 
 build: ## static, stripped cni-guard, loopback and guardctl in bin/
 	scripts/build.sh
+
+image: ## OCI image of the programs for amd64 and arm64, in dist/, without Docker
+	scripts/release.sh image
+
+release: ## the image, archives, the chart, a list of components and checksums, in dist/
+	scripts/release.sh all
 
 demo: ## incidents on private nodes, without cni-guard and with it; INCIDENT=NAME shows one in detail
 	scripts/demo.sh $(INCIDENT)

@@ -19,8 +19,12 @@ echo "building the plugins and the reference plugins" >&2
 scripts/build.sh "$work/guard"
 scripts/plugins.sh "$work/ref"
 scripts/managers.sh || [ "${REQUIRE_ALL:-}" != 1 ] # what needs them skips
+scripts/prometheus.sh || [ "${REQUIRE_ALL:-}" != 1 ]
 
 # -timeout: a test of minutes takes several times as long on a busy machine.
 go test -timeout 40m -exec "$in_node" ./...
+for module in scripts/release deploy; do
+	(cd "$module" && go test -timeout 40m ./...)
+done
 cd conformance
-CNI_GUARD_BIN=$work/guard CNI_PLUGIN_BIN=$work/ref CNI_GUARD_MANAGERS=$PWD/bin/managers go test -timeout 40m -exec "$in_node" ./...
+CNI_GUARD_PROMETHEUS=$PWD/bin/prometheus CNI_GUARD_BIN=$work/guard CNI_PLUGIN_BIN=$work/ref CNI_GUARD_MANAGERS=$PWD/bin/managers go test -timeout 40m -exec "$in_node" ./...

@@ -39,11 +39,12 @@ func statusCommand() *cobra.Command {
 		Long: "Status reads the condition " + cluster.Condition + " of the nodes, which the agent of\n" +
 			"cni-guard writes, and prints a line for each node, the worst first:\n\n" +
 			"  problem  the agent reports a finding that lasts\n" +
+			"  unknown  the agent cannot look at the node\n" +
 			"  silent   the agent has not reported for a while: see its pod on that node\n" +
 			"  none     no agent has ever reported from the node\n" +
 			"  ok       the agent reports no lasting finding\n\n" +
-			"Exit codes: 0 every node is ok, 1 a node has a problem, 2 a node is silent or has no\n" +
-			"agent, or the cluster cannot be asked, 64 wrong arguments or flags.",
+			"Exit codes: 0 every node is ok, 1 a node has a problem, 2 a node is unknown, silent or\n" +
+			"has no agent, or the cluster cannot be asked, 64 wrong arguments or flags.",
 		Example: "  kubectl cni-guard status\n  kubectl cni-guard status -l topology.kubernetes.io/zone=a -o wide\n  kubectl cni-guard status --watch",
 	}
 	flags := s.cmd.Flags()
@@ -92,7 +93,7 @@ func exitCode(reports []cluster.Report) int {
 		switch r.State {
 		case cluster.Problem:
 			return cli.ExitFindings
-		case cluster.Silent, cluster.None:
+		case cluster.Unknown, cluster.Silent, cluster.None:
 			code = cli.ExitUnknown
 		case cluster.OK:
 		}
@@ -126,7 +127,7 @@ func (s *status) print(reports []cluster.Report) error {
 		s.printMessages(reports)
 	}
 	var parts []string
-	for _, state := range []cluster.State{cluster.Problem, cluster.Silent, cluster.None, cluster.OK} {
+	for _, state := range []cluster.State{cluster.Problem, cluster.Unknown, cluster.Silent, cluster.None, cluster.OK} {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}

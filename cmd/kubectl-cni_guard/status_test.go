@@ -104,7 +104,7 @@ func mixed() []corev1.Node {
 	return []corev1.Node{
 		node("a-ok", corev1.ConditionFalse, "NoProblem", "24 checks passed", time.Minute),
 		node("b-lo", corev1.ConditionTrue, "host-loopback", "CG104 host-loopback: lo is down\x1b[31m", time.Minute),
-		node("c-silent", corev1.ConditionFalse, "NoProblem", "24 checks passed", time.Hour),
+		node("c-silent", corev1.ConditionFalse, "NoProblem", "24 checks passed", 3*time.Hour),
 		node("d-none", "", "", "", 0),
 	}
 }
@@ -122,7 +122,7 @@ func TestStatus(t *testing.T) {
 	if code != 1 || errs != "" {
 		t.Errorf("exit code %d, stderr %q", code, errs)
 	}
-	want := []string{"NODE", "b-lo problem host-loopback 3h 60s", "c-silent silent NoProblem 60m 60m", "d-none none - - -", "a-ok ok - 3h 60s"}
+	want := []string{"NODE", "b-lo problem host-loopback 3h", "c-silent silent NoProblem 3h 3h", "d-none none - - -", "a-ok ok - 3h"}
 	for i, line := range strings.Split(out, "\n")[:5] {
 		if got := strings.Join(strings.Fields(line), " "); !strings.HasPrefix(got, want[i]) {
 			t.Errorf("line %d is %q, want %q", i, got, want[i])
@@ -149,11 +149,12 @@ func TestExitCodes(t *testing.T) {
 		"ok":            {nodes: all[:1], code: 0},
 		"silent":        {nodes: all[2:3], code: 2},
 		"none":          {nodes: all[3:], code: 2},
+		"unknown":       {nodes: []corev1.Node{node("e", corev1.ConditionUnknown, "CannotLook", "no netlink", 0)}, code: 2},
 		"one of them":   {nodes: all, args: []string{"a-ok"}, code: 0},
 		"unknown node":  {nodes: all, args: []string{"a-ok", "zz"}, code: 2, says: "the cluster has no zz"},
 		"wrong format":  {nodes: all, args: []string{"-o", "yaml"}, code: 64, says: "yaml"},
 		"wrong flag":    {nodes: all, args: []string{"--wach"}, code: 64, says: "unknown flag"},
-		"patient":       {nodes: all[2:3], args: []string{"--silent-after", "2h"}, code: 0},
+		"patient":       {nodes: all[2:3], args: []string{"--silent-after", "9h"}, code: 0},
 		"no kubeconfig": {nodes: all, args: []string{"--kubeconfig", "/nonexistent"}, code: 2, says: "read the kubeconfig"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -73,15 +73,21 @@ func UninstallCommand() *cobra.Command {
 			"calls it until it has read the new file, and for pods whose configuration it cached.\n" +
 			"Run uninstall again later: it removes the programs once no configuration references\n" +
 			"the binary and it has not been called for the time of --grace.\n\n" +
-			"It exits with 0 even if the programs stay for now, and prints why they do.",
+			"It exits with 0 even if the programs stay for now, and prints why they do. With\n" +
+			"--until-gone it tries again every minute, and prints when they are gone.",
 		Example: "  guardctl uninstall --dry-run\n  guardctl uninstall",
 		Args:    cli.NoArgs,
 	}
 	c := newChangeFlags(cmd)
 	cmd.Flags().DurationVar(&c.request.Grace, "grace", installer.Grace, "how long the binary stays after it was last referenced or called")
 	cmd.Flags().BoolVar(&c.request.Force, "force", false, "keep 00-cni-guard.conflist, without the guard, if pods would get another network or none without the file; remove the programs even if attachments of sandboxes that are gone reference them")
+	untilGone := cmd.Flags().Bool("until-gone", false, "in a DaemonSet: try again until the programs are gone, and then wait to be stopped")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		return c.run(installer.Uninstall, "the guard is out of the chain", "nothing to do")
+		const done, nothing = "the guard is out of the chain", "nothing to do"
+		if *untilGone {
+			return c.uninstallUntilGone(done, nothing)
+		}
+		return c.run(installer.Uninstall, done, nothing)
 	}
 	return cmd
 }

@@ -36,27 +36,39 @@ func (c *changeFlags) run(plan func(installer.Request) (installer.Plan, error), 
 	if err := c.complete(); err != nil {
 		return changeFailed(err)
 	}
+	notes, err := c.once(plan, done, nothing)
+	c.sayNotes(notes)
+	return err
+}
+
+func (c *changeFlags) sayNotes(notes []string) {
+	for _, note := range notes {
+		c.say("note: %s\n", note)
+	}
+}
+
+// once makes a plan, carries it out, and returns its notes. It prints done or nothing,
+// whichever it was.
+func (c *changeFlags) once(plan func(installer.Request) (installer.Plan, error), done, nothing string) (notes []string, err error) {
 	if !c.request.DryRun {
 		release, err := installer.Lock(c.request.RecordDir, c.request.Site.ConfDir)
 		if err != nil {
-			return changeFailed(err)
+			return nil, changeFailed(err)
 		}
 		defer release()
 	}
 	p, steps, err := c.do(plan)
 	if err != nil {
-		return changeFailed(err)
+		return nil, changeFailed(err)
 	}
 	switch {
+	case steps == 0 && nothing == "":
 	case steps == 0:
 		c.say("%s\n", nothing)
 	case !c.request.DryRun:
 		c.say("%s\n", done)
 	}
-	for _, note := range p.Notes {
-		c.say("note: %s\n", note)
-	}
-	return nil
+	return p.Notes, nil
 }
 
 // complete finds the site and the programs.

@@ -26,12 +26,13 @@ type State string
 // The states.
 const (
 	Problem State = "problem"
-	Silent  State = "silent" // the last report is too old
-	None    State = "none"   // there was no report
+	Silent  State = "silent"  // the last report is too old
+	None    State = "none"    // there was no report
+	Unknown State = "unknown" // the agent cannot tell
 	OK      State = "ok"
 )
 
-func (s State) order() int { return slices.Index([]State{Problem, Silent, None, OK}, s) }
+func (s State) order() int { return slices.Index([]State{Problem, Unknown, Silent, None, OK}, s) }
 
 // A Report is what the agent of a node says.
 type Report struct {
@@ -79,9 +80,11 @@ func report(n Node, now time.Time, silentAfter time.Duration) Report {
 				r.Since = r.Reported
 			case c.Status == corev1.ConditionTrue:
 				r.State = Problem
-			default:
+			case c.Status == corev1.ConditionFalse:
 				r.State = OK
 				r.Reason = ""
+			default:
+				r.State = Unknown
 			}
 		}
 	}
