@@ -41,6 +41,7 @@ func nodeChecks() []nodeCheck {
 		chainPlugins{},
 		podNetworks{},
 		tunnelPeers{},
+		overlayPath{},
 		overlayFirewall{},
 		addressOverlap{},
 		reversePath{},

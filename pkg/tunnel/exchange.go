@@ -18,13 +18,17 @@ import (
 // send sends the requests of an attempt, as far as the budget and ctx allow. The
 // opportunistic ones come last, and do not wait for the budget.
 func (p *prober) send(ctx context.Context, n attempt) {
-	message := make([]byte, requestLen)
+	messages := [...][]byte{make([]byte, p.length(false)), make([]byte, p.length(true))}
 	for i := range p.targets {
 		if !p.needsRequest(i, n) {
 			continue
 		}
 		if p.groups[p.targets[i].group].opportunistic && p.pacer.delay(time.Now()) > 0 || !p.pacer.await(ctx) {
 			break
+		}
+		message := messages[0]
+		if p.targets[i].addr.Is6() {
+			message = messages[1]
 		}
 		p.sendOne(message, i, n)
 	}
@@ -126,7 +130,7 @@ func (p *prober) receive() <-chan struct{} {
 // socket that returns nothing else is given up.
 func (p *prober) receiveFrom(conn netstate.ICMPConn, six bool) {
 	const maxErrors = 100
-	buffer := make([]byte, 2048) // a longer message answers no request of ours
+	buffer := make([]byte, max(2048, p.bytes)) // a longer message answers no request of ours
 	for failed := 0; failed < maxErrors; {
 		n, from, err := conn.Receive(buffer)
 		switch {
@@ -148,7 +152,7 @@ func (p *prober) handle(message []byte, from netstate.Sender, six bool, now time
 	}
 	switch kind := message[0]; {
 	case !six && kind == echoReply4, six && kind == echoReply6:
-		if seq, n, ok := p.parseReply(message); ok {
+		if seq, n, ok := p.parseReply(message, six); ok {
 			p.answered(int(seq), n, from, now)
 		}
 	case !six && (kind == unreachable4 || kind == timeExceeded4), six && (kind == unreachable6 || kind == timeExceeded6):

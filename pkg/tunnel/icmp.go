@@ -26,7 +26,16 @@ const (
 	signature   = "cni-guard"
 )
 
-// writeRequest writes a request into a message of requestLen bytes.
+// length returns the length of the messages of a family.
+func (p *prober) length(six bool) int {
+	header := 20
+	if six {
+		header = 40
+	}
+	return max(requestLen, p.bytes-header)
+}
+
+// writeRequest writes a request into a message of requestLen bytes or more.
 func (p *prober) writeRequest(message []byte, to netip.Addr, seq uint16, n attempt) {
 	clear(message)
 	message[0] = echoRequest4
@@ -60,8 +69,8 @@ func checksum(message []byte) uint16 {
 
 // parseReply returns the sequence number and the attempt of an answer to one of our
 // requests. An answer repeats all of the request (RFC 792, page 15).
-func (p *prober) parseReply(message []byte) (seq uint16, n attempt, ok bool) {
-	if len(message) != requestLen ||
+func (p *prober) parseReply(message []byte, six bool) (seq uint16, n attempt, ok bool) {
+	if len(message) != p.length(six) ||
 		binary.BigEndian.Uint16(message[4:]) != p.id ||
 		binary.BigEndian.Uint64(message[nonceAt:]) != p.nonce ||
 		message[attemptAt] >= byte(attempts) {

@@ -108,6 +108,9 @@ type ProbeOptions struct {
 	Opportunistic int
 	PerSecond     int        // packets in any second at most; zero: MaxPerSecond
 	Budget        SendBudget // what was sent shortly before
+	// Bytes is the size of the requests' IP packets, and so of the answers'; 0: the smallest.
+	// Such packets have the "don't fragment" bit.
+	Bytes int
 }
 
 // Probe sends requests to all peers in a burst, as far as the budget allows, and returns

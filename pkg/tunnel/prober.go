@@ -17,6 +17,7 @@ import (
 type prober struct {
 	id    uint16
 	nonce uint64
+	bytes int // see ProbeOptions
 	pacer *pacer
 	// conns are ICMP and ICMPv6; nil if not needed or not available.
 	conns [2]netstate.ICMPConn
@@ -68,6 +69,7 @@ func newProber(peers []Peer, opt ProbeOptions) *prober {
 		nonce:    rand.Uint64(),
 		pacer:    newPacer(opt.PerSecond, opt.Budget),
 		awaits:   opt.Wait > 0,
+		bytes:    opt.Bytes,
 		byProbed: make(map[netip.Addr]int, len(peers)),
 		refusals: map[carried]Refusal{},
 	}
@@ -115,6 +117,11 @@ func (p *prober) open(open Opener) error {
 			continue
 		}
 		conn, err := open(six)
+		if err == nil && p.bytes > 0 {
+			if err = conn.ForbidFragments(); err != nil {
+				conn.Close()
+			}
+		}
 		if err == nil {
 			p.conns[i], opened = conn, true
 			continue
