@@ -82,6 +82,9 @@ func nftCondition(field string, words []string, before int) ([]step, int) {
 			words = words[1:]
 		}
 	}
+	if len(values) == 0 {
+		return nil, 0
+	}
 	equal := func(value []byte) step { return cmpStep{firstRegister, op, value} }
 	meta := func(key uint32) step {
 		return decodeMeta(fieldsWith(unix.NFTA_META_KEY, big32(key), unix.NFTA_META_DREG, big32(1)))
