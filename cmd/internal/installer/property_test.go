@@ -24,7 +24,7 @@ import (
 // that fit them.
 func realFiles(t *testing.T) (all []txtar.File) {
 	t.Helper()
-	paths, err := filepath.Glob("../../../../pkg/conflist/assess/testdata/*.txtar")
+	paths, err := filepath.Glob("../../../pkg/conflist/assess/testdata/*.txtar")
 	if err != nil || len(paths) < 60 {
 		t.Fatal("the corpus has less than 60 directories:", len(paths), err)
 	}
