@@ -39,7 +39,7 @@ func classes() [classCount]class {
 		classFull:       {slow: true, keeps: true, gap: time.Second},
 		classLoopback:   {checks: []string{"host-loopback"}},
 		classForwarding: {checks: []string{"ip-forwarding"}, delay: time.Millisecond, gap: 50 * time.Millisecond},
-		classPorts:      {checks: []string{"bridge-port"}, delay: 20 * time.Millisecond, gap: 200 * time.Millisecond},
+		classPorts:      {checks: []string{"bridge-port"}, delay: 20 * time.Millisecond, gap: 500 * time.Millisecond},
 		classRules:      {checks: []string{"routing-rules"}, delay: 100 * time.Millisecond, gap: time.Second, slow: true},
 		classAddresses:  {checks: []string{"address-overlap", "reverse-path"}, delay: time.Second, gap: 20 * time.Second, slow: true},
 		classTunnels:    {checks: []string{"tunnel-peers", "overlay-path", "overlay-firewall"}, delay: time.Second, gap: 20 * time.Second, slow: true},

@@ -143,9 +143,12 @@ func (a *Agent) addrChanged(c netstate.Change, t *linkTable) bool {
 	return true
 }
 
-// confChanged skips interfaces that are set to forward, as some networks do for each pod.
+// confChanged skips interfaces that are set to forward, as some networks do for each pod,
+// and the forwarding of single interfaces for IPv6, which stops no packet.
 func (a *Agent) confChanged(c netstate.Change) bool {
 	switch {
+	case c.IPv6 && c.Conf > 0:
+		return false
 	case c.Forwarding < 0 && c.Conf <= 0:
 		a.request(classAddresses)
 	case c.Forwarding < 0, c.Forwarding > 0 && c.Conf > 0 && a.hasPassed("ip-forwarding"):

@@ -36,7 +36,7 @@ type Change struct {
 	// Conf is the index of the interface whose sysctl changed, or ConfAll or ConfDefault.
 	Conf       int
 	IPv6       bool // of an address, a rule or a sysctl
-	Forwarding int  // ConfChanged: the new value; -1 if another sysctl changed
+	Forwarding int  // ConfChanged: the new value; -1 if another sysctl changed. A new interface is no change
 }
 
 // What Change.Conf is beside the index of an interface (linux/netconf.h).
@@ -311,13 +311,18 @@ func parseConfChange(b []byte) (Change, bool) {
 	if b[0] != unix.AF_INET && b[0] != unix.AF_INET6 {
 		return c, false // MPLS
 	}
+	others := 0
 	for attr, value := range attributes(b[min(aligned(1), len(b)):]) {
 		switch attr {
 		case netconfaIfindex:
 			c.Conf = int(int32(number32(value)))
 		case netconfaForwarding:
 			c.Forwarding = int(int32(number32(value)))
+		default:
+			others++
 		}
 	}
-	return c, true
+	// A change has one value. All values are those of an interface that is new, and begins
+	// with those of conf/default.
+	return c, c.Forwarding < 0 || others == 0
 }
