@@ -14,6 +14,7 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 	"github.com/spf13/cobra"
 
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/bundle"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/catalog"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/conf"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/doctor"
@@ -64,7 +65,7 @@ func root() *cobra.Command {
 	}
 	suite := checks.Suite()
 	cmd.AddCommand(
-		catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite, build), eventscmd.Command(suite), catalog.ExplainCommand(suite),
+		bundle.Command(suite, build), catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite, build), eventscmd.Command(suite), catalog.ExplainCommand(suite),
 		install.InstallCommand(), releasecmd.Command(), status.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
 	cmd.AddCommand(verify.InsideCommands()...)

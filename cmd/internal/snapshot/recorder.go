@@ -4,7 +4,9 @@ package snapshot
 
 import (
 	"net/netip"
+	"slices"
 
+	"github.com/cni-guard/cni-guard/cmd/internal/redact"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -125,5 +127,23 @@ func (r recorder) LegacyChain(c netstate.Chain) (bool, error) {
 // Ruleset implements View. The rules are read in any case: a recording must have them.
 func (r recorder) Ruleset(*netstate.Ruleset) (*netstate.Ruleset, error) {
 	v, err := r.View.Ruleset(nil)
-	return record(&r.k.Answers, v, err, "Ruleset")
+	_, _ = record(&r.k.Answers, withoutSecrets(v), err, "Ruleset")
+	return v, err
+}
+
+// withoutSecrets returns a ruleset with comments that have no secrets.
+func withoutSecrets(set *netstate.Ruleset) *netstate.Ruleset {
+	if set == nil {
+		return nil
+	}
+	secrets, safe := redact.New(), *set
+	safe.Chains = slices.Clone(set.Chains)
+	for i := range safe.Chains {
+		safe.Chains[i].Rules = slices.Clone(set.Chains[i].Rules)
+		for j := range safe.Chains[i].Rules {
+			rule := &safe.Chains[i].Rules[j]
+			rule.Comment = secrets.Value("", rule.Comment)
+		}
+	}
+	return &safe
 }

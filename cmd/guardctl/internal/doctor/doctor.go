@@ -15,6 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/cmd/internal/nodecheck"
 	"github.com/cni-guard/cni-guard/cmd/internal/report"
+	"github.com/cni-guard/cni-guard/cmd/internal/snapshot"
 	"github.com/cni-guard/cni-guard/cmd/internal/terminal"
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -38,6 +39,7 @@ type call struct {
 	version string
 
 	only, skip      []string
+	bundle          string // a file of guardctl bundle; "" for this node
 	failOn          report.FailOn
 	repair          bool
 	verbose         bool
@@ -84,6 +86,7 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 	flags.DurationVar(&c.wait, "wait", 0, "look again until the exit code is 0, for at most this time, such as 5m")
 	flags.BoolVar(&c.watch, "watch", false, "keep running, and print only what changes")
 	flags.DurationVar(&c.interval, "interval", 5*time.Second, "how often --wait and --watch look")
+	flags.StringVar(&c.bundle, "bundle", "", "judge this file, which guardctl bundle wrote, and not this node")
 	cli.Complete(cmd, "check", catalog.Names(suite)...)
 	cli.Complete(cmd, "skip", catalog.Names(suite)...)
 	cli.Complete(cmd, "fail-on", report.FailOnWords()...)
@@ -107,6 +110,8 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 // validate returns an error if flags exclude one another.
 func (c *call) validate() error {
 	switch {
+	case c.bundle != "" && (c.repair || c.watch || c.wait > 0 || c.node.Changed() || c.node.Root != ""):
+		return fmt.Errorf("--bundle judges a file: leave out --repair, --watch, --wait and the flags that describe a node")
 	case c.interval < time.Second:
 		return fmt.Errorf("--interval %s is less than a second", c.interval)
 	case c.wait < 0:
@@ -142,7 +147,8 @@ func (c *call) run(cmd *cobra.Command) error {
 // look finds the node as it is now and runs the checks once.
 func (c *call) look(ctx context.Context, cmd *cobra.Command) (report.Report, error) {
 	n := c.node
-	if err := n.Find(ctx); err != nil {
+	recorded, err := c.find(ctx)
+	if err != nil {
 		return report.Report{}, err
 	}
 	e, err := n.GuardEntry()
@@ -163,8 +169,25 @@ func (c *call) look(ctx context.Context, cmd *cobra.Command) (report.Report, err
 		nodecheck.RecordRepairs(e.StateDir, "doctor --repair", run)
 	}
 	r := nodecheck.NewReport(n, e, nodecheck.Program{Version: c.version, Mode: mode}, c.suite, run, c.failOn)
+	if recorded != nil {
+		recorded.Complete(&r, recent)
+		return r, nil
+	}
 	nodecheck.AddEvents(&r, e.StateDir, time.Now().Add(-recent))
 	return r, nil
+}
+
+// find finds this node as it is now, or reads the one in the bundle.
+func (c *call) find(ctx context.Context) (*snapshot.Snapshot, error) {
+	if c.bundle == "" {
+		return nil, c.node.Find(ctx)
+	}
+	recorded, err := snapshot.Open(c.bundle)
+	if err != nil {
+		return nil, err
+	}
+	recorded.Describe(c.node)
+	return recorded, nil
 }
 
 // print writes the report in the format that was asked for.

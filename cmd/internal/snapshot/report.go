@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cni-guard/cni-guard/cmd/internal/report"
+)
+
+// Complete gives a report on the snapshot the host, the time and the incidents of the
+// node, which the machine that judges it does not have. Incidents that were older than
+// recent are left out.
+func (s *Snapshot) Complete(r *report.Report, recent time.Duration) {
+	r.Time, r.Host, r.Incidents = s.facts.Time.Truncate(time.Second), s.Report.Host, []report.Incident{}
+	for _, i := range s.Report.Incidents {
+		if i.Last.After(s.facts.Time.Add(-recent)) {
+			r.Incidents = append(r.Incidents, i)
+		}
+	}
+	r.Limits = append([]string{fmt.Sprintf("judged from a bundle that guardctl %s made on %s at %s: what it did not read then is unknown",
+		s.Manifest.GuardVersion, s.Manifest.Host, s.Manifest.Created.Format(time.RFC3339))}, s.Manifest.Limits...)
+}
