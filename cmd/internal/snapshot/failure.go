@@ -23,6 +23,8 @@ type failure struct {
 	Text  string        `json:"text"`
 	Is    []string      `json:"is,omitempty"`    // keys of sentinels
 	Errno syscall.Errno `json:"errno,omitempty"` // 0 for none
+	// Timeout is what the method of that name of a net.Error says.
+	Timeout bool `json:"timeout,omitempty"`
 }
 
 // sentinels are the errors that checks compare with, by the names that are stored.
@@ -57,6 +59,8 @@ func failureOf(err error) *failure {
 			f.Is = append(f.Is, name)
 		}
 	}
+	var timeout interface{ Timeout() bool }
+	f.Timeout = errors.As(err, &timeout) && timeout.Timeout()
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		f.Errno = errno
@@ -69,7 +73,7 @@ func (f *failure) err() error {
 	if f == nil {
 		return nil
 	}
-	replayed := replayedError{text: f.Text}
+	replayed := replayedError{text: f.Text, timeout: f.Timeout}
 	for _, name := range f.Is {
 		if sentinel := sentinels()[name]; sentinel != nil {
 			replayed.causes = append(replayed.causes, sentinel)
@@ -86,9 +90,16 @@ func (f *failure) err() error {
 
 // A replayedError has the text and the causes of an error that was recorded.
 type replayedError struct {
-	text   string
-	causes []error
+	text    string
+	causes  []error
+	timeout bool
 }
+
+// Timeout and Temporary are those of a net.Error.
+func (e replayedError) Timeout() bool { return e.timeout }
+
+// Temporary implements net.Error.
+func (e replayedError) Temporary() bool { return e.timeout }
 
 // Error returns the text.
 func (e replayedError) Error() string { return e.text }

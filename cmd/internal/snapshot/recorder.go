@@ -22,6 +22,8 @@ type kernel struct {
 	Answers Answers `json:"answers"`
 	// Conversations are the ICMP sockets that were opened, in their order.
 	Conversations []*conversation `json:"conversations"`
+	// Dialed are the connections that were opened, in their order.
+	Dialed []*dialed `json:"dialed"`
 }
 
 var _ netstate.View = recorder{}

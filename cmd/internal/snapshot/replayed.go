@@ -14,12 +14,13 @@ type replayed struct {
 	netstate.Unreadable
 	k      *kernel
 	opened map[*conversation]bool // by a socket of the replay
+	dialed map[*dialed]bool       // by a connection of the replay
 }
 
 var _ netstate.View = (*replayed)(nil)
 
 func newReplayed(k *kernel) *replayed {
-	return &replayed{Unreadable: netstate.Unreadable{Err: ErrNotRecorded}, k: k, opened: map[*conversation]bool{}}
+	return &replayed{Unreadable: netstate.Unreadable{Err: ErrNotRecorded}, k: k, opened: map[*conversation]bool{}, dialed: map[*dialed]bool{}}
 }
 
 // Link implements View.

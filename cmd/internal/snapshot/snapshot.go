@@ -131,6 +131,13 @@ func (s *Snapshot) Record(t *checks.Target) {
 			return record(&s.calls, v, err, "Loopback")
 		}
 	}
+	if try := t.TryInotify; try != nil {
+		f.Functions["TryInotify"] = true
+		t.TryInotify = func() error {
+			_, err := record(&s.calls, struct{}{}, try(), "TryInotify")
+			return err
+		}
+	}
 	for name, function := range textFunctions(&t.Conf) {
 		if ask := *function; ask != nil {
 			f.Functions[name] = true
@@ -217,6 +224,12 @@ func (s *Snapshot) Target(e node.GuardEntry) *checks.Target {
 	}
 	if f.Functions["Loopback"] {
 		t.Conf.Loopback = func() (checks.Loopback, error) { return replay[checks.Loopback](&s.calls, "Loopback") }
+	}
+	if f.Functions["TryInotify"] {
+		t.TryInotify = func() error {
+			_, err := replay[struct{}](&s.calls, "TryInotify")
+			return err
+		}
 	}
 	for name, function := range textFunctions(&t.Conf) {
 		if f.Functions[name] {

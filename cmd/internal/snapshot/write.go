@@ -163,12 +163,16 @@ func (k *kernel) locked() any {
 	if err != nil {
 		conversations = []byte("null")
 	}
+	dials, err := json.Marshal(k.Dialed)
+	if err != nil {
+		dials = []byte("null")
+	}
 	asked := slices.Clone(k.Answers.asked)
 	answers, err := json.Marshal(asked)
 	if err != nil {
 		answers = []byte("[]")
 	}
-	return map[string]json.RawMessage{"answers": answers, "conversations": conversations}
+	return map[string]json.RawMessage{"answers": answers, "conversations": conversations, "dialed": dials}
 }
 
 // locked returns the index as JSON.
