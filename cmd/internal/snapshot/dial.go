@@ -10,8 +10,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // A dialed is a connection that was opened, or why it was not.
@@ -150,36 +148,3 @@ func (c *replayedNetConn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close implements net.Conn.
 func (c *replayedNetConn) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
-
-// LinkCounters implements View.
-func (r recorder) LinkCounters(link string) (netstate.LinkCounters, error) {
-	v, err := r.View.LinkCounters(link)
-	return record(&r.k.Answers, v, err, "LinkCounters", link)
-}
-
-// Offload implements View.
-func (r recorder) Offload(link string) (netstate.Offload, error) {
-	v, err := r.View.Offload(link)
-	return record(&r.k.Answers, v, err, "Offload", link)
-}
-
-// AskMAC implements View.
-func (r recorder) AskMAC(ctx context.Context, questions []netstate.MACQuestion) ([]netstate.MAC, error) {
-	v, err := r.View.AskMAC(ctx, questions)
-	return record(&r.k.Answers, v, err, "AskMAC", textOf([]any{questions}))
-}
-
-// LinkCounters implements View.
-func (r *replayed) LinkCounters(link string) (netstate.LinkCounters, error) {
-	return replay[netstate.LinkCounters](&r.k.Answers, "LinkCounters", link)
-}
-
-// Offload implements View.
-func (r *replayed) Offload(link string) (netstate.Offload, error) {
-	return replay[netstate.Offload](&r.k.Answers, "Offload", link)
-}
-
-// AskMAC implements View.
-func (r *replayed) AskMAC(_ context.Context, questions []netstate.MACQuestion) ([]netstate.MAC, error) {
-	return replay[[]netstate.MAC](&r.k.Answers, "AskMAC", textOf([]any{questions}))
-}

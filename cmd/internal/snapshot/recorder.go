@@ -46,6 +46,12 @@ func (r recorder) LinkByIndex(index int) (netstate.Link, error) {
 	return record(&r.k.Answers, v, err, "LinkByIndex", index)
 }
 
+// MasterOf implements View.
+func (r recorder) MasterOf(l netstate.Link) (netstate.Link, error) {
+	v, err := r.View.MasterOf(l)
+	return record(&r.k.Answers, v, err, "MasterOf", l.Index, l.Master)
+}
+
 // Addrs implements View.
 func (r recorder) Addrs(link string) ([]netip.Prefix, error) {
 	v, err := r.View.Addrs(link)

@@ -38,6 +38,11 @@ func (r *replayed) LinkByIndex(index int) (netstate.Link, error) {
 	return replay[netstate.Link](&r.k.Answers, "LinkByIndex", index)
 }
 
+// MasterOf implements View.
+func (r *replayed) MasterOf(l netstate.Link) (netstate.Link, error) {
+	return replay[netstate.Link](&r.k.Answers, "MasterOf", l.Index, l.Master)
+}
+
 // Addrs implements View.
 func (r *replayed) Addrs(link string) ([]netip.Prefix, error) {
 	return replay[[]netip.Prefix](&r.k.Answers, "Addrs", link)

@@ -62,6 +62,10 @@ func TestEveryReadIsRecorded(t *testing.T) {
 					args = append(args, reflect.ValueOf(t.Context()))
 					continue
 				}
+				if in.Kind() == reflect.Slice {
+					args = append(args, reflect.MakeSlice(in, 1, 1))
+					continue
+				}
 				args = append(args, reflect.Zero(in))
 			}
 			out := method.Call(args)
