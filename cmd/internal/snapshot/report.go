@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/internal/report"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
 // Complete gives a report on the snapshot the host, the time and the incidents of the
@@ -19,6 +20,23 @@ func (s *Snapshot) Complete(r *report.Report, recent time.Duration) {
 			r.Incidents = append(r.Incidents, i)
 		}
 	}
+	for _, c := range r.Checks {
+		for i := range c.Findings {
+			c.Findings[i].Since = s.since(c.Name, c.Findings[i])
+		}
+	}
 	r.Limits = append([]string{fmt.Sprintf("judged from a bundle that guardctl %s made on %s at %s: what it did not read then is unknown",
 		s.Manifest.GuardVersion, s.Manifest.Host, s.Manifest.Created.Format(time.RFC3339))}, s.Manifest.Limits...)
+}
+
+// since returns since when there is a finding, as the report of the node has it.
+func (s *Snapshot) since(check string, f guard.Finding) time.Time {
+	for _, c := range s.Report.Checks {
+		for _, then := range c.Findings {
+			if c.Name == check && then.Object == f.Object && then.Problem == f.Problem {
+				return then.Since
+			}
+		}
+	}
+	return f.Since
 }

@@ -114,11 +114,8 @@ func record(ctx context.Context, cmd *cobra.Command, n *node.Node, suite []*chec
 	run := guard.Run(ctx, suite, guard.Node, e.Settings, target)
 	s.Manifest.GuardVersion = version
 	s.Report = nodecheck.NewReport(n, e, nodecheck.Program{Version: version, Mode: report.Observe}, suite, run, report.FailOn{})
-	incidents, err := nodecheck.Incidents(e.StateDir, time.Now().Add(-recent))
-	s.Report.Incidents = incidents
-	if err != nil {
-		s.Manifest.Limits = append(s.Manifest.Limits, "incidents: "+err.Error())
-	}
+	nodecheck.AddEvents(&s.Report, e.StateDir, time.Now().Add(-recent))
+	s.Manifest.Limits = append(s.Manifest.Limits, s.Report.Limits...)
 	if os.Geteuid() != 0 {
 		s.Manifest.Limits = append(s.Manifest.Limits, "not root: what only root can read is missing")
 	}
