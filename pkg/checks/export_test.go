@@ -42,7 +42,7 @@ func (t *Target) LocalDrop(p tunnel.Peer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	what, rule := l.dropsProbe(p)
+	what, rule, _ := l.dropsProbe(p)
 	if rule == nil {
 		return "", nil
 	}

@@ -35,16 +35,17 @@ func readLocalRules(t *Target) (*localRules, error) {
 }
 
 // dropsProbe returns the rule of this node that surely drops the packets of a ping through
-// a tunnel to a peer, the encapsulated ones or the ping and its answer themselves, and what
-// packets these are: "packets of UDP port 8472 to other nodes". The rule is nil if no rule
-// surely does.
-func (l *localRules) dropsProbe(p tunnel.Peer) (what string, rule *firewall.Rule) {
-	for _, packet := range append(l.echo(p), l.outerOf(p)...) {
+// a tunnel to a peer, and what packets these are: "packets of UDP port 8472 to other
+// nodes". They are outer packets, or the ping and its answer themselves. The rule is nil if
+// no rule surely does.
+func (l *localRules) dropsProbe(p tunnel.Peer) (what string, rule *firewall.Rule, outer bool) {
+	packets := l.outerOf(p)
+	for i, packet := range append(packets, l.echo(p)...) {
 		if v := l.rules.Judge(packet.Packet); v.Result == firewall.Dropped {
-			return packet.what, v.Rule
+			return packet.what, v.Rule, i < len(packets)
 		}
 	}
-	return "", nil
+	return "", nil, false
 }
 
 // outerOf returns the encapsulated packets of a peer.

@@ -27,6 +27,7 @@ type tunnelEvidence struct {
 	macs    map[peerEnd]netstate.MAC // what the ends of tunnels say themselves
 	tables  map[netip.Addr]netstate.MAC
 	circles map[netip.Addr]bool // outer addresses that are routed into their own tunnel
+	rules   *localRules         // of this node; nil if no peer is silent, or they cannot be read
 }
 
 // A gatewayOf is a gateway of a device.

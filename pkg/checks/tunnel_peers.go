@@ -132,6 +132,9 @@ func (e *tunnelEvidence) probePeers(ctx context.Context, t *Target, peers []tunn
 	e.flows = flowsOf(t, e.inner)
 	e.askMACs(ctx, t)
 	e.lookUp(t)
+	if slices.ContainsFunc(e.inner, func(r tunnel.ProbeResult) bool { return r.State == tunnel.Silent }) {
+		e.rules, _ = readLocalRules(t) // without them the other evidence is left
+	}
 	for _, r := range e.inner {
 		finding, doubt := e.judge(r)
 		if finding != nil {

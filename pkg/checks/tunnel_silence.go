@@ -45,6 +45,9 @@ func (e *tunnelEvidence) judgeSilence(r tunnel.ProbeResult) (*guard.Finding, str
 	protocol := trackedProtocol(r.Peer)
 	flow := e.flows[nodeProtocol{r.Peer.Outer, protocol}]
 	node, probed := e.outer[r.Peer.Outer]
+	if finding, doubt := e.ruleCause(r.Peer); finding != nil || doubt != "" {
+		return finding, doubt
+	}
 	if finding := e.ownCause(r); finding != nil {
 		return finding, ""
 	}
@@ -79,6 +82,24 @@ func (e *tunnelEvidence) judgeSilence(r tunnel.ProbeResult) (*guard.Finding, str
 		return finding, ""
 	}
 	return peerFinding(r.Peer, cutOff, cause, false), ""
+}
+
+// ruleCause returns the finding for a rule of this node that surely drops the packets of
+// the tunnel. One that drops the pings themselves says nothing of the tunnel.
+func (e *tunnelEvidence) ruleCause(p tunnel.Peer) (*guard.Finding, string) {
+	if e.rules == nil {
+		return nil, ""
+	}
+	what, rule, outer := e.rules.dropsProbe(p)
+	switch {
+	case rule == nil:
+		return nil, ""
+	case !outer:
+		return nil, doubt(p, "is silent, as "+what+" are dropped on this node by "+ruleName(rule))
+	}
+	f := peerFinding(p, cutOff, fmt.Sprintf("this node itself drops %s, by %s", what, ruleName(rule)), false)
+	f.Evidence, f.Remedy = rule.String(), ruleRemedy(rule)
+	return f, ""
 }
 
 // ownCause returns the finding for a cause that packets or counters show; nil if none does.
