@@ -181,14 +181,15 @@ func (a *Agent) watchRuleset(ctx context.Context) {
 	for ctx.Err() == nil {
 		changes, err := a.opt.Kernel.WatchRuleset(ctx)
 		a.setWatch(sourceNftables, err == nil, err)
-		if err != nil && !pause(ctx, 10*resubscribe) {
-			return
+		if err != nil {
+			pause(ctx, 10*resubscribe)
+			continue
 		}
 		for batch := range changes {
 			a.countChange(sourceNftables, lost(batch))
 			a.request(classRuleset)
 		}
-		if ctx.Err() == nil && err == nil {
+		if ctx.Err() == nil {
 			a.setWatch(sourceNftables, false, errEnded)
 			pause(ctx, resubscribe)
 		}
@@ -249,8 +250,13 @@ func (a *Agent) request(c classID) {
 	if a.due.classes[c].slow {
 		to = a.slow
 	}
+	wake(to)
+}
+
+// wake makes the goroutine that reads from a channel look again.
+func wake(channel chan struct{}) {
 	select {
-	case to <- struct{}{}:
+	case channel <- struct{}{}:
 	default:
 	}
 }

@@ -33,6 +33,8 @@ type fileWatch struct {
 	state   func(events bool, err error)
 	rearm   chan struct{} // the directories are others now
 
+	disabled bool // in tests with a clock of their own
+
 	mu    sync.Mutex
 	armed []string // the directories that are watched
 }
@@ -45,6 +47,9 @@ const (
 
 // run watches until ctx ends.
 func (w *fileWatch) run(ctx context.Context) {
+	if w.disabled {
+		return
+	}
 	for first := true; ctx.Err() == nil; first = false {
 		if !first && !pause(ctx, 10*time.Millisecond) { // a directory that is replaced all the time
 			return
