@@ -45,8 +45,8 @@ for kernel; do
 	echo "kernel $kernel" >&2
 	export CNI_GUARD_VM_KERNEL="$kernel"
 	for package in netstate tunnel checks; do
-		# What fuzzing found has nothing to do with the kernel.
-		run "$package-$kernel" . -timeout 1h -skip '^Fuzz' -exec "$root/scripts/in-vm" "./pkg/$package"
+		# What reads files only, or a kernel that is made up, is left to make test.
+		run "$package-$kernel" . -timeout 1h -skip '^Fuzz|^TestConflist|^TestFixtures$/././fake$' -exec "$root/scripts/in-vm" "./pkg/$package"
 	done
 done
 
