@@ -91,6 +91,22 @@ func importRules() []rule {
 			sound: map[string]string{"cmd/cni-guard-agent/internal/metrics/x.go": importing("github.com/prometheus/client_golang/prometheus")},
 		},
 		{
+			name:   "the SDK of a cloud in guardctl only",
+			reason: "it is large, and nothing that runs on its own asks a cloud in the name of the node",
+			violations: imports(func(s source, path string) string {
+				if s.in("cmd/guardctl/internal/cloud") || !strings.HasPrefix(path, "github.com/aws/") {
+					return ""
+				}
+				return "imports " + path
+			}),
+			planted: map[string]string{
+				"cmd/internal/node/x.go":   importing("github.com/aws/aws-sdk-go-v2/service/ec2"),
+				"cmd/cni-guard-agent/x.go": importing("github.com/aws/aws-sdk-go-v2/aws"),
+				"cmd/guardctl/x.go":        importing("github.com/aws/smithy-go"),
+			},
+			sound: map[string]string{"cmd/guardctl/internal/cloud/x.go": importing("github.com/aws/aws-sdk-go-v2/service/ec2")},
+		},
+		{
 			name:   "netlink and namespaces in netstate only",
 			reason: "one place enters namespaces and throws the thread away; one place knows EINTR and dumps that were interrupted",
 			violations: imports(func(s source, path string) string {

@@ -49,6 +49,7 @@ func nodeChecks() []nodeCheck {
 		primaryReady{},
 		linkManager{},
 		sysctlPersistence{},
+		cloudForwarding{},
 	}
 }
 

@@ -5,6 +5,7 @@ package checks
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,9 @@ type Target struct {
 	// ReturnPaths returns the interfaces by which packets come back to pods; nil where
 	// they may not be read, as the cost grows with the node. The function of that name does it.
 	ReturnPaths func() ([]ReturnPath, error)
+	// SourceDestCheck asks AWS for the network interface with a MAC address; nil where
+	// AWS may not be asked.
+	SourceDestCheck func(context.Context, net.HardwareAddr) (CloudInterface, error)
 	// TryInotify makes an inotify instance with a watch, as root; nil where it may not be
 	// tried. The function of that name does it.
 	TryInotify func() error

@@ -45,6 +45,8 @@
 //	holder   the container whose live record has the cookie (own: this attachment's
 //	         container), or error: and why the records cannot be read; none by default
 //	cookie   the error of a cookie that cannot be read; it can
+//	aws      what EC2 says of the source/destination check: on, off or denied; it is not
+//	         asked by default
 //	inotify  what root has none left of: instances, watches, free (of neither), or
 //	         unreadable; it is not tried by default
 //	override CNI_NETNS_OVERRIDE: true or false, which is the default

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,17 +25,18 @@ const ownContainer = "own"
 
 // A target is a parsed target section.
 type target struct {
-	netns    string // a name in judgements
-	ifName   string
-	want     checks.Interface
-	recorded string // same, other or none
-	noCookie string // why the cookie cannot be read; "" where it can
-	holder   string // the container whose live record has the cookie; "" for none
-	noHolder string // why the records cannot be read; "" where they can
-	override bool
-	attached []checks.Attachment
-	inotify  func() error // nil: not tried
-	conf     conf
+	netns           string // a name in judgements
+	ifName          string
+	want            checks.Interface
+	recorded        string // same, other or none
+	noCookie        string // why the cookie cannot be read; "" where it can
+	holder          string // the container whose live record has the cookie; "" for none
+	noHolder        string // why the records cannot be read; "" where they can
+	override        bool
+	attached        []checks.Attachment
+	inotify         func() error // nil: not tried
+	sourceDestCheck func(context.Context, net.HardwareAddr) (checks.CloudInterface, error)
+	conf            conf
 }
 
 // judgements maps each word of a fixture to the result of OpenNetns. The replays
@@ -116,6 +118,8 @@ func (t *target) set(key, value string) (err error) {
 		} else {
 			t.holder = value
 		}
+	case "aws":
+		t.sourceDestCheck, err = parseAWS(value)
 	case "inotify":
 		t.inotify, err = parseInotify(value)
 	case "override":
@@ -127,6 +131,19 @@ func (t *target) set(key, value string) (err error) {
 		return guardAgainstTypo(key)
 	}
 	return err
+}
+
+// parseAWS reads what EC2 says of the source/destination check: on, off, or denied.
+func parseAWS(value string) (func(context.Context, net.HardwareAddr) (checks.CloudInterface, error), error) {
+	if !slices.Contains([]string{"on", "off", "denied"}, value) {
+		return nil, errors.New("want on, off or denied")
+	}
+	return func(context.Context, net.HardwareAddr) (checks.CloudInterface, error) {
+		if value == "denied" {
+			return checks.CloudInterface{}, errors.New("access denied")
+		}
+		return checks.CloudInterface{ID: "eni-0a1b2c3d", Region: "eu-west-1", SourceDestCheck: value == "on"}, nil
+	}, nil
 }
 
 // parseInotify reads what has run out: instances, watches, neither, or another error.
@@ -161,7 +178,7 @@ func parseAttached(words []string) (checks.Attachment, error) {
 }
 
 func guardAgainstTypo(key string) error {
-	valid := []string{"netns", "ifname", "mac", "addr", "links", "attached", "optional", "recorded", "cookie", "holder", "override", "inotify", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
+	valid := []string{"netns", "ifname", "mac", "addr", "links", "attached", "optional", "recorded", "cookie", "holder", "override", "aws", "inotify", "options", "network", "caller", "crio", "runtime", "confdir", "loopback"}
 	return fmt.Errorf("there is no key %q%s", key, guard.Suggest(key, valid))
 }
 
@@ -169,7 +186,7 @@ func guardAgainstTypo(key string) error {
 // there wherever a pod is, and answer with an error where no sandbox is open.
 func (t target) build(stage guard.Stage, netns *netstate.Netns, node netstate.View, pod func() netstate.View) *checks.Target {
 	built := &checks.Target{IfName: t.ifName, Node: node, Want: t.want, Adding: stage == guard.Add, Override: t.override}
-	built.TryInotify = t.inotify
+	built.TryInotify, built.SourceDestCheck = t.inotify, t.sourceDestCheck
 	built.Attached = func(context.Context) ([]checks.Attachment, error) { return t.attached, nil }
 	if stage == guard.Node {
 		built.Thorough, built.ReturnPaths = true, func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(node) }

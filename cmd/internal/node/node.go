@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 
@@ -34,6 +35,9 @@ type Node struct {
 	Assumed bool              // no runtime and no plugin directory was found or named: Site is a guess
 	Notes   []string          // how the site was found, a sentence each
 	Record  *installer.Record // of the installation; nil if there is none or it cannot be read
+
+	// SourceDestCheck asks AWS, for the checks (checks.Target); nil if it may not be asked.
+	SourceDestCheck func(context.Context, net.HardwareAddr) (checks.CloudInterface, error)
 
 	// Recording is what was recorded of a node; nil for the node that this process is on.
 	Recording Recording

@@ -53,7 +53,8 @@ func Target(n *node.Node, e node.GuardEntry, kernel netstate.View) *checks.Targe
 			Dir: n.Site.ConfDir, Runtime: n.Site.Runtime,
 			Loopback: func() (checks.Loopback, error) { return loopback(n) },
 		},
-		Thorough: true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
+		SourceDestCheck: n.SourceDestCheck,
+		Thorough:        true, ReturnPaths: func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(kernel) },
 		Attached: func(context.Context) ([]checks.Attachment, error) { return attached.List(e.StateDir) },
 	}
 	if os.Geteuid() == 0 { // each user has limits of its own, and a runtime has root's

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/catalog"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/cloud"
 	"github.com/cni-guard/cni-guard/cmd/internal/cli"
 	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/cmd/internal/nodecheck"
@@ -75,6 +76,7 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 		Args: cli.NoArgs,
 	}
 	c.node = node.New(cmd)
+	c.node.SourceDestCheck = new(cloud.AWS).SourceDestCheck
 	flags := cmd.Flags()
 	flags.BoolVar(&c.repair, "repair", false, "repair what a check can repair, such as the node's lo")
 	flags.StringSliceVar(&c.only, "check", nil, "run only these checks, by name or ID")
