@@ -58,7 +58,7 @@ func overlayPackets(t *Target) ([]overlayPacket, error) {
 	var all []overlayPacket
 	for _, device := range dump.Links {
 		external := device.External && device.Port != 0
-		if !device.Up || !external && !owned[device.Name] || device.Kind == "wireguard" || device.Kind == "openvswitch" {
+		if !device.Up || !external && !owned[device.Name] || device.Kind == "openvswitch" {
 			continue
 		}
 		all = append(all, n.outer(device, peers[device.Name])...)
