@@ -18,6 +18,7 @@ type Inspections struct {
 	Runtime Inspection // what the running runtime has loaded
 	Chain   Inspection // the programs of the plugins in use
 	Pods    Inspection // the attachments in the runtime's cache
+	Changes Inspection // the conf dir since the installation
 }
 
 // inspect returns a probe that returns the findings of an inspection.
@@ -70,6 +71,25 @@ func (chainPlugins) check() *Check {
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     inspect(func(i Inspections) Inspection { return i.Chain }),
+	}
+}
+
+// confChanges compares the conf dir with the installation record. Whether a change does
+// harm is for the checks conflist and guard-placement to say; this one says that there is
+// one: an operator who finds pods without a network asks first what changed.
+type confChanges struct{}
+
+func (confChanges) declare() guard.Declaration { return guard.Declaration{Name: "conf-changes"} }
+
+func (confChanges) check() *Check {
+	return &Check{
+		ID:        "CG205",
+		Summary:   "The conf dir is not what it was when the guard was installed: the runtime selects another file, or files were added, removed or changed.",
+		Detection: "The names and SHA-256 sums of the files, and the file that the runtime selects, differ from those in the installation record (`guardctl conf diff` shows the difference). That the runtime selects another file, or none, is a finding; any other change is a minor one, as networks rewrite their own files. Without a record the check does not apply.",
+		Remedy:    "Look at the change with `guardctl conf diff`. `guardctl conf` says which file is the intended one, and what to do about the others. If the change is meant, nothing needs to be done.",
+		When:      guard.Node,
+		Default:   guard.Warn,
+		Probe:     inspect(func(i Inspections) Inspection { return i.Changes }),
 	}
 }
 

@@ -39,6 +39,7 @@ func nodeChecks() []nodeCheck {
 		guardPlacement{},
 		runtimeState{},
 		chainPlugins{},
+		confChanges{},
 		podNetworks{},
 		tunnelPeers{},
 		overlayPath{},

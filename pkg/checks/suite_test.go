@@ -200,7 +200,7 @@ func healthyConf(t *testing.T) checks.Conf {
 		Loopback: func() (checks.Loopback, error) { return checks.Loopback{Ours: true}, nil },
 	}
 	nothing := func(context.Context) ([]guard.Finding, error) { return nil, nil }
-	conf.Inspect = checks.Inspections{Runtime: nothing, Chain: nothing, Pods: nothing}
+	conf.Inspect = checks.Inspections{Runtime: nothing, Chain: nothing, Pods: nothing, Changes: nothing}
 	conf.Runtime.BinDirs = []string{t.TempDir()}
 	for path, text := range map[string]string{
 		filepath.Join(conf.Dir, "10-a.conflist"):            `{"name": "a", "plugins": [{"type": "bridge"}, {"type": "cni-guard"}]}`,

@@ -136,7 +136,7 @@ func (f *fixture) configure(c *checks.Check, t *checks.Target, root string) erro
 		t.Conf.CRIODefaultNetwork = func() (string, error) { return *said.crio, nil }
 	}
 	look := said.inspection()
-	t.Conf.Inspect = checks.Inspections{Runtime: look, Chain: look, Pods: look}
+	t.Conf.Inspect = checks.Inspections{Runtime: look, Chain: look, Pods: look, Changes: look}
 	t.Conf.Loopback = said.loopbackOf(filepath.Join(root, "bin", "loopback"))
 	var err error
 	t.Conf.Dir, err = f.confDir(filepath.Join(root, "net.d"))

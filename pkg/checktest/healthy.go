@@ -99,7 +99,7 @@ func (f *fixture) onHealthy(c *checks.Check, stage guard.Stage) (guard.Outcome, 
 		}
 	}
 	look := conf{inspect: "nothing"}.inspection()
-	t.Conf.Inspect = checks.Inspections{Runtime: look, Chain: look, Pods: look}
+	t.Conf.Inspect = checks.Inspections{Runtime: look, Chain: look, Pods: look, Changes: look}
 	t.Conf.Loopback = conf{loopback: "ours"}.loopbackOf(filepath.Join(root, "bin", "loopback"))
 	if t.Conf.Runtime.Kind == 0 {
 		t.Conf.Runtime.Kind = conflist.Containerd

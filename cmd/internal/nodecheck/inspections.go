@@ -48,6 +48,7 @@ func inspections(n *node.Node, stateDir string) checks.Inspections {
 		Pods: inspection(func(ctx context.Context, a assess.Assessment) ([]inspect.Problem, error) {
 			return inspect.Attachments(ctx, n.Site, a, stateDir)
 		}),
+		Changes: func(ctx context.Context) ([]guard.Finding, error) { return confChanges(ctx, n) },
 	}
 }
 

@@ -3,27 +3,19 @@
 package conf
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"github.com/cni-guard/cni-guard/cmd/internal/cli"
+	"github.com/cni-guard/cni-guard/cmd/internal/confdiff"
 	"github.com/cni-guard/cni-guard/cmd/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/internal/node"
-	"github.com/cni-guard/cni-guard/pkg/conflist"
-	"github.com/cni-guard/cni-guard/pkg/conflist/quarantine"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
@@ -53,16 +45,16 @@ func diffCommand(n *node.Node) *cobra.Command {
 		if err := n.FindRecorded(cmd.Context(), record); err != nil {
 			return err
 		}
-		c, err := compare(n, record)
+		d, err := confdiff.Compare(n.Site, record)
 		if err != nil {
 			return err
 		}
 		if output.JSON() {
-			err = cli.PrintJSON(cmd.OutOrStdout(), c)
+			err = cli.PrintJSON(cmd.OutOrStdout(), d)
 		} else {
-			err = c.print(cmd.OutOrStdout())
+			err = printChanges(cmd.OutOrStdout(), d)
 		}
-		if err == nil && c.any() {
+		if err == nil && d.Any() {
 			err = cli.Exit(cli.ExitFindings)
 		}
 		return err
@@ -70,9 +62,9 @@ func diffCommand(n *node.Node) *cobra.Command {
 	return cmd
 }
 
-func (c changes) print(w io.Writer) error {
+func printChanges(w io.Writer, c confdiff.Changes) error {
 	var b strings.Builder
-	if !c.any() {
+	if !c.Any() {
 		printable.Fprintf(&b, "nothing has changed in %s since the guard was installed (%s UTC)\n", printable.String(c.Dir), c.Since.UTC().Format(time.DateTime))
 		_, err := io.WriteString(w, b.String())
 		return err
@@ -86,7 +78,7 @@ func (c changes) print(w io.Writer) error {
 			printable.Fprintf(&b, "  %s: %s\n", group.what, printable.String(name))
 		}
 	}
-	b.WriteString(c.selection())
+	b.WriteString(selection(c))
 	if c.Diff != "" {
 		b.WriteString("\n" + c.Diff)
 	}
@@ -95,122 +87,12 @@ func (c changes) print(w io.Writer) error {
 }
 
 // selection says whether the runtime selects another file now.
-func (c changes) selection() string {
+func selection(c confdiff.Changes) string {
 	switch c.Effective {
 	case c.Then:
-		return fmt.Sprintf("%s still selects %s\n", c.title, printable.String(c.Then))
+		return fmt.Sprintf("%s still selects %s\n", c.Title, printable.String(c.Then))
 	case "":
-		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.title, printable.String(c.Then))
+		return fmt.Sprintf("%s selected %s, and selects NOTHING now: guardctl conf says why\n", c.Title, printable.String(c.Then))
 	}
-	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.title, printable.String(c.Then), printable.String(c.Effective))
-}
-
-// A changes says how a conf dir differs from the installation record.
-type changes struct {
-	Since       time.Time `json:"since"`
-	Dir         string    `json:"dir"`
-	Runtime     string    `json:"runtime"`
-	title       string    // display name of the runtime
-	Then        string    `json:"effectiveThen"`
-	Effective   string    `json:"effective"` // now; "" if none is
-	Added       []string  `json:"added"`
-	Removed     []string  `json:"removed"`
-	Changed     []string  `json:"changed"`
-	Quarantined []string  `json:"quarantined"`
-	Diff        string    `json:"diff,omitempty"` // of the file that was effective then, unified
-}
-
-func (c changes) any() bool {
-	return len(c.Added)+len(c.Removed)+len(c.Changed)+len(c.Quarantined) > 0 || c.Then != c.Effective
-}
-
-// compare compares the conf dir of n with the record.
-func compare(n *node.Node, r *installer.Record) (changes, error) {
-	then := r.Snapshot
-	c := changes{
-		Since: r.Installed, Dir: n.Site.ConfDir, Runtime: n.Site.Runtime.Kind.String(), title: n.Site.Runtime.Kind.DisplayName(), Then: then.Effective,
-		Added: []string{}, Removed: []string{}, Changed: []string{}, Quarantined: []string{},
-	}
-	s, err := conflist.Select(n.Site.ConfDir, n.Site.Runtime)
-	if err != nil {
-		return c, err
-	}
-	if e := s.Effective(); e != nil {
-		c.Effective = e.Name
-	}
-	now, err := hashFiles(n.Site.ConfDir)
-	if err != nil {
-		return c, err
-	}
-	inQuarantine := quarantined(n.Site.ConfDir)
-	all := maps.Clone(now)
-	maps.Copy(all, then.Files)
-	for name := range all {
-		was, is := then.Files[name], now[name]
-		switch {
-		case was == is || strings.Contains(name, quarantine.Suffix):
-		case is == "" && slices.Contains(inQuarantine, name):
-			c.Quarantined = append(c.Quarantined, name)
-		case was == "":
-			c.Added = append(c.Added, name)
-		case is == "":
-			c.Removed = append(c.Removed, name)
-		default:
-			c.Changed = append(c.Changed, name)
-		}
-	}
-	for _, names := range [][]string{c.Added, c.Removed, c.Changed, c.Quarantined} {
-		slices.Sort(names)
-	}
-	return c, c.diffEffective(then)
-}
-
-// diffEffective sets Diff if the file that the runtime selected then was changed.
-func (c *changes) diffEffective(then installer.Snapshot) error {
-	if !slices.Contains(c.Changed, then.Effective) {
-		return nil
-	}
-	content, err := os.ReadFile(filepath.Join(c.Dir, then.Effective))
-	if err != nil {
-		return fmt.Errorf("compare with the installation: %w", err)
-	}
-	c.Diff = string(diff.Diff(then.Effective+" (installed)", then.Content, then.Effective+" (now)", content))
-	return nil
-}
-
-// hashFiles returns the SHA-256 of each regular file of a directory, by name and in hex.
-func hashFiles(dir string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("compare with the installation: %w", err)
-	}
-	all := map[string]string{}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			continue // a dangling link, a pipe, a directory
-		}
-		content, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed since it was listed
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compare with the installation: %w", err)
-		}
-		sum := sha256.Sum256(content)
-		all[e.Name()] = hex.EncodeToString(sum[:])
-	}
-	return all, nil
-}
-
-// quarantined returns the original names of the files in quarantine.
-func quarantined(dir string) (names []string) {
-	records, err := quarantine.List(dir)
-	if err != nil {
-		return nil // they are shown as removed
-	}
-	for _, r := range records {
-		names = append(names, r.File)
-	}
-	return names
+	return fmt.Sprintf("%s selected %s, and selects %s now: guardctl conf says why\n", c.Title, printable.String(c.Then), printable.String(c.Effective))
 }
