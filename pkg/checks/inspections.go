@@ -86,7 +86,7 @@ func (confChanges) check() *Check {
 		ID:        "CG205",
 		Summary:   "The conf dir is not what it was when the guard was installed: the runtime selects another file, or files were added, removed or changed.",
 		Detection: "The names and SHA-256 sums of the files, and the file that the runtime selects, differ from those in the installation record (`guardctl conf diff` shows the difference). That the runtime selects another file, or none, is a finding; any other change is a minor one, as networks rewrite their own files. Without a record the check does not apply.",
-		Remedy:    "Look at the change with `guardctl conf diff`. `guardctl conf` says which file is the intended one, and what to do about the others. If the change is meant, nothing needs to be done.",
+		Remedy:    "Run `guardctl conf diff`, which shows the change; `guardctl conf` says which file is the intended one, and what to do about the others. If the change is meant, nothing needs to be done.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     inspect(func(i Inspections) Inspection { return i.Changes }),

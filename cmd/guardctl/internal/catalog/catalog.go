@@ -19,6 +19,7 @@ import (
 
 // An entry documents a check.
 type entry struct {
+	ID        string       `json:"id,omitempty"`
 	Name      string       `json:"name"`
 	Summary   string       `json:"prevents"`
 	Detection string       `json:"seen"`
@@ -49,7 +50,7 @@ func entriesOf(suite []*checks.Check) []entry {
 
 func entryOf(c *checks.Check) entry {
 	e := entry{
-		Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
+		ID: c.ID, Name: c.Name, Summary: c.Summary, Detection: c.Detection, Remedy: c.Remedy,
 		When: c.When.String(), Default: c.Default, Repairs: repairStages(c),
 	}
 	if c.When != guard.Node {
@@ -121,9 +122,9 @@ func ChecksCommand(suite []*checks.Check) *cobra.Command {
 
 // printTable prints a line for each check and, below it, its summary.
 func printTable(w io.Writer, entries []entry) error {
-	t := cli.NewTable("CHECK", "RUNS ON", "DEFAULT", "REPAIRS ON")
+	t := cli.NewTable("ID", "CHECK", "RUNS ON", "DEFAULT", "REPAIRS ON")
 	for _, e := range entries {
-		t.Row(e.Name, e.When, e.Default.String(), e.Repairs)
+		t.Row(e.ID, e.Name, e.When, e.Default.String(), e.Repairs)
 	}
 	var b strings.Builder
 	for i, line := range strings.SplitAfter(t.String(), "\n") {
@@ -145,12 +146,12 @@ func writeMarkdown(w io.Writer, entries []entry) error {
 		"`enforce` refuses the call, `warn` only reports. A check whose result is unknown never refuses\n" +
 		"a call. Checks that run on `node` need no pod: `guardctl doctor` runs them. Options are keys\n" +
 		"next to `policy` and `repair` in the check's section of `checks`.\n\n" +
-		"| check | runs on | default | repairs on | code |\n|---|---|---|---|---|\n")
+		"| ID | check | runs on | default | repairs on | code |\n|---|---|---|---|---|---|\n")
 	for _, e := range entries {
-		printable.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", e.Name, e.Name, e.When, e.Default, cli.OrDash(e.Repairs), e.codes())
+		printable.Fprintf(&b, "| %s | [%s](#%s) | %s | %s | %s | %s |\n", e.ID, e.Name, e.Name, e.When, e.Default, cli.OrDash(e.Repairs), e.codes())
 	}
 	for _, e := range entries {
-		printable.Fprintf(&b, "\n## %s\n\n%s\n\n**Detection.** %s\n\n**What to do.** %s\n", e.Name, e.Summary, e.Detection, e.Remedy)
+		printable.Fprintf(&b, "\n## %s\n\n%s: %s\n\n**Detection.** %s\n\n**What to do.** %s\n", e.Name, e.ID, e.Summary, e.Detection, e.Remedy)
 		if len(e.Options) > 0 {
 			b.WriteString("\n| option | default | meaning |\n|---|---|---|\n")
 		}

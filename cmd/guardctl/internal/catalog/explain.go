@@ -64,7 +64,7 @@ func Names(suite []*checks.Check) []string {
 
 func printExplanation(w io.Writer, e entry) error {
 	var b strings.Builder
-	b.WriteString(e.Name + "\n")
+	b.WriteString(strings.TrimSpace(e.ID+" "+e.Name) + "\n")
 	section := func(title string, paragraphs ...string) {
 		b.WriteString("\n" + title + "\n")
 		for _, p := range paragraphs {
