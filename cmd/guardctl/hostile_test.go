@@ -30,11 +30,13 @@ const hostile = "x\x1b[31m\u009b31m\x7f\u202e\u200b\nFORGED"
 func hostileRuns() map[string][]string {
 	const site = "--runtime containerd --conf-dir C --bin-dir B"
 	return map[string][]string{
+		"guardctl bundle":           {"--dry-run " + site, "N"},
 		"guardctl checks":           {"", "N"},
 		"guardctl doctor":           {"--runtime containerd --conf-dir C", "N"},
 		"guardctl events":           {"--state-dir S", "--state-dir S --check N", "--state-dir C/N"},
 		"guardctl explain":          {"N"},
 		"guardctl release":          {"--container-id N --network N --cache-dir K --conf-dir C --bin-dir B", "--container-id c1 --network pods --cache-dir K --conf-dir C --bin-dir B"},
+		"guardctl status":           {"--socket C/N", "N"},
 		"guardctl tunnels":          {"", "--peers N", "--kinds N"},
 		"guardctl tunnels warm":     {"--state-dir S", "--peers N"},
 		"guardctl verify":           {"--bin-dir C/N", "--chain N"},
