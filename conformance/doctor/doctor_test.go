@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// attempts bounds how often doctor is asked. On a busy machine the answer to a ping may come
+// too late for one run, which has but two seconds.
+const attempts = 20
+
+// settled asks doctor until its answer is as wanted, or many times.
+func settled(r *Rig, wanted func([]Finding, []string) bool) (findings []Finding, unknown []string, took time.Duration) {
+	for range attempts {
+		findings, unknown, took = r.Doctor()
+		if wanted(findings, unknown) {
+			break
+		}
+	}
+	return findings, unknown, took
+}
+
+func silent(findings []Finding, unknown []string) bool { return len(findings)+len(unknown) == 0 }
+
+// Doctor is silent on a healthy node, and its first finding on each broken one is the
+// cause. With CNI_GUARD_DOCTOR_TABLE the test writes the table of the documentation there.
+func TestFirstFindingIsTheCause(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| failure | seen in | the first finding of doctor | time | what `ip`, `nft` and `tcpdump` show |\n|---|---|---|---|---|\n")
+	for _, f := range Failures() {
+		t.Run(strings.ReplaceAll(f.Name, " ", "_"), func(t *testing.T) {
+			r := New(t)
+			if f.Before {
+				if findings, unknown, _ := settled(r, silent); !silent(findings, unknown) {
+					t.Errorf("on the healthy node doctor has %v, and could not tell %q", findings, unknown)
+				}
+			}
+			r.Shell(f.Break)
+			right := func(findings []Finding, _ []string) bool {
+				return len(findings) > 0 && findings[0].Check == f.Check && strings.Contains(findings[0].String()+findings[0].Evidence, f.Says)
+			}
+			findings, unknown, took := settled(r, right)
+			if !right(findings, unknown) {
+				t.Errorf("want %s to say %q first, and doctor has %v, and could not tell %q", f.Check, f.Says, findings, unknown)
+				return
+			}
+			t.Logf("%v: %v", took, findings[0])
+			fmt.Fprintf(&table, "| %s | %s | %s | %.1f s | %s |\n", f.Name, f.From, cell(findings[0]), took.Seconds(), f.By)
+		})
+	}
+	if path := os.Getenv("CNI_GUARD_DOCTOR_TABLE"); path != "" {
+		if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func cell(f Finding) string {
+	return strings.ReplaceAll(fmt.Sprintf("`%s` %s %s", f.ID, f.Object, f.Problem), "|", "\\|")
+}
+
+// Doctor says nothing on a healthy node, however strange.
+func TestHealthyNodes(t *testing.T) {
+	for _, trap := range append(Traps(), Trap{Name: "an ordinary node"}) {
+		t.Run(strings.ReplaceAll(trap.Name, " ", "_"), func(t *testing.T) {
+			r := New(t)
+			r.Shell(trap.Make)
+			if findings, unknown, _ := settled(r, silent); !silent(findings, unknown) {
+				t.Errorf("doctor has %v, and could not tell %q", findings, unknown)
+			}
+		})
+	}
+}
