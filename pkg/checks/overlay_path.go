@@ -98,6 +98,9 @@ func probeOverlayPath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	p := pathEvidence{devices: devices, lost: map[string][]lostPeer{}}
 	if err == nil {
 		p.probeFullSize(ctx, t, answering)
+		if findings := p.sizeFindings(); len(findings) > 0 { // there is no time for both
+			return append(findings, t.checksumErrors()...), nil
+		}
 		p.askEchoes(ctx, t, answering)
 	}
 	findings := append(p.sizeFindings(), p.checksumFindings(t)...)

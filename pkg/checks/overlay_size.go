@@ -5,6 +5,7 @@ package checks
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -36,19 +37,39 @@ func (p *pathEvidence) probeFullSize(ctx context.Context, t *Target, peers []tun
 		}
 	}
 	if len(again) == 0 {
+		clear(p.lost)
 		return
 	}
+	// A node that is slow at the moment answers neither in time: only those that answer
+	// smaller packets, and not those of full size once more, lose them for their size.
+	smaller := map[netip.Addr]bool{}
 	for _, r := range sized(ctx, t, again, smallerSize) {
-		for i, l := range p.lost[r.Peer.Device] {
-			if r.State.Confirms() && l.peer.Probed == r.Peer.Probed {
-				p.lost[r.Peer.Device][i].passes = smallerSize
-			}
+		smaller[r.Peer.Probed] = r.State.Confirms()
+	}
+	again = slices.DeleteFunc(again, func(peer tunnel.Peer) bool { return !smaller[peer.Probed] })
+	late := map[netip.Addr]bool{}
+	for size, some := range bySize {
+		some = slices.DeleteFunc(slices.Clone(some), func(peer tunnel.Peer) bool {
+			return !slices.ContainsFunc(again, func(a tunnel.Peer) bool { return a.Probed == peer.Probed })
+		})
+		for _, r := range sized(ctx, t, some, size) {
+			late[r.Peer.Probed] = r.State.Confirms()
 		}
+	}
+	for device, lost := range p.lost {
+		lost = slices.DeleteFunc(lost, func(l lostPeer) bool { return !smaller[l.peer.Probed] || late[l.peer.Probed] })
+		for i := range lost {
+			lost[i].passes = smallerSize
+		}
+		p.lost[device] = lost
 	}
 }
 
 // sized pings peers with packets of a size.
 func sized(ctx context.Context, t *Target, peers []tunnel.Peer, size int) []tunnel.ProbeResult {
+	if len(peers) == 0 {
+		return nil
+	}
 	results, err := tunnel.Probe(ctx, t.Node.ListenICMP, peers, tunnel.ProbeOptions{Wait: pathWait, RetryAfter: pathWait / 2, Within: 2 * pathWait, Bytes: size})
 	if err != nil {
 		return nil // nothing is known of them
