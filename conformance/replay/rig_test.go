@@ -56,7 +56,9 @@ func (s *rig) usualWithGuard() []chain.Plugin {
 // withChain sets the rig with a chain of one's own.
 func withChain(t *testing.T, r *rigtest.Rig, with setting, version string, plugins ...chain.Plugin) *rig {
 	t.Helper()
-	return &rig{Rig: r, T: t, runtime: with(r, version, plugins...)}
+	s := &rig{Rig: r, T: t, runtime: with(r, version, plugins...)}
+	bundled(t, r)
+	return s
 }
 
 // add attaches a pod whose sandbox is at the path.
