@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,11 +42,16 @@ func bundled(t *testing.T, r *rigtest.Rig) {
 			t.Fatalf("guardctl doctor --bundle: %v\n%s", err, judged)
 		}
 		node, elsewhere := verdicts(t, inBundle(t, bundle, "report.json")), verdicts(t, judged)
+		maps.DeleteFunc(elsewhere, func(check, _ string) bool { return node[check] == late })
+		maps.DeleteFunc(node, func(_, verdict string) bool { return verdict == late })
 		if len(node) == 0 || !maps.Equal(node, elsewhere) {
 			t.Errorf("doctor says of the bundle\n%v\nand said of the node\n%v", elsewhere, node)
 		}
 	})
 }
+
+// late is the verdict of a check that had no time: a busy machine is none of the bundle's.
+const late = "late"
 
 // verdicts returns the state of each check of a report, with what it found.
 func verdicts(t *testing.T, report []byte) map[string]string {
@@ -61,7 +67,11 @@ func verdicts(t *testing.T, report []byte) map[string]string {
 	}
 	all := map[string]string{}
 	for _, c := range r.Checks {
-		text := c.State + " " + c.Error + c.Skipped
+		if strings.Contains(c.Error, "no answer in time") {
+			all[c.Name] = late
+			continue
+		}
+		text := c.State + " " + c.Skipped // the error of an unknown names the time, or what was not recorded in time
 		for _, f := range c.Findings {
 			var finding struct{ Object, Problem string }
 			if err := json.Unmarshal(f, &finding); err != nil {
