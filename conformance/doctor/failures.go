@@ -130,7 +130,6 @@ func Traps() []Trap {
 		{"an FDB entry for an old MAC of the peer stays", "bridge -n near fdb append 0a:58:00:00:00:dd dev flannel.1 dst 192.168.50.12"},
 		{"pings in the tunnel are forbidden", "ip netns exec far iptables -A INPUT -i flannel.1 -p icmp -j DROP"},
 		{"frames of 9000 bytes below the tunnel", "ip -n near link set eth0 mtu 9000; ip -n far link set eth0 mtu 9000"},
-		{"a route to another node without a tunnel", "ip -n near route add 10.244.9.0/24 via 192.168.50.12 dev eth0"},
 		{"an unused tunnel device", "ip -n near link add vxlan.old type vxlan id 77 dstport 4789"},
 	}
 }
