@@ -171,7 +171,6 @@ const (
 type verdict struct {
 	kind  verdictKind
 	chain string // of vJump and vGoto
-	at    int    // of a legacy table: the offset of the chain; 0: none
 }
 
 // interfaceBits returns the name of an interface in 16 bytes.
