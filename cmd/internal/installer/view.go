@@ -233,7 +233,8 @@ func (r Request) checkRefusal(p *Plan, v view, f target, edits bool) error {
 		return nil
 	}
 	for _, finding := range found {
-		problem := v.translate(finding.Object + " " + finding.Problem)
+		clauses := slices.DeleteFunc([]string{finding.String(), finding.Evidence, finding.Impact}, func(s string) bool { return s == "" })
+		problem := v.translate(strings.Join(clauses, "; "))
 		switch {
 		case finding.Minor:
 		case !enforced:

@@ -10,6 +10,7 @@ package snapshot
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"sync"
 	"time"
@@ -138,6 +139,13 @@ func (s *Snapshot) Record(t *checks.Target) {
 			return err
 		}
 	}
+	if ask := t.SourceDestCheck; ask != nil {
+		f.Functions["SourceDestCheck"] = true
+		t.SourceDestCheck = func(ctx context.Context, mac net.HardwareAddr) (checks.CloudInterface, error) {
+			v, err := ask(ctx, mac)
+			return record(&s.calls, v, err, "SourceDestCheck", mac.String())
+		}
+	}
 	for name, function := range textFunctions(&t.Conf) {
 		if ask := *function; ask != nil {
 			f.Functions[name] = true
@@ -229,6 +237,11 @@ func (s *Snapshot) Target(e node.GuardEntry) *checks.Target {
 		t.TryInotify = func() error {
 			_, err := replay[struct{}](&s.calls, "TryInotify")
 			return err
+		}
+	}
+	if f.Functions["SourceDestCheck"] {
+		t.SourceDestCheck = func(_ context.Context, mac net.HardwareAddr) (checks.CloudInterface, error) {
+			return replay[checks.CloudInterface](&s.calls, "SourceDestCheck", mac.String())
 		}
 	}
 	for name, function := range textFunctions(&t.Conf) {
