@@ -191,12 +191,12 @@ func Skip(reason string) error { return notApplicable{reason} }
 
 // Skips reports whether an error is Skip's.
 func Skips(err error) bool {
-	_, skips := skipReason(err)
+	_, skips := SkipReason(err)
 	return skips
 }
 
-// skipReason returns the reason that Skip was given.
-func skipReason(err error) (reason string, skips bool) {
+// SkipReason returns the reason that Skip was given.
+func SkipReason(err error) (reason string, skips bool) {
 	var e notApplicable
 	skips = errors.As(err, &e)
 	return e.reason, skips

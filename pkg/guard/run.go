@@ -153,7 +153,7 @@ func (t *turn[T]) run(ctx context.Context, target *T) {
 	o := t.outcome
 	t.mu.Unlock()
 	o.Findings, o.Err = t.probe(ctx, target)
-	reason, skips := skipReason(o.Err)
+	reason, skips := SkipReason(o.Err)
 	if skips {
 		o.Err = nil
 	}
@@ -242,7 +242,7 @@ func (t *turn[T]) probe(ctx context.Context, target *T) (findings []Finding, err
 		if p := recover(); p != nil {
 			findings, err = nil, fmt.Errorf("probe panicked: %v", p)
 		}
-		if _, skips := skipReason(err); err != nil && !skips && len(findings) == 0 {
+		if _, skips := SkipReason(err); err != nil && !skips && len(findings) == 0 {
 			findings = t.held // written by this goroutine only, as long as the check is not done
 		}
 	}()
@@ -279,7 +279,7 @@ func (t *turn[T]) tryRepair(ctx context.Context, target *T, o *Outcome) {
 	for try := 1; ; try++ {
 		repairErr := t.repair(ctx, target)
 		findings, err := t.probe(ctx, target)
-		if _, skips := skipReason(err); skips { // what there was to find is gone
+		if _, skips := SkipReason(err); skips { // what there was to find is gone
 			err = nil
 		}
 		switch {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -25,6 +26,8 @@ type failure struct {
 	Errno syscall.Errno `json:"errno,omitempty"` // 0 for none
 	// Timeout is what the method of that name of a net.Error says.
 	Timeout bool `json:"timeout,omitempty"`
+	// Skip says that Text is the reason that guard.Skip was given.
+	Skip bool `json:"skip,omitempty"`
 }
 
 // sentinels are the errors that checks compare with, by the names that are stored.
@@ -50,6 +53,9 @@ func failureOf(err error) *failure {
 	if err == nil {
 		return nil
 	}
+	if reason, skips := guard.SkipReason(err); skips {
+		return &failure{Text: reason, Skip: true}
+	}
 	f := &failure{Text: err.Error()}
 	if of := new(fs.PathError); errors.As(err, &of) && of.Error() == err.Error() { // it is not wrapped in another one
 		f.Op, f.Path, f.Text = of.Op, of.Path, of.Err.Error()
@@ -72,6 +78,9 @@ func failureOf(err error) *failure {
 func (f *failure) err() error {
 	if f == nil {
 		return nil
+	}
+	if f.Skip {
+		return guard.Skip(f.Text)
 	}
 	replayed := replayedError{text: f.Text, timeout: f.Timeout}
 	for _, name := range f.Is {
