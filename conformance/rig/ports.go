@@ -52,7 +52,7 @@ func (s *Rig) LetPortsAge() error {
 }
 
 // SeePort looks whether the pod's port is on the bridge of the pods. Without the guard
-// there is nobody to put it back.
+// nothing puts it back.
 func (s *Rig) SeePort(pod runtimes.Pod) error {
 	if !s.Guarded {
 		return nil

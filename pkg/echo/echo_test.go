@@ -105,7 +105,7 @@ func TestEchoSilentAndStalled(t *testing.T) {
 	}
 }
 
-// What is no request gets no answer: nobody can make two services talk to each other.
+// What is not a request gets no answer, so two services cannot be made to talk to each other.
 func TestEchoIgnoresOtherMessages(t *testing.T) {
 	port := serve(t, "127.0.0.1:0")
 	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})

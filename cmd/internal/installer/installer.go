@@ -203,7 +203,7 @@ func Lock(dir, confDir string) (release func(), err error) {
 }
 
 // lockRecord locks the file "lock" of the record directory. A process that waits at the
-// file while another one removes it gets the lock of a file that nobody else will open;
+// file while another one removes it gets the lock of a file that no other process will open;
 // so it tries again with the present one.
 func lockRecord(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
