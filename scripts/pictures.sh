@@ -1,5 +1,5 @@
 #!/bin/sh
-# pictures.sh: draws the picture of `make demo` in the README anew.
+# pictures.sh: draws the picture of `make demo` in the README.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # soak.sh [PODS]: lets 10,000 pods come and go on a private node, many of them
-# with a process ID that is somebody else's at the end, and compares the node
+# with a process ID that belongs to another process at the end, and compares the node
 # before and after. Some ten minutes; CNI_GUARD_SEED repeats a run.
 set -eu
 cd "$(dirname "$0")/.."

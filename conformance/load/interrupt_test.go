@@ -14,7 +14,7 @@ import (
 
 // runUntil runs the command and kills it at its stop number n, or lets it end
 // where n is 0. A program under ptrace stops before and after every system call,
-// so that between two stops nobody sees anything of it change. It returns how
+// so that between two stops no other process sees it change. It returns how
 // often the command stopped. The calling goroutine must be locked to its thread.
 func runUntil(n int, cmd *exec.Cmd, stdin *os.File) (stops int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

@@ -13,7 +13,7 @@ import (
 const soakPods = 60
 
 // A node lives for months: pods come and go by the thousand, and now and then a
-// process ID of one that ended is somebody else's when DEL comes. Whatever mix
+// process ID of one that ended belongs to another process when DEL comes. Whatever mix
 // of that a node gets, it is in the end what it was in the beginning.
 func TestSoak(t *testing.T) {
 	pods := setting(t, "CNI_GUARD_SOAK", soakPods)

@@ -45,7 +45,7 @@ func Look(path string) (Facts, error) {
 }
 
 // withHandle lends a netlink handle of the namespace. Its sockets were opened
-// there, so that nobody has to go there.
+// there, so that no program has to enter the namespace.
 func withHandle(path string, use func(*netlink.Handle) error) error {
 	ns, err := netns.GetFromPath(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func SetLoDown(path string) error {
 	return setLo(path, "down", (*netlink.Handle).LinkSetDown)
 }
 
-// SetLoUp brings lo of the namespace up, as an operator does who was told to.
+// SetLoUp brings lo of the namespace up, as an operator does.
 func SetLoUp(path string) error {
 	return setLo(path, "up", (*netlink.Handle).LinkSetUp)
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotPrivate says that the program runs on a machine that somebody needs.
+// ErrNotPrivate says that the program does not run in a private node.
 var ErrNotPrivate = errors.New("not a private node: run through scripts/in-node, which sets CNI_GUARD_NODE=private")
 
 // A Node is a network namespace that stands for a machine's own.

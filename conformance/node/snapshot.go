@@ -13,7 +13,7 @@ import (
 )
 
 // Snapshot describes links, addresses, routes and rules of the namespace, a line
-// each. Two snapshots are equal where nobody changed anything in between: what
+// each. Two snapshots are equal where nothing changed in between: what
 // the kernel does in its own time, such as link-local addresses of IPv6, is left
 // out.
 func Snapshot(path string) (string, error) {

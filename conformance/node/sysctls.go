@@ -11,7 +11,7 @@ import (
 )
 
 // Sysctls returns the network sysctls of the namespace, a line each. Those that
-// count what goes on are left out, and those that nobody may read.
+// count what goes on are left out, and those that cannot be read.
 func Sysctls(path string) (string, error) {
 	var lines []string
 	err := Within(path, func() error {

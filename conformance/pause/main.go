@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command pause is what a sandbox runs: nothing, until it is told to end. As
+// Command pause is what a sandbox runs: nothing, until it gets a signal. As
 // "pause ping ADDRESS" it is the one other program of the image.
 package main
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A log is read by somebody who looks for one thing.
+// A log is read to find one thing.
 const (
 	maxLines  = 25
 	maxLength = 600

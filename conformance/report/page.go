@@ -60,18 +60,18 @@ func (r Report) markdownScenarios() string {
 		}
 		fmt.Fprintf(&b, "### %s\n\n%s\n", s.Name, s.Incident)
 		if len(s.Harms) > 0 {
-			fmt.Fprintf(&b, "\nWithout the guard it is no longer true that\n\n%s", list(s.Harms))
+			fmt.Fprintf(&b, "\nWithout the guard these no longer hold:\n\n%s", list(s.Harms))
 		}
 		for _, runtime := range slices.Sorted(maps.Keys(s.HarmsOn)) {
-			fmt.Fprintf(&b, "\nand on %s, instead, that\n\n%s", runtime, list(s.HarmsOn[runtime]))
+			fmt.Fprintf(&b, "\nOn %s, these instead:\n\n%s", runtime, list(s.HarmsOn[runtime]))
 		}
 		if len(s.Limits) > 0 {
-			fmt.Fprintf(&b, "\nWith the guard, too, it is no longer true, until an operator mends it, that\n\n%s", list(s.Limits))
+			fmt.Fprintf(&b, "\nWith the guard these do not hold until an operator repairs the node:\n\n%s", list(s.Limits))
 		}
 		for _, runtime := range slices.Sorted(maps.Keys(s.LimitsOn)) {
-			fmt.Fprintf(&b, "\nand on %s, instead, that\n\n%s", runtime, list(s.LimitsOn[runtime]))
+			fmt.Fprintf(&b, "\nOn %s, these instead:\n\n%s", runtime, list(s.LimitsOn[runtime]))
 		}
-		fmt.Fprintf(&b, "\nWith the guard it is looked at, and true, that\n\n%s", list(s.Holds))
+		fmt.Fprintf(&b, "\nWith the guard these were checked and hold:\n\n%s", list(s.Holds))
 	}
 	return b.String()
 }

@@ -87,7 +87,7 @@ func TestLimits(t *testing.T) {
 	}
 	for text, wants := range map[string][]string{
 		table.String(): {"harmed / mended", "killed on a: mended: it is not called", "3 were played, and all are as they should be"},
-		r.Page():       {"harmed / mended", "* killed on a: mended: it is not called\n", "until an operator mends it, that\n\n* " + string(claim.RightNetwork) + "\n"},
+		r.Page():       {"harmed / mended", "* killed on a: mended: it is not called\n", "until an operator repairs the node:\n\n* " + string(claim.RightNetwork) + "\n"},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(text, want) {
@@ -102,7 +102,7 @@ func TestPageHasItsParts(t *testing.T) {
 	for _, want := range append(sample().Parts(),
 		"| scenario | a 1 | b 2 | c 3 |\n|---|---|---|---|\n| [killed](#killed) | harmed / held | not harmed / held | not harmed / held |\n",
 		"* killed on b, c: not harmed: it pins\n",
-		"### killed\n\nIt is killed.\n\nWithout the guard it is no longer true that\n\n* the node's lo is up\n",
+		"### killed\n\nIt is killed.\n\nWithout the guard these no longer hold:\n\n* the node's lo is up\n",
 	) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks\n%s", want)

@@ -13,7 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Leftover is the name of the network that somebody left behind, as kubespray's
+// Leftover is the name of the network that was left behind, as kubespray's
 // default did in incident 004.
 const Leftover = "leftover"
 

@@ -12,7 +12,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// AwaitLeftover waits until new pods get the network that somebody left behind.
+// AwaitLeftover waits until new pods get the network that was left behind.
 func (s *Rig) AwaitLeftover(ctx context.Context) error { return s.awaitNetwork(ctx, Leftover, false) }
 
 // AwaitOwn waits until new pods get the network that they should, with the guard

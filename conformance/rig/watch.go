@@ -22,7 +22,7 @@ echo "$CNI_COMMAND $CNI_CONTAINERID" >>CALLS
 exec PLUGIN
 `
 
-// Watch has the calls of a plugin written down from now on, whoever calls it.
+// Watch has the calls of a plugin written down from now on, by any caller.
 func (s *Rig) Watch(plugin string) error {
 	if err := os.MkdirAll(s.watched(), 0o755); err != nil {
 		return fmt.Errorf("watch plugin: %w", err)

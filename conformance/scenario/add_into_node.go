@@ -15,7 +15,7 @@ import (
 
 // pinned is why no other runtime calls ADD with the node's namespace.
 func pinned() map[string]string {
-	const own = "it makes the namespace itself and pins it before it calls ADD, so that no process ID leads elsewhere"
+	const own = "it creates and pins the namespace before it calls ADD, so that no process ID is involved"
 	return map[string]string{"containerd": own, "containerd2": own, "crio": own, "podman": own}
 }
 
@@ -24,7 +24,7 @@ func pinned() map[string]string {
 const uplink = "ens3"
 
 // primaries are the plugins that are played. All of them take a prevResult from the
-// plugin before them, ipvlan where it is told its master (without, it looks for that
+// plugin before them, ipvlan with a named master (without, it looks for that
 // in the prevResult). Not every kernel has ipvlan.
 func primaries(s *rig.Rig) ([]chain.Plugin, error) {
 	ipam := s.HostLocal()
@@ -44,7 +44,7 @@ var noLoopback = rig.Setup{Settings: runtimes.Settings{InternalLoopback: true}}
 
 var addIntoNode = Scenario{
 	Name:     "add-into-node",
-	Incident: "A sandbox's process ends before ADD, and its ID belongs to one of the node's by then; ptp, bridge, macvlan and, where the kernel has it, ipvlan, in turn, work in the node's namespace (--placement bookend).",
+	Incident: "A sandbox's process ends before ADD, and its ID belongs to a process of the node by then, so that ptp, bridge, macvlan and, where the kernel has it, ipvlan configure the node's own namespace (--placement bookend).",
 	Harms:    []claim.Claim{claim.NodeUntouched, claim.PodRuns},
 	Holds:    []claim.Claim{claim.NotAdded, claim.NodeUntouched, claim.AddressFree, claim.Recognised, claim.PodRuns, claim.PodGone},
 	NotOn:    pinned(),
@@ -54,11 +54,11 @@ var addIntoNode = Scenario{
 
 var addIntoNodeInline = Scenario{
 	Name:     "add-into-node-inline",
-	Incident: "As add-into-node, where the guard is the last of the chain only (--placement inline).",
+	Incident: "As add-into-node, with the guard only at the end of the chain (--placement inline).",
 	Harms:    []claim.Claim{claim.NodeUntouched, claim.PodRuns},
 	Limits:   []claim.Claim{claim.NodeUntouched, claim.PodRuns},
-	Limit: "the primary acts before the guard is called, and nobody undoes that in a namespace that is not the pod's; after bridge has left cni0 without a port " +
-		"it starts no pod any more. --placement bookend prevents it",
+	Limit: "the primary acts before the guard is called, and its changes to a namespace that is not the pod's cannot be undone safely; after bridge has left cni0 without a port " +
+		"it starts no more pods. --placement bookend prevents it",
 	Holds: []claim.Claim{claim.NotAdded, claim.AddressFree, claim.Recognised, claim.PodGone},
 	NotOn: pinned(),
 	Setup: noLoopback,

@@ -12,8 +12,8 @@ import (
 
 // Why a DEL that fails does less harm on some runtimes. They call no plugin for lo.
 const (
-	heedless = "ptp gives the address back before it fails, and podman takes the pod for removed whatever it is answered"
-	once     = "ptp gives the address back before it fails, and CRI-O asks once and takes the network for removed whatever it is answered"
+	heedless = "ptp releases the address before it fails, and podman takes the pod for removed whatever the answer is"
+	once     = "ptp releases the address before it fails, and CRI-O calls DEL once and takes the network for removed whatever the answer is"
 )
 
 var addressesExhausted = Scenario{

@@ -12,10 +12,10 @@ import (
 
 var brokenFileFirst = Scenario{
 	Name:     "broken-file-first",
-	Incident: "The disk is full while somebody copies 05-b.conflist, and half of it is there; containerd refuses it, and loads nothing.",
+	Incident: "The disk fills up while 05-b.conflist is copied, and half a file stays; containerd cannot parse it and loads no network.",
 	Harms:    []claim.Claim{claim.NextPod, claim.PodGone},
 	Limits:   []claim.Claim{claim.NextPod, claim.PodGone},
-	Limit:    "containerd has no network then, and calls nobody, until guardctl conf quarantine; pods that must go are removed by kubelet's next attempt",
+	Limit:    "containerd has no network then and calls no plugin until guardctl conf quarantine; pods that are to be removed go at kubelet's next attempt",
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.AddressFree, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),
 	Play: func(ctx context.Context, s *rig.Rig) error {
@@ -49,7 +49,7 @@ func half(text []byte) []byte { return text[:len(text)/2] }
 
 var emptyFileFirst = Scenario{
 	Name:     "empty-file-first",
-	Incident: "Somebody makes an empty 05-b.conflist, which containerd does not look at; when it starts the next time it loads nothing.",
+	Incident: "An empty 05-b.conflist is created, which containerd does not notice; at its next start it loads no network.",
 	Harms:    []claim.Claim{claim.NextPod},
 	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O skips a file that it cannot load, and takes the next: the pods' own"),

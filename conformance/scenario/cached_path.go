@@ -25,8 +25,8 @@ func attachmentsKept() map[string]string {
 
 var gcAtStart = Scenario{
 	Name:     "gc-at-start",
-	Incident: "The node loses power, and CRI-O its storage; at its start it deletes the attachments that only libcni's cache has (GC), by the paths of pins that are gone.",
-	Harmless: "a path that leads nowhere does none; it shows that the guard lets addresses be freed",
+	Incident: "The node loses power, and CRI-O loses its storage; at its start it deletes the attachments that only libcni's cache has (GC), by the paths of pins that are gone.",
+	Harmless: "a path that leads nowhere does no harm; the scenario shows that the guard lets addresses be released",
 	Holds:    []claim.Claim{claim.AddressFree, claim.PodReady, claim.PodGone, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
 	NotOn:    attachmentsKept(),
 	Setup:    rig.Setup{Bridge: true},
@@ -37,7 +37,7 @@ var gcAtStart = Scenario{
 
 var cachedPathReused = Scenario{
 	Name: "cached-path-reused",
-	Incident: "As gc-at-start; the pods are of a CRI-O that handed out /proc/PID/ns/net, as all did before 1.19, and each PID is one of the node's processes now " +
+	Incident: "As gc-at-start; the pods were made by a CRI-O that passed /proc/PID/ns/net, as all did before 1.19, and each PID belongs to a process of the node now " +
 		"(incident 003, cri-o#2849).",
 	Harms: []claim.Claim{claim.NodeEth0},
 	Holds: []claim.Claim{

@@ -18,8 +18,8 @@ import (
 func defaultNetwork(by runtimes.Source, where string) Scenario {
 	return Scenario{
 		Name:     "default-network-by-" + string(by),
-		Incident: fmt.Sprintf("05-b.conflist lies there and sorts first, and CRI-O takes its network by name, from %s.", where),
-		Harmless: "the name decides; it shows that the guard refuses no pod for a file that does not count",
+		Incident: fmt.Sprintf("05-b.conflist sorts first, and CRI-O selects its network by name, from %s.", where),
+		Harmless: "the name decides; the scenario shows that the guard refuses no pod for a file that has no effect",
 		Holds: []claim.Claim{
 			claim.PodRuns, claim.RightNetwork, claim.Recorded, claim.Shown, claim.PodGone, claim.AddressFree, claim.NodeAsBefore,
 		},
@@ -69,10 +69,10 @@ const soon = 5 * time.Second
 
 var defaultNetworkMissing = Scenario{
 	Name:     "default-network-missing",
-	Incident: "CRI-O takes its network by name, and no file has one of that name; the pods' own file lies there.",
+	Incident: "CRI-O selects its network by name, and no file defines a network of that name, though the pods' own file is there.",
 	Harms:    []claim.Claim{claim.NodeReady, claim.NextPod},
 	Limits:   []claim.Claim{claim.NodeReady, claim.NextPod},
-	Limit:    "CRI-O has no network then, and calls nobody",
+	Limit:    "CRI-O has no network then, and calls no plugin",
 	Holds:    []claim.Claim{claim.NameMissing},
 	NotOn:    defaultNetwork(runtimes.ByFile, "").NotOn,
 	Setup: rig.Setup{

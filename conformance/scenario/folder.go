@@ -15,8 +15,8 @@ import (
 // unselected returns the reasons for scenarios of files that a runtime selects.
 func unselected() map[string]string {
 	return map[string]string{
-		"libcni": "libcni is handed its network, and selects no file",
-		"podman": "podman takes networks by their names, whatever else lies in the folder",
+		"libcni": "libcni gets its network from the caller, and selects no file",
+		"podman": "podman selects networks by name, whatever else is in the folder",
 	}
 }
 
@@ -29,16 +29,16 @@ func unselectedNor(crio string) map[string]string {
 
 // seeRefused runs a pod that must be refused because of a file, in words that
 // leave no doubt which one that is, and what it does.
-func seeRefused(ctx context.Context, s *rig.Rig, rogue string, deeds ...string) {
+func seeRefused(ctx context.Context, s *rig.Rig, rogue string, also ...string) {
 	_, err := s.Runtime.Run(ctx, "refused")
 	said := fmt.Sprint(err)
-	s.See(claim.Refused, err != nil && isTold(said, s, rogue, deeds...), said)
+	s.See(claim.Refused, err != nil && saysAll(said, s, rogue, also...), said)
 }
 
-// isTold looks for everything that somebody must know at 3 a.m.
-func isTold(said string, s *rig.Rig, rogue string, deeds ...string) bool {
+// saysAll reports whether said names all that an operator needs.
+func saysAll(said string, s *rig.Rig, rogue string, also ...string) bool {
 	words := []string{"is the intended file", "was last modified", "guardctl conf quarantine " + s.Of(rogue), "and keep " + s.OwnFile()}
-	for _, word := range append(words, deeds...) {
+	for _, word := range append(words, also...) {
 		if !strings.Contains(said, word) {
 			return false
 		}
@@ -46,7 +46,7 @@ func isTold(said string, s *rig.Rig, rogue string, deeds ...string) bool {
 	return true
 }
 
-// mend does what an operator does on a node with the guard: looks, and puts away
+// mend does what an operator does on a node with the guard: looks, and quarantines
 // what is shown; then the next pod must be right, and the others must go.
 func mend(ctx context.Context, s *rig.Rig, rogue string, pods ...runtimes.Pod) error {
 	return mendShown(ctx, s, claim.Named, 1, rogue, pods...)
@@ -103,7 +103,7 @@ func seeNext(ctx context.Context, s *rig.Rig, name string) (runtimes.Pod, error)
 	return pod, err
 }
 
-// seeBefore runs the pod of before the incident.
+// seeBefore runs the pod that is older than the incident.
 func seeBefore(ctx context.Context, s *rig.Rig) (runtimes.Pod, error) {
 	pod, err := s.Runtime.Run(ctx, "before")
 	if err == nil {

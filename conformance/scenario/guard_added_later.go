@@ -11,11 +11,11 @@ import (
 
 var guardAddedLater = Scenario{
 	Name:     "guard-added-later",
-	Incident: "The guard is installed while pods run that it has no record of; the path of one leads to the node when it is removed.",
+	Incident: "The guard is installed while pods run, of which it has no record; one pod's path leads to the node when the pod is removed.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	NotOn: map[string]string{
-		"podman": "podman deletes a pod with the conflist that it was made with, so that the guard is not called for pods that are older",
-		"crio":   "CRI-O deletes a pod with the conflist that it was made with: guard-older-pods shows what follows",
+		"podman": "podman deletes a pod with the conflist that it was added with, so that the guard is not called for pods that are older",
+		"crio":   "CRI-O deletes a pod with the conflist that it was added with: guard-older-pods shows what follows",
 	},
 	Holds: []claim.Claim{
 		claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised, claim.PodReady, claim.NoRecord,

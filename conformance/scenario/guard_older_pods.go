@@ -11,10 +11,10 @@ import (
 
 var guardOlderPods = Scenario{
 	Name:     "guard-older-pods",
-	Incident: "The guard is installed while a pod runs, and then another starts; the paths of both lead to the node when they are removed, first that of the newer.",
+	Incident: "The guard is installed while a pod runs, and then another starts; the paths of both lead to the node when they are removed, the newer pod first.",
 	Harms:    []claim.Claim{claim.NewerPod, claim.NodeEth0},
 	Limits:   []claim.Claim{claim.NodeEth0},
-	Limit:    "the runtime deletes a pod with the conflist that it was made with, and calls no guard for pods that are older: they must be made anew",
+	Limit:    "the runtime deletes a pod with the conflist that it was added with, and does not call the guard for older pods: recreate them",
 	Holds:    []claim.Claim{claim.NewerPod, claim.Recognised, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NoRecord},
 	NotOn: map[string]string{
 		"libcni":      "it deletes with the present conflist: guard-added-later",

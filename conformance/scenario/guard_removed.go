@@ -12,8 +12,8 @@ import (
 
 var guardRemoved = Scenario{
 	Name:     "guard-removed",
-	Incident: "The guard is uninstalled while pods run that started with it; then they are removed and others start.",
-	Harmless: "without the guard there is nothing to uninstall; it shows that the guard leaves nothing behind that pods need",
+	Incident: "The guard is uninstalled while pods run that started with it; then these pods are removed and others start.",
+	Harmless: "without the guard there is nothing to uninstall; the scenario shows that the guard leaves nothing behind that pods need",
 	Holds: []claim.Claim{
 		claim.Recorded, claim.PodReady, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,
 	},

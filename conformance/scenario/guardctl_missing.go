@@ -12,11 +12,11 @@ import (
 
 var guardctlMissing = Scenario{
 	Name:     "guardctl-missing",
-	Incident: "A path leads to the node when the pod is removed, and somebody forgot to install guardctl; later it is installed.",
+	Incident: "A path leads to the node when the pod is removed, and guardctl is not installed; later it is.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	NotOn: map[string]string{
-		"podman": "podman asks once and ignores the answer: without guardctl the node is safe, but the address is lost",
-		"crio":   "CRI-O asks once and ignores the answer: without guardctl the node is safe, but the address is lost",
+		"podman": "podman calls DEL once and ignores the answer: without guardctl the node is safe, but the address leaks",
+		"crio":   "CRI-O calls DEL once and ignores the answer: without guardctl the node is safe, but the address leaks",
 	},
 	Holds: []claim.Claim{
 		claim.Retried, claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.Recognised,

@@ -11,7 +11,7 @@ import (
 
 var hiddenFileFirst = Scenario{
 	Name:     "hidden-file-first",
-	Incident: "An editor leaves .05-b.conflist behind, which ls does not show, and which sorts before 00-cni-guard.conflist as well (--placement own).",
+	Incident: "An editor leaves .05-b.conflist behind, which ls does not show and which sorts even before 00-cni-guard.conflist (--placement own).",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Limits:   []claim.Claim{claim.RightNetwork},
 	Limit:    "hidden files sort before all others, and no placement prevents what they do; guardctl conf shows what ls does not",

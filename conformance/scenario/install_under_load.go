@@ -23,15 +23,15 @@ const (
 
 var installUnderLoad = Scenario{
 	Name:     "install-under-load",
-	Incident: "guardctl install, upgrade and uninstall go round and round while pods start and end as fast as they can.",
-	Harmless: "without the guard there is nothing to install; it shows that no pod fails by itself",
+	Incident: "guardctl install, upgrade and uninstall run in a loop while pods start and end as fast as they can.",
+	Harmless: "without the guard there is nothing to install; the scenario shows that no pod fails by itself",
 	Holds: []claim.Claim{
 		claim.Installed, claim.InAndOut, claim.PodRuns, claim.RightNetwork, claim.PodGone, claim.AddressFree,
 		claim.Restored, claim.NodeLo, claim.NodeAsBefore,
 	},
 	NotOn: map[string]string{
 		"libcni": "conformance/install plays it on libcni",
-		"podman": "guardctl install knows no podman",
+		"podman": "guardctl install does not support podman",
 	},
 	Setup: rig.Setup{Late: true},
 	Play: func(ctx context.Context, s *rig.Rig) error {

@@ -12,15 +12,15 @@ import (
 
 var internalLoopback = Scenario{
 	Name:     "internal-loopback",
-	Incident: "The runtime brings lo of pods up itself and calls no loopback plugin (CRI-O; containerd 2 with use_internal_loopback), and the reference one lies in its folder; a path leads to the node when its pod is removed.",
+	Incident: "The runtime brings lo of pods up itself and calls no loopback plugin (CRI-O; containerd 2 with use_internal_loopback), though the reference plugin is in its folder; a path leads to the node when its pod is removed.",
 	Harms:    []claim.Claim{claim.NodeEth0},
 	Holds: []claim.Claim{
 		claim.PodReady, claim.PodsTalk, claim.Verified, claim.Recorded, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NodeLo, claim.NodeEth0, claim.NoRecord,
 	},
 	NotOn: map[string]string{
-		"libcni":     "libcni leaves lo to who calls it; conformance/matrix has chains without a loopback plugin",
+		"libcni":     "libcni leaves lo to its caller; conformance/matrix has chains without a loopback plugin",
 		"containerd": "containerd 1.6 has no such option",
-		"podman":     "podman does so in all scenarios, and guardctl does not know it",
+		"podman":     "podman does so in all scenarios, and guardctl does not support podman",
 	},
 	Setup: rig.Setup{Bridge: true, Settings: runtimes.Settings{InternalLoopback: true}},
 	Play: func(ctx context.Context, s *rig.Rig) error {
@@ -57,8 +57,8 @@ var internalLoopback = Scenario{
 	},
 }
 
-// seeVerified looks whether guardctl finds fault with a loopback plugin that nobody
-// calls.
+// seeVerified looks whether guardctl reports a loopback plugin that is
+// not called.
 func seeVerified(ctx context.Context, s *rig.Rig) error {
 	if !s.Guarded {
 		return nil

@@ -12,7 +12,7 @@ import (
 
 var nodeLoDown = Scenario{
 	Name:     "node-lo-down",
-	Incident: "The node's lo is down, after whatever took it down, when the next pod starts.",
+	Incident: "The node's lo is down when the next pod starts.",
 	Harms:    []claim.Claim{claim.NodeLo},
 	Holds:    []claim.Claim{claim.PodReady, claim.NodeLo, claim.NodeEth0, claim.Repaired, claim.PodGone, claim.AddressFree, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *rig.Rig) error {

@@ -13,14 +13,14 @@ import (
 const emptied = "after a boot the pin is gone from /run, and it removes the pod with an empty path"
 
 // vanished is why a boot does not lead CRI-O astray, as it did in incident 003.
-const vanished = "CRI-O pins sandboxes since 1.19 (cri-o#3929): after a boot it removes the pods of before by the path of a pin that is gone from /run"
+const vanished = "CRI-O pins sandboxes since 1.19 (cri-o#3929): after a boot it removes the earlier pods by the path of a pin that is gone from /run"
 
 var nodeRebooted = Scenario{
 	Name:     "node-rebooted",
-	Incident: "The node loses power; after the boot the runtime removes the pods of before, and their process IDs belong to others.",
+	Incident: "The node loses power; after the boot the runtime removes the earlier pods, whose process IDs belong to other processes.",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	Spared:   map[string]string{"containerd": emptied, "containerd2": emptied, "crio": vanished},
-	NotOn:    map[string]string{"podman": "after a boot podman calls no plugin for the containers of before, so that no guard can give their addresses back"},
+	NotOn:    map[string]string{"podman": "after a boot podman calls no plugin for earlier containers, so that the guard cannot release their addresses"},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PodGone, claim.AddressFree, claim.PodReady, claim.NoRecord, claim.NodeAsBefore},
 	Play: func(ctx context.Context, s *rig.Rig) error {
 		pods, err := s.RunAll(ctx, "web", "db")

@@ -11,8 +11,8 @@ import (
 
 var normalLife = Scenario{
 	Name:     "normal-life",
-	Incident: "None: two pods start, talk to each other and end, and the next pod gets an address that was theirs.",
-	Harmless: "nothing goes wrong here; it shows that the guard is not in the way",
+	Incident: "None: two pods start, talk to each other and end, and the next pod gets one of their addresses.",
+	Harmless: "nothing goes wrong here; the scenario shows that the guard is not in the way",
 	Holds: []claim.Claim{
 		claim.PodReady, claim.PodsTalk, claim.PodsPing, claim.Recorded, claim.PodGone, claim.AddressFree, claim.AddressUsed,
 		claim.NoRecord, claim.NodeLo, claim.NodeEth0, claim.NodeAsBefore,

@@ -13,14 +13,14 @@ import (
 
 var olderPodsNamed = Scenario{
 	Name:     "older-pods-named",
-	Incident: "The guard is installed while a pod runs, and then another starts. The operator asks guardctl doctor, has the older one made again, and asks once more.",
-	Harmless: "nothing goes wrong here; guard-older-pods has what can",
+	Incident: "The guard is installed while a pod runs, and then another starts. The operator runs guardctl doctor, recreates the older pod, and runs it again.",
+	Harmless: "nothing goes wrong here; guard-older-pods shows what can",
 	Holds:    []claim.Claim{claim.OlderNamed, claim.PodReady, claim.Recorded, claim.PodGone, claim.AddressFree, claim.NodeLo, claim.NodeEth0, claim.NoRecord},
 	NotOn: map[string]string{
 		"libcni":      "it deletes with the present conflist, so that no pod is without the guard: guard-added-later",
 		"containerd":  "it deletes with the present conflist, so that no pod is without the guard: guard-added-later",
 		"containerd2": "it deletes with the present conflist, so that no pod is without the guard: guard-added-later",
-		"podman":      "guardctl does not know podman, and cannot tell which containers are older",
+		"podman":      "guardctl does not support podman, and cannot tell which containers are older",
 	},
 	Setup: rig.Setup{Late: true, Bridge: true},
 	Play: func(ctx context.Context, s *rig.Rig) error {

@@ -11,10 +11,10 @@ import (
 
 var pluginMissing = Scenario{
 	Name:     "plugin-missing",
-	Incident: "An upgrade takes the plugin of 10-a.conflist away for a while; CRI-O skips the file and takes 10-b.conflist, which somebody left behind (cri-o#4276).",
+	Incident: "An upgrade takes the plugin of 10-a.conflist away for a while; CRI-O skips the file and takes 10-b.conflist, which was left behind (cri-o#4276).",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Limits:   []claim.Claim{claim.RightNetwork},
-	Limit:    "CRI-O calls no plugin of a file that it skips, and so not the guard; with the plugin back it takes the file again",
+	Limit:    "CRI-O calls no plugin of a file that it skips, and so not the guard; once the plugin is back, it takes the file again",
 	Holds:    []claim.Claim{claim.Missing, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    onlyCRIO("containerd looks for plugins when it calls them: pods fail to start meanwhile, and none gets another network"),
 	Play: func(ctx context.Context, s *rig.Rig) error {

@@ -18,7 +18,7 @@ func podRange(c podrange.Case) Scenario {
 		Incident: "The range of the pods contains " + c.What + ", and the first pod starts.",
 		Harms:    harm,
 		Limits:   harm,
-		Limit: "the range is the cluster's, and no call of the runtime is asked about it: pods are not refused, as all of them would be. guardctl doctor " +
+		Limit: "the range is the cluster's, so that no call can prevent the overlap, and refusing would refuse every pod. guardctl doctor " +
 			"names the range and the address before the first pod starts; pods of another range are the cure, on a node without the old bridge",
 		Holds: []claim.Claim{claim.RangeNamed, claim.PodReady, claim.PodGone, claim.AddressFree, claim.RangeCured},
 		Setup: rig.Setup{Bridge: true, Range: c.Range, Guard: c.Guard()},

@@ -11,7 +11,7 @@ import (
 
 var rogueFileAfter = Scenario{
 	Name:     "rogue-file-after",
-	Incident: "10-b.conflist is installed, which sorts after 10-a.conflist and does nothing, until somebody tidies up and takes the wrong one away.",
+	Incident: "10-b.conflist is installed, which sorts after 10-a.conflist and has no effect until an operator removes the wrong file of the two.",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds:    []claim.Claim{claim.Warned, claim.Stopped, claim.RightNetwork, claim.NamedReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
@@ -55,8 +55,8 @@ func tidyUp(ctx context.Context, s *rig.Rig) error {
 
 var rogueFileAny = Scenario{
 	Name:     "rogue-file-any",
-	Incident: `10-b.conflist is installed as above, on a node whose operators want no second file at all ("scope": "any").`,
-	Harmless: "as long as 10-a.conflist is there; rogue-file-after has the rest",
+	Incident: `10-b.conflist is installed as above, on a node where no second file is allowed ("scope": "any").`,
+	Harmless: "as long as 10-a.conflist is there; rogue-file-after shows what follows",
 	Holds:    []claim.Claim{claim.Refused, claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    unselected(),
 	Setup: rig.Setup{Guard: map[string]any{

@@ -11,7 +11,7 @@ import (
 
 var rogueFileOwn = Scenario{
 	Name:     "rogue-file-own",
-	Incident: "As rogue-file-wins, where guardctl install --placement own gave the guard 00-cni-guard.conflist, which sorts before; beside it lies half a file, 06-c.conflist.",
+	Incident: "As rogue-file-wins, but guardctl install --placement own made 00-cni-guard.conflist, which sorts first; half a file, 06-c.conflist, is there as well.",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds: []claim.Claim{
 		claim.Installed, claim.Recorded, claim.RightNetwork, claim.Warned, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord,

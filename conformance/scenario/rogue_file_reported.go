@@ -12,7 +12,7 @@ import (
 
 var rogueFileReported = Scenario{
 	Name:     "rogue-file-reported",
-	Incident: "05-b.conflist is moved in as above, and no pod starts for hours: somebody must tell kubelet before the runtime starts the next time.",
+	Incident: "05-b.conflist is moved in as above, and no pod starts for hours: kubelet must learn of it before the runtime's next start.",
 	Harms:    []claim.Claim{claim.FileReported},
 	Holds:    []claim.Claim{claim.FileReported, claim.NodeReady, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn: map[string]string{
@@ -34,8 +34,8 @@ var rogueFileReported = Scenario{
 		if err != nil {
 			return err
 		}
-		told := isTold(message, s, rogue, "is the rogue: the next pods get it", `has network "leftover" of bridge`)
-		s.See(claim.FileReported, !ready && told, fmt.Sprintf("ready: %t, message: %q", ready, message))
+		named := saysAll(message, s, rogue, "is the rogue: the next pods get it", `has network "leftover" of bridge`)
+		s.See(claim.FileReported, !ready && named, fmt.Sprintf("ready: %t, message: %q", ready, message))
 		if !s.Guarded {
 			return nil
 		}

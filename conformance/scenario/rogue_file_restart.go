@@ -11,10 +11,10 @@ import (
 
 var rogueFileRestart = Scenario{
 	Name:     "rogue-file-restart",
-	Incident: "05-b.conflist wins as in rogue-file-wins, and CRI-O starts the next time: the pods that run are of another network than its default, and it collects their attachments as garbage.",
+	Incident: "05-b.conflist wins as in rogue-file-wins, and CRI-O is restarted: the running pods are of another network than its default, and it collects their attachments as garbage.",
 	Harms:    []claim.Claim{claim.KeptNetwork},
 	Limits:   []claim.Claim{claim.KeptNetwork},
-	Limit:    "CRI-O takes the attachments of its default network only for valid (ocicni 0.5.0), and the DEL that it calls for the others is that of a pod that ends, with the path of its own namespace; put the rogue away before CRI-O starts the next time",
+	Limit:    "CRI-O treats only the attachments of its default network as valid (ocicni 0.5.0), and the DEL that it calls for the others looks like that of any removed pod, with the path of the pod's own namespace; quarantine the rogue before CRI-O is restarted",
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.NoRecord},
 	NotOn:    onlyCRIO("it never asks its networks to collect garbage"),
 	Play: func(ctx context.Context, s *rig.Rig) error {

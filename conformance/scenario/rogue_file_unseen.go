@@ -12,7 +12,7 @@ import (
 
 var rogueFileUnseen = Scenario{
 	Name:     "rogue-file-unseen",
-	Incident: "05-b.conflist is moved in from another folder, which containerd does not look at (containerd#6490); all seems well until containerd starts the next time.",
+	Incident: "05-b.conflist is moved in from another folder, which containerd does not notice (containerd#6490); it takes effect at containerd's next start.",
 	Harms:    []claim.Claim{claim.RightNetwork},
 	Holds:    []claim.Claim{claim.Refused, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.RightNetwork, claim.NoRecord},
 	NotOn:    unselectedNor("CRI-O loads a file at once that is moved in: rogue-file-moved-in"),
@@ -33,7 +33,7 @@ var rogueFileUnseen = Scenario{
 	},
 }
 
-// letStrike shows that nobody notices the file before the runtime starts again.
+// letStrike shows that the runtime does not notice the file before it is restarted.
 func letStrike(ctx context.Context, s *rig.Rig) error {
 	if _, err := seeNext(ctx, s, "meanwhile"); err != nil {
 		return err

@@ -12,10 +12,10 @@ import (
 
 var rogueFileWins = Scenario{
 	Name:     "rogue-file-wins",
-	Incident: "Beside 10-a.conflist somebody installs 05-b.conflist, of another network; the runtime reads it at once (kubespray, containerd/cri#889). A pod of before is removed, and another starts.",
+	Incident: "05-b.conflist, of another network, is installed beside 10-a.conflist; the runtime reads it at once (kubespray, containerd/cri#889). An earlier pod is removed, and another starts.",
 	Harms:    []claim.Claim{claim.RightNetwork, claim.AddressFree},
 	Limits:   []claim.Claim{claim.RightNetwork, claim.AddressFree, claim.NoRecord},
-	Limit:    "the guard is called by no file but its own, so that a file that wins at once does so until guardctl conf quarantine; what pods of before held that are removed meanwhile is given back by guardctl release, and the guard keeps its record of them until the next boot. rogue-file-own is the placement that prevents it",
+	Limit:    "the guard is called only by files that name it, so that a file that wins at once does so until guardctl conf quarantine; what earlier pods that are removed meanwhile had is released by guardctl release, and the guard keeps their records until the next boot. rogue-file-own shows the placement that prevents it, and the agent with --keep enforce quarantines the file",
 	HarmsOn:  map[string][]claim.Claim{"crio": {claim.RightNetwork}}, // it deletes as made
 	LimitsOn: map[string][]claim.Claim{"crio": {claim.RightNetwork}},
 	Holds:    []claim.Claim{claim.Named, claim.PutAway, claim.MendedPod, claim.MendedGone, claim.MendedFree},
@@ -56,7 +56,7 @@ func sufferRogue(ctx context.Context, s *rig.Rig, rogue string) (runtimes.Pod, e
 }
 
 // seeReleased returns back what a pod held that was removed from the wrong network.
-// Where pods are deleted as made there is nothing to give back, and nobody to ask.
+// Where pods are deleted with the conflist of their ADD there is nothing to release.
 func seeReleased(ctx context.Context, s *rig.Rig, pod runtimes.Pod) error {
 	if s.Runtime.DeletesAsMade() {
 		s.See(claim.MendedFree, s.Leased(pod) != nil, "the address is still leased")

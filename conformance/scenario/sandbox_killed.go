@@ -10,11 +10,11 @@ import (
 )
 
 // pins is why process IDs do not do not matter to most.
-const pins = "it pins the sandbox's namespace, so that no process ID leads there or elsewhere"
+const pins = "it pins the sandbox's namespace, so that no process ID is involved"
 
 var sandboxKilled = Scenario{
 	Name:     "sandbox-killed",
-	Incident: "A sandbox's process is killed, its process ID is reused by one of the node's, then the pod is removed (cri-o#2849).",
+	Incident: "A sandbox's process is killed, its process ID is reused by a process of the node, then the pod is removed (cri-o#2849).",
 	Harms:    []claim.Claim{claim.NodeLo, claim.PodGone, claim.AddressFree},
 	Spared:   map[string]string{"containerd": pins, "containerd2": pins, "podman": pins},
 	NotOn:    map[string]string{"crio": "CRI-O runs no process for a sandbox (drop_infra_ctr), so that none can be killed"},

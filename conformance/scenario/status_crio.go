@@ -16,7 +16,7 @@ import (
 
 const (
 	// graceless is why other runtimes do not play cni_status_grace_period.
-	graceless = "it calls STATUS whenever it is asked for its own: status-reports"
+	graceless = "it calls STATUS whenever it is asked for its own status: status-reports"
 	// graced is longer than CRI-O needs to report something: it asks every five
 	// seconds, the grace period is as long, and may end right after it has asked.
 	graced = 30 * time.Second
@@ -38,7 +38,7 @@ var statusOnce = Scenario{
 	Incident: "The node's lo is down when CRI-O starts, and goes down again later; CRI-O calls STATUS until the first success (cni_status_grace_period is 0).",
 	Harms:    []claim.Claim{claim.NotReady, claim.LaterReport},
 	Limits:   []claim.Claim{claim.LaterReport},
-	Limit:    "CRI-O does not ask again; with cni_status_grace_period it does: status-grace-period",
+	Limit:    "CRI-O does not call STATUS again; with cni_status_grace_period it does: status-grace-period",
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
 	NotOn:    onlyPolled(),
 	Setup:    statusReports.Setup,
@@ -67,7 +67,7 @@ var statusOnce = Scenario{
 
 var statusGracePeriod = Scenario{
 	Name:     "status-grace-period",
-	Incident: "As status-reports, on a CRI-O that goes on asking (cni_status_grace_period is 5s).",
+	Incident: "As status-reports, on a CRI-O that keeps calling STATUS (cni_status_grace_period is 5s).",
 	Harms:    []claim.Claim{claim.NotReady},
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
 	NotOn:    onlyPolled(),

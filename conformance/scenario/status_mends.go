@@ -12,7 +12,7 @@ import (
 
 var statusMends = Scenario{
 	Name:     "status-mends",
-	Incident: "The node's lo goes down, and no pod starts or ends: kubelet only asks the runtime for its status. A node that is NotReady gets no pod.",
+	Incident: "The node's lo goes down, and no pod starts or ends: kubelet only asks the runtime for its status, and a node that is NotReady gets no pod.",
 	Harms:    []claim.Claim{claim.NodeLo},
 	Holds:    []claim.Claim{claim.NodeLo, claim.NodeEth0, claim.Repaired, claim.NodeReady},
 	NotOn: map[string]string{

@@ -14,13 +14,13 @@ import (
 
 var statusReports = Scenario{
 	Name:     "status-reports",
-	Incident: "The node's lo goes down and stays down: somebody must tell kubelet; then lo is brought up again.",
+	Incident: "The node's lo goes down and stays down, which kubelet must learn; then lo is brought up again.",
 	Harms:    []claim.Claim{claim.NotReady},
 	Holds:    []claim.Claim{claim.NotReady, claim.NodeReady},
 	NotOn: map[string]string{
 		"containerd": "containerd 1.6 never calls STATUS, which came with CNI 1.1",
 		"podman":     "podman never calls STATUS",
-		"crio":       "by default CRI-O calls STATUS until the first success, and not again: status-grace-period has the other setting",
+		"crio":       "by default CRI-O calls STATUS until the first success, and not again; status-grace-period plays the other setting",
 	},
 	Setup: rig.Setup{
 		CNIVersion: "1.1.0",

@@ -12,7 +12,7 @@ import (
 
 var userNamespace = Scenario{
 	Name:     "user-namespace",
-	Incident: "Two pods have a user namespace, whose root is no root of the node and which owns the network namespace; one ends as it should, the other's path leads to the node by then.",
+	Incident: "Two pods have a user namespace, which owns their network namespace and whose root is not the node's; one is removed normally, and the other's path leads to the node by then.",
 	Harms:    []claim.Claim{claim.NodeEth0},
 	Holds: []claim.Claim{
 		claim.PodReady, claim.Recorded, claim.PodGone, claim.AddressFree, claim.Recognised, claim.NodeLo, claim.NodeEth0, claim.NoRecord,

@@ -13,7 +13,7 @@ import (
 
 var wrongFileRemoved = Scenario{
 	Name:     "wrong-file-removed",
-	Incident: "05-b.conf, a single plugin of another network, decides; an engineer who is to remove it removes 10-a.conflist instead, and others remove it, too (incident 004).",
+	Incident: "05-b.conf, a single plugin of another network, decides; an engineer who should remove it removes 10-a.conflist instead (incident 004).",
 	Harms:    []claim.Claim{claim.RightNetwork, claim.NextPod},
 	Limits:   []claim.Claim{claim.RightNetwork},
 	Limit:    "as rogue-file-wins",
@@ -68,7 +68,7 @@ func seeStopped(ctx context.Context, s *rig.Rig, rogue string) error {
 	}
 	_, gone := os.Stat(s.OwnFile())
 	stopped := answer.Code == 2 && gone == nil
-	told := answer.Says(s.OwnFile()+" must stay", "guardctl conf quarantine "+s.Of(rogue), "puts the rogue away")
-	s.See(claim.Stopped, stopped && told, answer.String())
+	named := answer.Says(s.OwnFile()+" must stay", "guardctl conf quarantine "+s.Of(rogue), "puts the rogue away")
+	s.See(claim.Stopped, stopped && named, answer.String())
 	return nil
 }

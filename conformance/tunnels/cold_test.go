@@ -18,7 +18,7 @@ const (
 	seed  = 2
 )
 
-// A way is what somebody does about cold tunnels.
+// A way is a remedy for cold tunnels.
 type way struct {
 	name    string
 	guarded bool // the plugin is in the chain

@@ -19,7 +19,7 @@ type Kernel struct {
 func KernelIn(dir string) (Kernel, error) {
 	found, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
 	if err != nil || len(found) != 1 {
-		return Kernel{}, fmt.Errorf("find kernel: %s holds %d files boot/vmlinuz-*, and must hold one: remove the folder to have it made anew", dir, len(found))
+		return Kernel{}, fmt.Errorf("find kernel: %s holds %d files boot/vmlinuz-*, and must hold one: remove the folder, and the next run fetches it again", dir, len(found))
 	}
 	return Kernel{Dir: dir, Release: filepath.Base(found[0])[len("vmlinuz-"):]}, nil
 }

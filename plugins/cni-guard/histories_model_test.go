@@ -151,7 +151,7 @@ func (c *container) end() {
 	}
 }
 
-// reusePath lets the path of a pod that ended lead to somebody else.
+// reusePath lets the path of a pod that ended lead to another namespace.
 func (w *world) reusePath(c *container, n int) {
 	if c.lives() || c.leads != nil {
 		return
@@ -386,7 +386,7 @@ func (w *world) chainGoesOn(c *container, how delivery) error {
 }
 
 // callChain lets the plugins give back what they keep outside the sandbox. That the
-// rules of another pod go is nobody's fault where the mark of the first release was
+// rules of another pod go is no fault where the mark of the first release was
 // lost with the state directory.
 func (w *world) callChain(c *container) error {
 	for _, a := range c.addrs {

@@ -38,7 +38,7 @@ func TestPanicInReleaseStopsChain(t *testing.T) {
 	}
 }
 
-// A release that was marked is not repeated, though the boot cannot be told: the
+// A release that was marked is not repeated, though the boot ID cannot be read: the
 // address is another pod's by now.
 func TestReleasedWithoutBootID(t *testing.T) {
 	dir := t.TempDir()

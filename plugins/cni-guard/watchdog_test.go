@@ -15,7 +15,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 )
 
-// A panic may quote a name that somebody chose for the terminal of the reader.
+// A panic may quote a name chosen to attack the terminal of the reader.
 func TestPanicIsPrintable(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {

@@ -52,7 +52,7 @@ func TestReleaseLog(t *testing.T) {
 			b.End("firewall", nil)
 			b.Close(false)
 		}, "called before"},
-		"it failed, nobody has the address": {func(s *scene) {
+		"it failed, the address is free": {func(s *scene) {
 			s.cache("c1", "", "", "10.1.0.5")
 			b := s.begin()
 			b.Begin("firewall")
@@ -74,7 +74,7 @@ func TestReleaseLog(t *testing.T) {
 			b.Begin("firewall")
 			b.End("firewall", nil)
 		}, "called before"},
-		"the runtime's DEL went before, nobody has the address": {func(s *scene) {
+		"the runtime's DEL went before, the address is free": {func(s *scene) {
 			s.record("/p", nil)
 			s.cache("c1", "", "", "10.1.0.5")
 			s.retire()
@@ -216,7 +216,7 @@ func TestReleaseLogUnwritable(t *testing.T) {
 		t.Fatal("something was recorded")
 	}
 	if got := s.lookup().BeginRelease([]netip.Addr{}, "", false); got.Begin("firewall") != "" {
-		t.Error("refused, though nobody has the address")
+		t.Error("refused, though the address is free")
 	}
 	s.age("c1", -time.Hour)
 	s.cache("c2", "", "", "10.1.0.5")

@@ -89,7 +89,7 @@ func TestFindFails(t *testing.T) {
 	}
 }
 
-// libcni takes any name at DEL; a release must not go for nobody's.
+// libcni takes any name at DEL; a release must not take a name that no attachment has.
 func TestFindRefusesNames(t *testing.T) {
 	good := chain.Attachment{ContainerID: "c1", IfName: "eth0", Network: "net"}
 	for _, spoil := range []func(*chain.Attachment){

@@ -92,7 +92,7 @@ func TestHangingPluginIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
-// A plugin's own error is told as it is, and how it ended where it printed none.
+// A plugin's own error is passed on unchanged, and how it ended where it printed none.
 func TestPluginErrors(t *testing.T) {
 	for script, want := range map[string]string{
 		`echo '{"code":7,"msg":"no such thing"}'; exit 1`: "no such thing",

@@ -94,7 +94,7 @@ func TestCRIOConfig(t *testing.T) {
 	}
 }
 
-// Whoever does not answer, or answers something else, is an error that says so.
+// A runtime that does not answer, or answers something else, yields an error that says so.
 func TestNoRuntime(t *testing.T) {
 	if _, err := cri.At(filepath.Join(t.TempDir(), "none")).Status(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no socket: %v", err)

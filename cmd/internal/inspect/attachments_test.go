@@ -35,7 +35,7 @@ func newCluster(t *testing.T) *cluster {
 	return &cluster{node: n, state: t.TempDir(), site: site.Site{Name: "containerd", Runtime: n.runtime, ConfDir: n.conf, CacheDir: t.TempDir()}}
 }
 
-// attach writes what libcni caches of a pod; "" for a pod of nobody.
+// attach writes what libcni caches of a pod; "" without a pod name.
 func (c *cluster) attach(network, id, pod, netns, plugins string) {
 	c.Helper()
 	args := ""
@@ -86,7 +86,7 @@ pod-on-other-network: container c2 is attached to network "weave", not to "a"; i
 		t.Errorf("got\n%s", got)
 	}
 
-	// Without an intended file nobody can tell.
+	// Without an intended file this cannot be decided.
 	c.list("20-b.conflist", "b", guarded)
 	if got := c.look(); strings.Contains(got, "pod-on-other-network") && c.assess().Intended == "" {
 		t.Errorf("got\n%s", got)
@@ -177,7 +177,7 @@ minor address-not-released: container c2 is gone, and its attachment to network 
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 
-	// What the runtime knows it releases itself; what it does not know nobody does.
+	// What the runtime knows it releases itself; what it does not know is left.
 	reserve("10.1.0.7", "c3", time.Hour)
 	c.site.Socket = serve(t, critest.Runtime{Sandboxes: []cri.Sandbox{{ID: "c0"}, {ID: "c1"}, {ID: "c2"}}})
 	got := c.look()

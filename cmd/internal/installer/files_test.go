@@ -31,7 +31,7 @@ func TestWrittenMeanwhile(t *testing.T) {
 	}
 }
 
-// A file that must not be changed is told before anything is.
+// A file that must not be changed is reported before anything changes.
 func TestImmutable(t *testing.T) {
 	n := newNode(t)
 	n.write("conf/10-a.conflist", list, 0o600)
@@ -77,7 +77,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// A file that is mounted cannot be renamed over: that is told first, too.
+// A file that is mounted cannot be renamed over: that is reported first, too.
 func TestMounted(t *testing.T) {
 	checktest.PrivateNode(t)
 	n := newNode(t)

@@ -94,7 +94,7 @@ func (n *node) plant(a *txtar.Archive) {
 			content = utf16(text)
 		}
 		n.write(f.Name, content, 0o640)
-		when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) // is told of files that are in the way
+		when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) // appears in messages about files that are in the way
 		if err := os.Chtimes(n.path(f.Name), when, when); err != nil {
 			n.t.Fatal(err)
 		}

@@ -44,7 +44,7 @@ func TestRewrittenMeanwhile(t *testing.T) {
 	}
 }
 
-// A file that is rewritten all the time is left to whoever does so.
+// A file that is rewritten all the time is left alone.
 func TestRewrittenAllTheTime(t *testing.T) {
 	n := newNode(t)
 	n.write("conf/10-a.conflist", list, 0o600)
@@ -73,7 +73,7 @@ func TestRewrittenBeforeTheRename(t *testing.T) {
 	}
 }
 
-// So is the guard's own copy, by somebody who puts a plugin in, while uninstall
+// So is the guard's own copy, when a plugin is added to it, while uninstall
 // removes it.
 func TestRewrittenBeforeTheRemoval(t *testing.T) {
 	n := newNode(t)

@@ -93,7 +93,7 @@ func TestStillNamed(t *testing.T) {
 		n.mkdir("elsewhere")
 		n.mkdir("conf/net")
 		n.request.Elsewhere = []string{n.path("elsewhere")}
-		n.write("conf/10-a.conflist.bak", n.read("conf/10-a.conflist"), 0o600) // is nobody's business
+		n.write("conf/10-a.conflist.bak", n.read("conf/10-a.conflist"), 0o600) // is not the guard's
 		n.write(name, c.content, 0o600)
 		n.must(installer.Uninstall)
 		n.old()
@@ -199,7 +199,7 @@ func TestMarkerBeginsAnew(t *testing.T) {
 	n.old()
 	n.write("conf/10-a.conflist", strings.Replace(list, "]", `,{"type":"cni-guard"}]`, 1), 0o600)
 	p := n.must(installer.Uninstall)
-	if len(p.Steps) == 0 || !strings.HasPrefix(p.Steps[0].Does, "renew ") { // whoever is killed behind it has a new one
+	if len(p.Steps) == 0 || !strings.HasPrefix(p.Steps[0].Does, "renew ") { // what is killed after it leaves a new one
 		t.Errorf("it would %s", n.show(p))
 	}
 	if n.must(installer.Uninstall); !n.has("bin/cni-guard") {

@@ -4,7 +4,7 @@
 // private and pre-shared keys, and credentials in URLs. It keeps everything else, and the
 // form of the text: a file that parsed still parses. Addresses and names stay.
 //
-// What is a secret is told by its key (password, token, PrivateKey and the like), whatever
+// A secret is recognized by its key (password, token, PrivateKey and the like), whatever
 // the format, and by its form (Bearer TOKEN, a JSON web token, a PEM block of a private key, user
 // and password in a URL). In doubt a value is removed.
 package redact

@@ -19,7 +19,7 @@ import (
 )
 
 // Each fixture is the tree of a node. The file "want" has what is found, or the
-// error; "running" the sockets at which somebody listens, one a line.
+// error; "running" the sockets with a listener, one a line.
 func TestFind(t *testing.T) {
 	fixtures, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(fixtures) < 10 {
