@@ -139,7 +139,7 @@ func Probe(ctx context.Context, open Opener, peers []Peer, opt ProbeOptions) ([]
 	} else {
 		p.round(ctx, first, opt.Wait)
 	}
-	if p.opportunistic {
+	if p.opportunistic && !p.drain() {
 		await(ctx, p.expectOpportunistic(), min(opt.Wait, silentPeerWait)-time.Since(p.sent))
 	}
 	p.stop()
@@ -163,7 +163,31 @@ const (
 func (p *prober) round(ctx context.Context, n attempt, wait time.Duration) {
 	done := p.expect(n)
 	p.send(ctx, n)
-	await(ctx, done, wait)
+	if !p.drain() {
+		await(ctx, done, wait)
+	}
+}
+
+// A drainer is a socket that has all the messages that it will ever receive, as one that
+// replays a recording. There is nothing to wait for.
+type drainer interface {
+	// Drain returns once the last message of those that answer what was sent so far was
+	// received and handled: the next call of Receive waits.
+	Drain()
+}
+
+// drain receives what there is, and reports whether no answer can come later.
+func (p *prober) drain() bool {
+	all := true
+	p.each(func(conn netstate.ICMPConn, _ bool) {
+		if _, is := conn.(drainer); !is {
+			all = false
+		}
+	})
+	if all {
+		p.each(func(conn netstate.ICMPConn, _ bool) { conn.(drainer).Drain() })
+	}
+	return all
 }
 
 // await returns when done is closed, or after a while.

@@ -94,7 +94,7 @@ type replayedNetConn struct {
 	next    int // of d.Read
 	offset  int // in the answer, of a stream
 	once    sync.Once
-	silent  chan struct{} // closed when waiting is over
+	silent  chan struct{} // closed once there is a deadline: there is nothing to wait for
 }
 
 // Write implements net.Conn.
@@ -131,11 +131,11 @@ func (c *replayedNetConn) Read(b []byte) (int, error) {
 	return n, got.Err.err()
 }
 
-// SetDeadline implements net.Conn. Once a deadline is set, an answer that did not come
-// does not come.
+// SetDeadline implements net.Conn. An answer that was not recorded does not come, so that
+// the deadline need not be awaited.
 func (c *replayedNetConn) SetDeadline(t time.Time) error {
 	if !t.IsZero() {
-		time.AfterFunc(max(0, time.Until(t)), func() { c.once.Do(func() { close(c.silent) }) })
+		c.once.Do(func() { close(c.silent) })
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func (r *replayed) ListenICMP(six bool) (netstate.ICMPConn, error) {
 	if own.Err != nil {
 		return nil, own.Err.err()
 	}
-	return &replayedConn{six: six, of: append([]*conversation{own}, others...), count: map[netip.Addr]int{}, wake: make(chan struct{}, 1)}, nil
+	return &replayedConn{six: six, of: append([]*conversation{own}, others...), count: map[netip.Addr]int{}, wake: make(chan struct{}, 1), idle: make(chan struct{}, 1)}, nil
 }
 
 // A replayedConn keeps answers until they are received.
@@ -173,11 +173,13 @@ type replayedConn struct {
 	six  bool
 	of   []*conversation // its own, then those that may know a destination that it does not
 	wake chan struct{}   // something of what follows has changed
+	idle chan struct{}   // the receiver waits, or has ended
 
 	mu       sync.Mutex
 	count    map[netip.Addr]int // messages sent
 	pending  []pendingReply
 	deadline time.Time
+	waits    bool // the receiver has handled all that there was
 }
 
 type pendingReply struct {
@@ -249,11 +251,13 @@ func (c *replayedConn) Receive(buffer []byte) (int, netstate.Sender, error) {
 		c.mu.Lock()
 		if len(c.pending) > 0 {
 			next := c.pending[0]
-			c.pending = c.pending[1:]
+			c.pending, c.waits = c.pending[1:], false
 			c.mu.Unlock()
 			return copy(buffer, next.message), next.from, nil
 		}
 		left, forever := time.Until(c.deadline), c.deadline.IsZero()
+		c.waits = true
+		signal(c.idle)
 		c.mu.Unlock()
 		if !forever && left <= 0 {
 			return 0, netstate.Sender{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
@@ -276,10 +280,28 @@ func (c *replayedConn) await(left time.Duration, forever bool) {
 	}
 }
 
-func (c *replayedConn) changed() {
+func (c *replayedConn) changed() { signal(c.wake) }
+
+// signal wakes who waits for a channel, or the next who does.
+func signal(c chan<- struct{}) {
 	select {
-	case c.wake <- struct{}{}:
-	default: // the reader will see this change as well
+	case c <- struct{}{}:
+	default: // the one that is there already will do
+	}
+}
+
+// Drain returns once all answers to what was sent have been received and handled: package
+// tunnel need not wait in real time for what was silent when it was recorded.
+func (c *replayedConn) Drain() {
+	for {
+		c.mu.Lock()
+		drained := c.waits && len(c.pending) == 0
+		ended := !c.deadline.IsZero() && time.Until(c.deadline) <= 0
+		c.mu.Unlock()
+		if drained || ended {
+			return
+		}
+		<-c.idle
 	}
 }
 
@@ -289,6 +311,7 @@ func (c *replayedConn) SetDeadline(t time.Time) error {
 	c.deadline = t
 	c.mu.Unlock()
 	c.changed()
+	signal(c.idle)
 	return nil
 }
 
