@@ -20,6 +20,7 @@ for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;
 	modprobe) need modprobe kmod ;;
+	ssh-keygen) need ssh-keygen openssh-client ;;
 	gcc)
 		need gcc gcc
 		[ -f /usr/include/stdio.h ] || missing="$missing libc6-dev" # not a dependency of gcc

@@ -3,7 +3,7 @@
 # the directory (dist/ without one): the OCI image, or everything that a release
 # publishes. VERSION names the build, or git does by the last tag; SOURCE_DATE_EPOCH is the
 # time of every file, that of the last commit without it. The same commit always makes the
-# same bytes.
+# same bytes. RELEASE_KEY, if it is set, is the SSH key that signs the checksums of a release.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -25,6 +25,10 @@ for arch in amd64 arm64; do
 done
 go build -C scripts/release -o "$work/release" .
 "$work/release" -version "$VERSION" -epoch "$SOURCE_DATE_EPOCH" -programs "$work" -o "$out" "$what"
+if [ "$what" = all ]; then
+	rm -f "$out/SHA256SUMS.sig" # of an earlier build
+	[ -z "${RELEASE_KEY:-}" ] || scripts/sign.sh "$RELEASE_KEY" "$out"
+fi
 
 image=$(ls "$out/cni-guard-$VERSION-image.tar")
 size=$(wc -c <"$image")

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
-scripts/deps.sh strace
+scripts/deps.sh strace ssh-keygen
 in_node=$PWD/scripts/in-node
 if ! "$in_node" true; then
 	echo "This kernel allows no private node here (user namespaces are off?); tests that need one skip." >&2

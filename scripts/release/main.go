@@ -71,6 +71,7 @@ func (r release) all(out string) error {
 		func(out string) (string, error) { return r.archive(out, "arm64") },
 		r.chart,
 		r.components,
+		r.notes,
 	} {
 		name, err := make(out)
 		if err != nil {

@@ -30,6 +30,7 @@ func fake(t *testing.T, onDisk time.Time) release {
 	t.Helper()
 	program := loopback(t, "../..", t.TempDir())
 	dir := t.TempDir()
+	root := tagRoot(t)
 	for _, arch := range architectures {
 		for _, name := range archivePrograms {
 			path := filepath.Join(dir, arch, name)
@@ -44,7 +45,37 @@ func fake(t *testing.T, onDisk time.Time) release {
 			}
 		}
 	}
-	return release{version: "v1.2.0", time: time.Unix(1_700_000_000, 0).UTC(), programs: dir, root: "../.."}
+	return release{version: "v1.2.0", time: time.Unix(1_700_000_000, 0).UTC(), programs: dir, root: root}
+}
+
+// tagRoot returns a directory with what a release reads of the repository, as it is when the
+// tag v1.2.0 is set: the changelog has its section.
+func tagRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range []string{"LICENSE", "README.md", "deploy"} {
+		if err := os.Symlink(filepath.Join(repository(t), name), filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changelog, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changelog = bytes.Replace(changelog, []byte("\n## "), []byte("\n## v1.2.0\n\n* As of the test.\n\n## "), 1)
+	if err := os.WriteFile(filepath.Join(root, "CHANGELOG.md"), changelog, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func repository(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
 }
 
 // Everything that is published has the same bytes, whenever and wherever it is made.
@@ -57,8 +88,8 @@ func TestSameProgramsMakeSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(first)
-	if err != nil || len(entries) != 6 {
-		t.Fatalf("the release has %d files (%v), want image, two archives, chart, components, checksums", len(entries), err)
+	if err != nil || len(entries) != 7 {
+		t.Fatalf("the release has %d files (%v), want image, two archives, chart, components, notes, checksums", len(entries), err)
 	}
 	for _, e := range entries {
 		a, _ := os.ReadFile(filepath.Join(first, e.Name()))
@@ -283,5 +314,69 @@ func extract(t *testing.T, path, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	const changelog = "# Changelog\n\nText.\n\n## Unreleased\n\n### New\n* b\n\n## v1.1.0\n\n* a\n"
+	for version, want := range map[string]string{
+		"v1.1.0": "* a\n", "v1.2.0-rc.1": "### New\n* b\n", "v1.1.0-3-g0f8ed5f": "### New\n* b\n", "devel": "### New\n* b\n",
+	} {
+		if got, err := section(changelog, version); err != nil || got != want {
+			t.Errorf("the notes of %s are %q (%v), want %q", version, got, err, want)
+		}
+	}
+	if got, err := section(changelog, "v1.2.0"); err == nil {
+		t.Errorf("a release without a section has the notes %q", got)
+	}
+}
+
+// A key signs the checksums, and ssh-keygen accepts them as docs/verify.md says, and nothing else.
+func TestSign(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	run := func(stdin string, name string, args ...string) error {
+		cmd := exec.Command(name, args...)
+		cmd.Stdin = strings.NewReader(stdin)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", name, err, out)
+		}
+		return nil
+	}
+	if _, err := exec.LookPath("ssh-keygen"); err != nil {
+		if os.Getenv("REQUIRE_ALL") == "1" {
+			t.Fatal("ssh-keygen is missing: apt-get install openssh-client")
+		}
+		t.Skip("ssh-keygen is missing")
+	}
+	const sums = "0123  file\n"
+	if err := os.WriteFile(filepath.Join(dir, "SHA256SUMS"), []byte(sums), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("", "../sign.sh", key, dir); err != nil {
+		t.Fatal(err)
+	}
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers := filepath.Join(dir, "allowed_signers")
+	if err := os.WriteFile(signers, append([]byte("cni-guard "), public...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(text, namespace string) error {
+		return run(text, "ssh-keygen", "-Y", "verify", "-f", signers, "-I", "cni-guard", "-n", namespace, "-s", filepath.Join(dir, "SHA256SUMS.sig"))
+	}
+	if err := verify(sums, "cni-guard-release"); err != nil {
+		t.Error(err)
+	}
+	if verify("4567  file\n", "cni-guard-release") == nil {
+		t.Error("the signature is accepted for other checksums")
+	}
+	if verify(sums, "file") == nil {
+		t.Error("the signature is accepted for another purpose")
 	}
 }
