@@ -102,6 +102,37 @@ func habitRules() []rule {
 			},
 		},
 		{
+			name:   "checks ask the target for the time",
+			reason: "a bundle is judged at the time of its recording; a check that reads the clock has another verdict a day later",
+			violations: func(s source) []violation {
+				if s.isTest() || s.dir() != "pkg/checks" {
+					return nil
+				}
+				var found []violation
+				for _, d := range s.file.Decls {
+					f, ok := d.(*ast.FuncDecl)
+					// now is the clock; the others compare nothing with a time that was recorded.
+					if ok && slices.Contains([]string{"now", "dueForPorts", "probeOuter"}, f.Name.Name) {
+						continue
+					}
+					ast.Inspect(d, func(n ast.Node) bool {
+						if name := selector(n); name == "time.Now" || name == "time.Since" || name == "time.Until" {
+							found = append(found, violation{n, "uses " + name})
+						}
+						return true
+					})
+				}
+				return found
+			},
+			planted: map[string]string{"pkg/checks/a.go": inFunc("_ = time.Since(then)")},
+			sound: map[string]string{
+				"pkg/checks/a.go":      inFunc("_ = t.now().Sub(then)"),
+				"pkg/checks/b.go":      "package x\nfunc (t *Target) now() time.Time { return time.Now() }",
+				"pkg/checks/a_test.go": inFunc("_ = time.Now()"),
+				"pkg/x/a.go":           inFunc("_ = time.Now()"),
+			},
+		},
+		{
 			name:   "every file names its licence",
 			reason: "a file that is copied elsewhere takes its licence along",
 			violations: func(s source) []violation {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -192,7 +191,7 @@ func repairBridgeNetfilter(ctx context.Context, t *Target) error {
 		}
 		set := t.Node.SetBridgeNetfilter(b.bridge, b.six)
 		if set == nil {
-			t.repairs("bridge-netfilter").add(b.bridge+" "+b.setting(), time.Now())
+			t.repairs("bridge-netfilter").add(b.bridge+" "+b.setting(), t.now())
 		}
 		err = errors.Join(err, set)
 	}

@@ -260,7 +260,7 @@ func (s strayPort) repair(t *Target) error {
 		err = t.Node.SetUp(s.bridge.Name)
 	}
 	if err == nil {
-		t.repairs("bridge-port").add(s.bridge.Name, time.Now())
+		t.repairs("bridge-port").add(s.bridge.Name, t.now())
 	}
 	return err
 }

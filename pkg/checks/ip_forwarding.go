@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -217,7 +216,7 @@ func repairIPForwarding(ctx context.Context, t *Target) error {
 		}
 		set := t.Node.SetSysctl(b.sysctl, "1")
 		if set == nil {
-			t.repairs("ip-forwarding").add(b.counted(), time.Now())
+			t.repairs("ip-forwarding").add(b.counted(), t.now())
 		}
 		err = errors.Join(err, set)
 	}

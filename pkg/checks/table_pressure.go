@@ -95,7 +95,7 @@ func probeTablePressure(ctx context.Context, t *Target) ([]guard.Finding, error)
 	g, err := t.growthOfLosses(ctx, now, since)
 	findings := found
 	for _, level := range levels {
-		findings = append(findings, level.judge(g, since)...)
+		findings = append(findings, level.judge(g, t.now().Sub(since))...)
 	}
 	return findings, errors.Join(trouble, err)
 }
@@ -157,12 +157,13 @@ func (t *Target) fullSince(levels []tableLevel) time.Time {
 		if since := t.lastCounted("table-pressure").Since; !since.IsZero() {
 			return since
 		}
-		return time.Now()
+		return t.now()
 	}
 	return time.Time{}
 }
 
-func (l tableLevel) judge(g growth, since time.Time) []guard.Finding {
+// judge returns the finding of a table, which is full for that long if it is full.
+func (l tableLevel) judge(g growth, full time.Duration) []guard.Finding {
 	command := fmt.Sprintf("sysctl -w %s=%d", dotted(l.limit), 2*l.most)
 	filled := fmt.Sprintf("holds %d entries of at most %d (%s)", l.have, l.most, l.limit)
 	f := guard.Finding{
@@ -179,6 +180,6 @@ func (l tableLevel) judge(g growth, since time.Time) []guard.Finding {
 		return nil
 	}
 	f.Evidence = "none is known to be lost so far"
-	f.Minor = time.Since(since) < fullFor
+	f.Minor = full < fullFor
 	return []guard.Finding{f}
 }

@@ -363,3 +363,48 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// A bundle is judged at the time of its recording, and not at that of the judge: a table
+// that was full for five minutes then is not full for an hour.
+func TestJudgedAtItsTime(t *testing.T) {
+	const table = `link lo index 1 up
+sysctl net/netfilter/nf_conntrack_count = 249037
+sysctl net/netfilter/nf_conntrack_max = 262144
+counter stat/nf_conntrack/drop = 0
+`
+	recorded := time.Now().UTC().Truncate(time.Second).Add(-time.Hour)
+	for name, c := range map[string]struct {
+		full  string // since when, as the state directory has it
+		minor bool
+	}{
+		"in its first look":        {"", true},
+		"for five minutes":         {recorded.Add(-5 * time.Minute).Format(time.RFC3339), true},
+		"for a quarter of an hour": {recorded.Add(-15 * time.Minute).Format(time.RFC3339), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kernel, err := netstate.Parse(table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			state := t.TempDir()
+			if c.full != "" {
+				dir := filepath.Join(state, "table-pressure")
+				text := fmt.Sprintf(`{"boot":"","at":%q,"values":{"stat/nf_conntrack/drop":0},"full":%q}`, c.full, c.full)
+				if os.Mkdir(dir, 0o700) != nil || os.WriteFile(filepath.Join(dir, "counters.json"), []byte(text), 0o600) != nil {
+					t.Fatal(dir)
+				}
+			}
+			check := checks.Find("table-pressure")
+			s := New()
+			s.facts.Time = recorded
+			target := &checks.Target{Node: kernel, StateDir: state, Now: func() time.Time { return recorded }}
+			s.Record(target)
+			guard.Run(t.Context(), []*checks.Check{check}, guard.Node, guard.Settings{}, target)
+			read := packed(t, s)
+			got := guard.Run(t.Context(), read.Suite([]*checks.Check{check}), guard.Node, guard.Settings{}, read.Target(node.GuardEntry{})).Outcomes[0]
+			if len(got.Findings) != 1 || got.Findings[0].Minor != c.minor {
+				t.Errorf("%s: %+v, error %v, want one finding, minor: %v", got.State, got.Findings, got.Err, c.minor)
+			}
+		})
+	}
+}
