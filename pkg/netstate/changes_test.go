@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,10 +32,30 @@ func changeLine(c netstate.Change) string {
 	return "ruleset"
 }
 
-// expectChanges reads until the changes wanted have come, in their order.
-func expectChanges(t *testing.T, changes <-chan []netstate.Change, want ...string) {
+// expectChanges reads until the changes wanted have come, in their order, and returns all
+// that came.
+func expectChanges(t *testing.T, changes <-chan []netstate.Change, want ...string) (seen []string) {
 	t.Helper()
-	var seen []string
+	return readChanges(t, changes, func(line string) bool {
+		if len(want) > 0 && line == want[0] {
+			want = want[1:]
+		}
+		return len(want) == 0
+	}, func() string { return fmt.Sprintf("%q", want) })
+}
+
+// expectAll reads until the changes wanted have come, in whatever order.
+func expectAll(t *testing.T, changes <-chan []netstate.Change, want ...string) {
+	t.Helper()
+	readChanges(t, changes, func(line string) bool {
+		want = slices.DeleteFunc(want, func(w string) bool { return w == line })
+		return len(want) == 0
+	}, func() string { return fmt.Sprintf("%q", want) })
+}
+
+// readChanges reads until done says so for a change, and returns all that came.
+func readChanges(t *testing.T, changes <-chan []netstate.Change, done func(line string) bool, missing func() string) (seen []string) {
+	t.Helper()
 	late, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
@@ -45,16 +66,15 @@ func expectChanges(t *testing.T, changes <-chan []netstate.Change, want ...strin
 		case <-late.Done():
 		}
 		if !open {
-			t.Fatalf("the watch ended, or was silent, before %q; there were %q", want, seen)
+			t.Fatalf("the watch ended, or was silent, before %s; there were %q", missing(), seen)
 		}
+		ended := false
 		for _, c := range batch {
 			seen = append(seen, changeLine(c))
-			if len(want) > 0 && seen[len(seen)-1] == want[0] {
-				want = want[1:]
-			}
+			ended = done(seen[len(seen)-1]) || ended
 		}
-		if len(want) == 0 {
-			return
+		if ended {
+			return seen
 		}
 	}
 }
@@ -78,13 +98,65 @@ func TestWatchChanges(t *testing.T) {
 
 	must(t, v.SetSysctl("net/ipv4/ip_forward", "1"))
 	must(t, v.SetSysctl("net/ipv4/ip_forward", "0"))
-	expectChanges(t, changes, "conf -1 ipv6 false forwarding 1", "conf -2 ipv6 false forwarding 1", "conf 2 ipv6 false forwarding 0")
+	// Those of all interfaces have a socket of their own, so that their order is not that of the others.
+	expectAll(t, changes, "conf -1 ipv6 false forwarding 1", "conf -2 ipv6 false forwarding 1", "conf 2 ipv6 false forwarding 0")
 	must(t, v.SetSysctl("net/ipv4/conf/lo/rp_filter", "1"))
 	expectChanges(t, changes, "conf 1 ipv6 false forwarding -1")
 
 	cancel()
 	for range changes { // it ends
 	}
+}
+
+// What each pod brings with it and says nothing does not wake the reader: messages of the
+// bridge, the sysctls of a new interface, addresses of its link.
+func TestWatchChangesSkips(t *testing.T) {
+	v := view(t, sandbox(t, "skips"))
+	changes, err := v.WatchChanges(t.Context())
+	must(t, err)
+	checktest.Shell(t, strings.ReplaceAll(`
+ip link add br0 type bridge
+ip link add v0 type veth peer name v1
+ip link set v0 master br0 up
+ip link set v1 up
+ip -6 address add fe80::7/64 dev v1 nodad
+ip address add 192.0.2.7/24 dev v1`, "ip ", "ip -n skips "))
+	v1, err := v.Link("v1")
+	must(t, err)
+	for _, line := range expectChanges(t, changes, fmt.Sprintf("address of %d ipv6 false gone false", v1.Index)) {
+		if strings.HasPrefix(line, "conf") || strings.Contains(line, "ipv6 true") {
+			t.Errorf("reported: %s", line)
+		}
+	}
+}
+
+// Of a storm nothing is lost silently, although the pauses in which it is collected become
+// longer, and what happens to lo in the midst of it is reported.
+func TestWatchChangesStorm(t *testing.T) {
+	v := view(t, sandbox(t, "storm"))
+	changes, err := v.WatchChanges(t.Context())
+	must(t, err)
+	checktest.Shell(t, "ip -n storm link add br0 type bridge; ip -n storm link set br0 up")
+	var batch strings.Builder
+	for range 150 {
+		batch.WriteString("link set br0 down\nlink set br0 up\n")
+	}
+	cmd := exec.Command("ip", "-n", "storm", "-batch", "-")
+	cmd.Stdin = strings.NewReader(batch.String() + "link set lo up\n" + batch.String() + "link set br0 down\n")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lo, downs := 0, 0
+	readChanges(t, changes, func(line string) bool {
+		switch {
+		case strings.HasPrefix(line, "link lo") && strings.Contains(line, "up true"):
+			lo++
+		case strings.HasPrefix(line, "link br0") && strings.Contains(line, "up false"):
+			downs++
+		}
+		return line == "lost" || lo > 0 && downs == 301
+	}, func() string { return fmt.Sprintf("lo came up and br0 went down 301 times (%d, %d)", lo, downs) })
 }
 
 // Changes that are lost, in the kernel or as the channel is not read, are not passed over
