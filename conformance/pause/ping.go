@@ -36,7 +36,7 @@ func ping(address string) error {
 	if _, err := conn.WriteTo(packet, peer); err != nil {
 		return err
 	}
-	return await(conn)
+	return awaitReply(conn)
 }
 
 // open opens a raw socket, for which containerd gives CAP_NET_RAW, or else one
@@ -53,8 +53,8 @@ func open(to netip.Addr) (*icmp.PacketConn, net.Addr, error) {
 	return conn, &net.UDPAddr{IP: to.AsSlice()}, nil
 }
 
-// await reads until the reply comes. A raw socket is given other packets as well.
-func await(conn *icmp.PacketConn) error {
+// awaitReply reads until the reply comes. A raw socket is given other packets as well.
+func awaitReply(conn *icmp.PacketConn) error {
 	const protocolICMP = 1
 	buffer := make([]byte, 1500)
 	for {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"strings"
+	"testing"
+)
+
+// The node's lo goes down twenty times: the agent has it up again before a probe sees
+// anything of it, an event and a metric tell, and the node stays Ready. Without the agent
+// the STATUS call of the runtime does the same, if later.
+func loopback(t *testing.T, c *Cluster) {
+	n := c.Node(0)
+	const repaired = `cni_guard_repairs_total{check="host-loopback",id="CG301",result="repaired"}`
+	c.StartPod(PodSpec{Name: "exec", Node: n.Name, Args: []string{"serve", ":8080"}, Exec: []string{"/pause", "dial", "127.0.0.1:8080"}})
+	c.StartPod(PodSpec{Name: "tcp", Node: n.Name, Args: []string{"serve", ":8080"}, TCP: 8080})
+	c.StartPod(PodSpec{Name: "node-tcp", Node: n.Name, HostNetwork: true, Args: []string{"serve", "127.0.0.1:8088"}, TCP: 8088, TCPHost: "127.0.0.1"})
+	before := c.Metric(n, repaired)
+	took := n.LoopbackDown(20)
+	t.Logf("profile repair: lo was down for %s", durations(took))
+	if longest := took[len(took)-1]; longest.Milliseconds() >= 50 {
+		t.Logf("that is more than 50 ms, on a machine that may be busy")
+	}
+	c.await("the metric of repairs", func() error {
+		if now := c.Metric(n, repaired); now < before+20 {
+			return notYet("%s is %v, and was %v", repaired, now, before)
+		}
+		return nil
+	})
+	c.await("an event about the node", func() error {
+		for _, e := range c.Events("default", "Node") {
+			if e.InvolvedObject.Name == n.Name && strings.Contains(e.Message, "lo is down") {
+				t.Logf("event: %s %s: %s", e.Type, e.Reason, e.Message)
+				return nil
+			}
+		}
+		return notYet("there is none")
+	})
+	c.probesHeld("exec", "tcp", "node-tcp")
+
+	// Without the agent: kubelet asks the runtime, which calls STATUS.
+	c.Kubectl("patch", "daemonset", release, "-n", Namespace, "--type=merge", "-p", `{"spec":{"template":{"spec":{"nodeSelector":{"nowhere":"true"}}}}}`)
+	c.await("the end of the agents", func() error {
+		if out := c.Kubectl("get", "pods", "-n", Namespace, "-l", selector, "-o", "name"); out != "" {
+			return notYet("there is %s", out)
+		}
+		return nil
+	})
+	took = n.LoopbackDown(3)
+	t.Logf("without the agent, by STATUS: lo was down for %s", durations(took))
+	n.AwaitReady()
+	for _, name := range []string{"exec", "tcp", "node-tcp"} {
+		c.DeletePod(name)
+	}
+	c.Install()
+}
+
+// probesHeld fails the test if a probe of one of the pods has failed.
+func (c *Cluster) probesHeld(names ...string) {
+	c.t.Helper()
+	for _, name := range names {
+		var pod Pod
+		c.api.Get(pods+"/"+name, &pod)
+		if !pod.Ready() || pod.Restarts() > 0 {
+			c.t.Errorf("pod %s is ready: %t, and was restarted %d times", name, pod.Ready(), pod.Restarts())
+		}
+		for _, e := range c.Events("default", "Pod") {
+			if e.InvolvedObject.Name == name && badReason(e) {
+				c.t.Errorf("pod %s: %s: %s", name, e.Reason, e.Message)
+			}
+		}
+	}
+}

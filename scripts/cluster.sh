@@ -1,0 +1,48 @@
+#!/bin/sh
+# cluster.sh [FLAGS]: starts a real Kubernetes in private namespaces of this machine, with
+# two nodes, installs cni-guard there by its Helm chart, and plays incidents. FLAGS are
+# those of go test, such as -test.run TestPlays/agent-runs. Needs root; the first run builds
+# Kubernetes, which takes a quarter of an hour. KEEP_IMAGE=1 takes the image of the last run.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+
+if [ "$(id -u)" != 0 ]; then
+	echo "nodes of a cluster need root: run this as root" >&2
+	exit 2
+fi
+scripts/deps.sh containerd runc
+bin=$PWD/conformance/bin
+scripts/kubernetes.sh "$bin"
+scripts/containerd.sh "$bin"
+scripts/plugins.sh "$bin/ref"
+scripts/build.sh "$bin/guard" cmd/guardctl cmd/kubectl-cni_guard
+if [ "${KEEP_IMAGE:-}" != 1 ] || [ ! -d "$bin/image" ]; then
+	rm -rf "$bin/image"
+	# Two versions of the same programs, for upgrades.
+	for version in v0.0.1 v0.0.2; do VERSION=$version scripts/release.sh image "$bin/image"; done
+fi
+CGO_ENABLED=0 go build -C conformance -trimpath -o bin/ ./pause
+go test -C conformance -c -o bin/cluster.test ./cluster
+
+# What ends with the namespaces needs no cleanup; control groups and files do.
+CNI_GUARD_CGROUP=cni-guard-cluster-$$
+TMPDIR=$(mktemp -d)
+export CNI_GUARD_CGROUP TMPDIR CNI_GUARD_CLUSTER=$bin
+clean() {
+	trap '' INT TERM
+	[ -z "${child:-}" ] || kill -KILL "$child" 2>/dev/null || true
+	for _ in 1 2 3 4 5; do # a process that has just ended keeps its group for a moment
+		find /sys/fs/cgroup -depth -type d -path "*/$CNI_GUARD_CGROUP*" -exec rmdir {} + 2>/dev/null || true
+		[ -n "$(find /sys/fs/cgroup -maxdepth 2 -name "$CNI_GUARD_CGROUP")" ] || break
+		sleep 1
+	done
+	rm -rf "$TMPDIR"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+cd conformance/cluster
+# A script that is killed takes the cluster with it.
+setpriv --pdeathsig KILL nice -n 5 ../../scripts/in-node ../bin/cluster.test -test.v -test.timeout 60m "$@" &
+child=$!
+wait $child
