@@ -1,6 +1,6 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build image release demo test test-loaded test-vm conformance soak bench lint generate check
+.PHONY: help build image release demo test test-loaded test-vm conformance cluster soak bench lint generate check
 
 help: ## this list
 	@grep -E '^[a-z-]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ test-vm: ## on another kernel, in a virtual machine, with real ipip: some minute
 
 conformance: ## the incidents on real runtimes, without the guard and with it
 	scripts/conformance.sh
+
+cluster: ## the Helm chart and the incidents in a real Kubernetes; the first run builds that: a quarter of an hour
+	scripts/cluster.sh
 
 soak: ## 10,000 pods that come and go, on a node that must not change: some ten minutes
 	scripts/soak.sh

@@ -20,6 +20,8 @@ func plays() []play {
 		{"agent-runs", agentRuns},
 		{"rollout", rollout},
 		{"loopback", loopback},
+		{"contested", contested},
+		{"incidents", incidents},
 	}
 }
 
