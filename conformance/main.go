@@ -7,6 +7,7 @@
 //	conformance [-run SCENARIO] [-runtime RUNTIME] [-json] [-page FILE]
 //	conformance -join [-json] [-page FILE] REPORT...
 //	conformance -list
+//	conformance window [-runtime RUNTIME] [-way WAY] [-pods N] [-page FILE]
 //
 // It exits with 0 if every incident harms the node without the guard and none
 // with it, 1 if not, and 2 if it could not begin.
@@ -45,6 +46,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "play" {
 		return play(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == "window" {
+		return measureWindows(ctx, args[1:])
 	}
 	o, err := parse(args)
 	if err != nil {

@@ -14,12 +14,14 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rig"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 	"github.com/cni-guard/cni-guard/conformance/scenario"
+	"github.com/cni-guard/cni-guard/conformance/window"
 )
 
 // An outcome is what a cell tells the suite.
 type outcome struct {
 	Sightings []claim.Sighting `json:"sightings"`
 	Failure   string           `json:"failure,omitempty"`
+	Window    window.Result    `json:"window,omitzero"`
 }
 
 // play is the inside of a cell: it has a private node to itself.
@@ -32,6 +34,9 @@ func play(ctx context.Context, args []string) error {
 	scratch := flags.String("scratch", "", "an empty `directory`")
 	log := flags.String("log", "", "`file` for the runtime's log")
 	cgroup := flags.String("cgroup", "", "parent of control groups")
+	way := flags.String("way", "", "measure the window of this way instead of playing a scenario")
+	var load window.Load
+	loadFlags(flags, &load)
 	f.register(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -40,7 +45,7 @@ func play(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(chosen.scenarios) != 1 || len(chosen.kinds) != 1 {
+	if len(chosen.kinds) != 1 || *way == "" && len(chosen.scenarios) != 1 {
 		return errors.New("play: want one scenario and one runtime")
 	}
 	site := runtimes.Site{Log: *log, Cgroup: *cgroup, Pause: f.pause}
@@ -48,9 +53,15 @@ func play(ctx context.Context, args []string) error {
 		site.Programs = programs(f)
 	}
 	sc := chosen.scenarios[0]
+	if *way != "" {
+		sc = scenario.Scenario{Setup: rig.Setup{Late: true}}
+	}
 	st, err := rig.New(*scratch, *guarded, sc.Setup, rig.Dirs{Ref: f.ref, Guard: f.guard}, site, chosen.kinds[0].make)
 	if err != nil {
 		return err
+	}
+	if *way != "" {
+		return json.NewEncoder(os.Stdout).Encode(measure(ctx, st, *way, load))
 	}
 	return json.NewEncoder(os.Stdout).Encode(perform(ctx, sc, st))
 }

@@ -77,14 +77,14 @@ func (w *workshop) cell(ctx context.Context, scenario, runtime string, guarded b
 	began := time.Now()
 	log := filepath.Join(w.dir, "log")
 	cgroup := fmt.Sprintf("cni-guard-conformance-%d", os.Getpid())
-	seen, err := w.start(ctx, "-scenario", scenario, "-runtime", runtime,
+	o, err := w.start(ctx, patience, "-scenario", scenario, "-runtime", runtime,
 		fmt.Sprintf("-guarded=%t", guarded), "-log", log, "-cgroup", "/"+cgroup)
 	// Its processes have ended with their pid namespace, its mounts and sockets
 	// with their mount namespace. Control groups are the machine's.
 	if left := removeCgroups("/sys/fs/cgroup", cgroup); left != nil {
 		err = errors.Join(err, left)
 	}
-	run := report.Run{Verdict: judge(seen, err), Sightings: seen, Took: time.Since(began)}
+	run := report.Run{Verdict: judge(o.Sightings, err), Sightings: o.Sightings, Took: time.Since(began)}
 	if run.Word == claim.Broken {
 		if text, err := os.ReadFile(log); err == nil {
 			run.Log = report.Relevant(string(text))
@@ -94,13 +94,14 @@ func (w *workshop) cell(ctx context.Context, scenario, runtime string, guarded b
 	return run
 }
 
-// start runs this program as a cell and waits for its sightings.
-func (w *workshop) start(ctx context.Context, args ...string) ([]claim.Sighting, error) {
+// start runs this program as a cell and waits for its outcome.
+func (w *workshop) start(ctx context.Context, patience time.Duration, args ...string) (outcome, error) {
+	var o outcome
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
 	defer cancel()
 	scratch := filepath.Join(w.dir, "scratch")
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
-		return nil, err
+		return o, err
 	}
 	command := append([]string{w.self, "play", "-scratch", scratch}, append(w.flags, args...)...)
 	cmd := exec.CommandContext(ctx, w.inNode, command...)
@@ -111,17 +112,16 @@ func (w *workshop) start(ctx context.Context, args ...string) ([]claim.Sighting,
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return o, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+		return o, fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	var o outcome
 	if err := json.Unmarshal(stdout.Bytes(), &o); err != nil {
-		return nil, fmt.Errorf("read outcome: %w", err)
+		return o, fmt.Errorf("read outcome: %w", err)
 	}
 	if o.Failure != "" {
-		return o.Sightings, errors.New(o.Failure)
+		return o, errors.New(o.Failure)
 	}
-	return o.Sightings, nil
+	return o, nil
 }

@@ -64,6 +64,7 @@ const (
 	NotAdded     Claim = "the ADD fails"
 	InAndOut     Claim = "pods started with the guard and without it in the meantime"
 	Restored     Claim = "the configuration is as before guardctl install, byte for byte"
+	AgentKept    Claim = "the agent puts the rogue away by itself, while pods start"
 	MendedPod    Claim = "once the rogue is put away, the next pod is in the right network"
 	MendedFree   Claim = "guardctl release gives back the address of a pod that was removed from the wrong network"
 	MendedGone   Claim = "once the rogue is quarantined, the earlier pods are removed"

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
@@ -68,6 +69,75 @@ func (s *Rig) Slip(name string, text []byte) error {
 		return fmt.Errorf("slip in configuration: %w", err)
 	}
 	return nil
+}
+
+// InstallNow is Install of a file that was made this moment.
+func (s *Rig) InstallNow(name string, text []byte) error {
+	if err := os.WriteFile(s.Of(name+".tmp"), text, 0o644); err != nil {
+		return fmt.Errorf("install configuration: %w", err)
+	}
+	if err := os.Rename(s.Of(name+".tmp"), s.Of(name)); err != nil {
+		return fmt.Errorf("install configuration: %w", err)
+	}
+	return nil
+}
+
+// SlipNow is Slip of a file that was made this moment.
+func (s *Rig) SlipNow(name string, text []byte) error {
+	elsewhere := filepath.Join(s.site.Disk, "slipped")
+	if err := os.WriteFile(elsewhere, text, 0o644); err != nil {
+		return fmt.Errorf("slip in configuration: %w", err)
+	}
+	if err := os.Rename(elsewhere, s.Of(name)); err != nil {
+		return fmt.Errorf("slip in configuration: %w", err)
+	}
+	return nil
+}
+
+// WriteSlowly writes a file in place in two halves, some milliseconds apart.
+func (s *Rig) WriteSlowly(name string, text []byte) error {
+	f, err := os.OpenFile(s.Of(name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	defer f.Close()
+	for _, half := range [][]byte{text[:len(text)/2], text[len(text)/2:]} {
+		if _, err := f.Write(half); err != nil {
+			return fmt.Errorf("write configuration: %w", err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return nil
+}
+
+// Link puts a symbolic link into place, to a file outside of the conf dir.
+func (s *Rig) Link(name string, text []byte) error {
+	target := filepath.Join(s.site.Disk, "linked")
+	if err := os.WriteFile(target, text, 0o644); err != nil {
+		return fmt.Errorf("link configuration: %w", err)
+	}
+	if err := os.Symlink(target, s.Of(name+".tmp")); err != nil {
+		return fmt.Errorf("link configuration: %w", err)
+	}
+	if err := os.Rename(s.Of(name+".tmp"), s.Of(name)); err != nil {
+		return fmt.Errorf("link configuration: %w", err)
+	}
+	return nil
+}
+
+// RewriteOwn writes the pods' own file as the network plugin does that knows no guard. Each
+// time it is another text, as a plugin writes that was upgraded.
+func (s *Rig) RewriteOwn(n int) error {
+	text := marshal(map[string]any{
+		"cniVersion": s.version(), "name": chain.Name, "plugins": s.network(), "io.example/revision": n,
+	})
+	return s.InstallNow(s.selector().Own(), text)
+}
+
+// HasGuard reports whether the pods' own file names the guard.
+func (s *Rig) HasGuard() bool {
+	text, err := os.ReadFile(s.OwnFile())
+	return err == nil && calls(string(text), "cni-guard")
 }
 
 // leave writes a file as one that was left an hour ago: no pod is refused for what

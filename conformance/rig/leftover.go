@@ -47,6 +47,11 @@ func marshal(conf any) []byte {
 // SeeNetwork looks whether the pod has an address of the network that it should
 // be in.
 func (s *Rig) SeeNetwork(c claim.Claim, pod runtimes.Pod) {
+	s.See(c, s.InOwnNetwork(pod), fmt.Sprintf("%s has %s, and the network is %s", pod.Name, pod.Address, ownRange()))
+}
+
+// InOwnNetwork reports whether the pod has an address of the network that it should be in.
+func (s *Rig) InOwnNetwork(pod runtimes.Pod) bool {
 	address, err := netip.ParseAddr(pod.Address)
-	s.See(c, err == nil && ownRange().Contains(address), fmt.Sprintf("%s has %s, and the network is %s", pod.Name, pod.Address, ownRange()))
+	return err == nil && ownRange().Contains(address)
 }

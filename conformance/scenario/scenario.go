@@ -69,6 +69,7 @@ func All() []Scenario {
 		rogueFileUnseen,
 		rogueFileMovedIn,
 		rogueFileRestart,
+		rogueFileKept,
 		pluginMissing,
 		defaultNetwork(runtimes.ByFile, "a file of crio.conf.d"),
 		defaultNetwork(runtimes.ByFlag, "its command line"),
