@@ -75,8 +75,7 @@ type Agent struct {
 	conf   confState
 	due    dueTimes // of the classes of looks
 
-	wake  chan struct{} // the loop: due has changed
-	slow  chan struct{} // the worker: due has changed
+	wake  [laneCount]chan struct{} // due has changed
 	files *fileWatch
 }
 
@@ -89,8 +88,11 @@ func New(opt Options) *Agent {
 		opt.Changed = func() {}
 	}
 	a := &Agent{
-		opt: opt, checks: map[string]*check{}, due: newDueTimes(), wake: make(chan struct{}, 1), slow: make(chan struct{}, 1),
+		opt: opt, checks: map[string]*check{}, due: newDueTimes(),
 		status: Status{Profile: opt.Profile, Keep: opt.Keep, Started: time.Now(), Loopback: "unknown"},
+	}
+	for l := range a.wake {
+		a.wake[l] = make(chan struct{}, 1)
 	}
 	a.status.Counters.ConfActions = map[string]map[string]uint64{}
 	for _, source := range []string{sourceNetlink, sourceNftables, sourceFiles} {
@@ -113,6 +115,7 @@ func (a *Agent) Run(ctx context.Context) {
 	defer all.Wait()
 	all.Go(func() { a.files.run(ctx) })
 	all.Go(func() { a.work(ctx) })
+	all.Go(func() { a.keepConf(ctx) })
 	all.Go(func() { a.watchRuleset(ctx) })
 	a.request(classFull)
 	a.watchKernel(ctx)
@@ -141,8 +144,8 @@ func (a *Agent) watchKernel(ctx context.Context) {
 			links = a.listLinks()
 			a.request(classFull) // what changed before is not reported
 		}
-		a.runDue(ctx, false)
-		timer.Reset(min(a.nextDue(false), resubscribe))
+		a.runDue(ctx, laneQuick)
+		timer.Reset(min(a.nextDue(laneQuick), resubscribe))
 		select {
 		case batch, ok := <-changes:
 			if !ok {
@@ -151,7 +154,7 @@ func (a *Agent) watchKernel(ctx context.Context) {
 				continue
 			}
 			a.kernelChanged(batch, &links)
-		case <-a.wake:
+		case <-a.wake[laneQuick]:
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -164,11 +167,26 @@ func (a *Agent) work(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		a.runDue(ctx, true)
+		a.runDue(ctx, laneSlow)
 		a.settle()
-		timer.Reset(min(a.nextDue(true), a.nextSettle()))
+		timer.Reset(min(a.nextDue(laneSlow), a.nextSettle()))
 		select {
-		case <-a.slow:
+		case <-a.wake[laneSlow]:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// keepConf puts the conf dir right, on a goroutine of its own: a rogue file waits for no look.
+func (a *Agent) keepConf(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		a.runDue(ctx, laneKeep)
+		timer.Reset(a.nextDue(laneKeep))
+		select {
+		case <-a.wake[laneKeep]:
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -197,10 +215,10 @@ func (a *Agent) watchRuleset(ctx context.Context) {
 }
 
 // runDue makes the looks that are due.
-func (a *Agent) runDue(ctx context.Context, slow bool) {
+func (a *Agent) runDue(ctx context.Context, l lane) {
 	for ctx.Err() == nil {
 		a.mu.Lock()
-		c, ok := a.due.next(time.Now(), slow)
+		c, ok := a.due.next(time.Now(), l)
 		a.mu.Unlock()
 		if !ok {
 			return
@@ -208,7 +226,11 @@ func (a *Agent) runDue(ctx context.Context, slow bool) {
 		if a.due.classes[c].keeps && a.opt.Keep != KeepOff {
 			a.keep(ctx)
 		}
-		_, _ = a.look(ctx, c)
+		if c == classKeep {
+			a.keep(ctx)
+		} else {
+			_, _ = a.look(ctx, c)
+		}
 		a.mu.Lock()
 		a.due.ran(c, time.Now())
 		if c == classFull {
@@ -246,11 +268,7 @@ func (a *Agent) request(c classID) {
 	a.mu.Lock()
 	a.due.request(c, time.Now())
 	a.mu.Unlock()
-	to := a.wake
-	if a.due.classes[c].slow {
-		to = a.slow
-	}
-	wake(to)
+	wake(a.wake[a.due.classes[c].lane])
 }
 
 // wake makes the goroutine that reads from a channel look again.
@@ -261,10 +279,10 @@ func wake(channel chan struct{}) {
 	}
 }
 
-func (a *Agent) nextDue(slow bool) time.Duration {
+func (a *Agent) nextDue(l lane) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.due.wait(time.Now(), slow)
+	return a.due.wait(time.Now(), l)
 }
 
 // pause waits, and reports whether ctx goes on.

@@ -27,9 +27,13 @@ type fakeNode struct {
 	actions  []ConfAction
 	acts     []time.Time
 	records  []Incident
+	takes    time.Duration // a full look
 }
 
 func (n *fakeNode) Look(_ context.Context, names ...string) (guard.Report, error) {
+	if len(names) == 0 {
+		time.Sleep(n.takes)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.panics {
@@ -257,7 +261,8 @@ func TestRepeatedRepairs(t *testing.T) {
 	})
 }
 
-// A fight about the conf dir is fought 20 times at once, and then more and more slowly.
+// A fight about the conf dir is fought 20 times at once, a hundred times with a second between,
+// and then more and more slowly.
 func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, n, _ := run(t, Options{Profile: Repair, Keep: KeepEnforce})
@@ -274,8 +279,8 @@ func TestThrottle(t *testing.T) {
 		acts := slices.Clone(n.acts)
 		n.actions = nil
 		n.mu.Unlock()
-		if len(acts) < 25 || len(acts) > 45 || acts[19].Sub(began) > 10*time.Second {
-			t.Errorf("%d actions in half an hour, the 20th after %s", len(acts), acts[19].Sub(began))
+		if len(acts) < 125 || len(acts) > 145 || acts[19].Sub(began) > 10*time.Second || acts[119].Sub(began) > 3*time.Minute {
+			t.Fatalf("%d actions in half an hour: %s", len(acts), acts[len(acts)-1].Sub(began))
 		}
 		if s := a.Status().Conf; s.Until.IsZero() {
 			t.Errorf("not throttled: %+v", s)
@@ -284,6 +289,35 @@ func TestThrottle(t *testing.T) {
 		synctest.Wait()
 		if s := a.Status().Conf; s.InARow != 0 {
 			t.Errorf("still throttled after ten quiet minutes: %+v", s.InARow)
+		}
+	})
+}
+
+// A rogue file does not wait for a look that takes its time.
+func TestKeepsDuringLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &fakeNode{outcomes: map[string]guard.Outcome{}, takes: time.Minute}
+		a := New(Options{Profile: Repair, Keep: KeepEnforce, Node: n, Kernel: &fakeKernel{changes: make(chan []netstate.Change)}, Log: slog.New(slog.DiscardHandler)})
+		a.files.disabled = true
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			a.Run(ctx)
+		}()
+		defer func() { cancel(); <-ended }()
+		time.Sleep(time.Second) // within the first look
+		n.mu.Lock()
+		n.actions = []ConfAction{{Action: "quarantine", File: "/x"}}
+		n.mu.Unlock()
+		changed := time.Now()
+		a.filesChanged(false)
+		time.Sleep(10 * time.Millisecond)
+		n.mu.Lock()
+		acts := slices.Clone(n.acts)
+		n.mu.Unlock()
+		if len(acts) == 0 || acts[0].Sub(changed) > 2*time.Millisecond {
+			t.Errorf("acted at %v after a change at %v", acts, changed)
 		}
 	})
 }

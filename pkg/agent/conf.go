@@ -21,11 +21,13 @@ type ConfAction struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// How long the agent fights with another program about the conf dir without a pause, and
-// what the pauses are after that: each is twice the one before.
+// How often the agent undoes what another program does to the conf dir without a pause, and
+// how often with the first pause. After that each pause is twice the one before: a program
+// that answers at once would otherwise keep both busy for ever.
 const (
 	throttleAfter = 20
 	throttleFirst = time.Second
+	throttleSlow  = 100
 	throttleMost  = 5 * time.Minute
 	throttleQuiet = 10 * time.Minute // without an action: it is forgotten
 )
@@ -87,6 +89,8 @@ func (a *Agent) keep(ctx context.Context) {
 		a.throttle(now)
 	}
 	if !a.status.Conf.Until.IsZero() && len(open) > 0 && throttled {
+		a.due.at(classKeep, a.conf.until)
+		wake(a.wake[laneKeep])
 		a.due.at(classConf, a.conf.until)
 	}
 	a.mu.Unlock()
@@ -102,7 +106,7 @@ func (a *Agent) throttle(now time.Time) {
 	a.status.Conf.InARow++
 	a.conf.until = time.Time{}
 	if over := a.status.Conf.InARow - throttleAfter; over >= 0 {
-		a.conf.until = now.Add(min(throttleFirst<<min(over, 20), throttleMost))
+		a.conf.until = now.Add(min(throttleFirst<<max(0, min(over-throttleSlow, 20)), throttleMost))
 	}
 	a.status.Conf.Until = a.conf.until
 }

@@ -223,5 +223,8 @@ func (a *Agent) setWatch(source string, events bool, err error) {
 // filesChanged requests a look at the conf dir.
 func (a *Agent) filesChanged(overflow bool) {
 	a.countChange(sourceFiles, overflow)
+	if a.opt.Keep != KeepOff {
+		a.request(classKeep)
+	}
 	a.request(classConf)
 }

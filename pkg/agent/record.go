@@ -62,7 +62,7 @@ func (a *Agent) apply(r guard.Report, err error, began time.Time, full bool) {
 	a.mu.Unlock()
 	a.settle()
 	if !full {
-		wake(a.slow) // it waits for the end of hold-downs, of which there may be a new one
+		wake(a.wake[laneSlow]) // it waits for the end of hold-downs, of which there may be a new one
 	}
 	for _, i := range noted {
 		a.record(i)
