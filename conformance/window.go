@@ -34,7 +34,10 @@ func measureWindows(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	chosen.kinds = slices.DeleteFunc(chosen.kinds, func(k kind) bool { return k.name == "libcni" || k.name == "podman" })
+	// libcni and podman select no file, and containerd 1.6 watches its directory as 2 does.
+	chosen.kinds = slices.DeleteFunc(chosen.kinds, func(k kind) bool {
+		return k.name == "libcni" || k.name == "podman" || k.name == "containerd" && *runtime == ""
+	})
 	ways, err := pick("way", *wayName, window.Ways(), func(w window.Way) string { return w.Name })
 	if err != nil {
 		return err

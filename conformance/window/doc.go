@@ -22,7 +22,12 @@ type Way struct {
 	// Rogue is the name of the file that the agent must put away; empty where it must
 	// put the guard back into the pods' own file.
 	Rogue string
+	// Fight is a way that is gone as often as Fights says, while pods come and go.
+	Fight bool
 }
+
+// Fights is how often a network plugin rewrites its file.
+const Fights = 100
 
 // Rogue is the name of the file in most ways. It sorts before the pods' own.
 const Rogue = "05-b.conflist"
@@ -51,7 +56,7 @@ func Ways() []Way {
 			Put: func(s *rig.Rig, _ int) error { return s.InstallNow(".00-b.conflist", s.LeftoverList()) },
 		},
 		{
-			Name: "rewritten", About: "the network plugin rewrites its own file without the guard",
+			Name: "rewritten", About: "the network plugin rewrites its own file without the guard, again and again", Fight: true,
 			Put: func(s *rig.Rig, n int) error { return s.RewriteOwn(n) },
 		},
 	}
@@ -85,6 +90,9 @@ type Load struct{ Pods, AtOnce, Changes int }
 // Play starts pods while the way is gone as often as the load says, and returns what
 // became of them. The guard is installed and the agent runs already.
 func Play(ctx context.Context, s *rig.Rig, way Way, load Load) (Result, error) {
+	if way.Fight {
+		load.AtOnce, load.Changes = min(load.AtOnce, 4), max(load.Changes, Fights)
+	}
 	p := &play{rig: s, way: way, load: load, result: Result{Way: way.Name}}
 	return p.run(ctx)
 }

@@ -43,13 +43,13 @@ type play struct {
 	mu     sync.Mutex
 	result Result
 	pods   []started
-	done   chan struct{} // a pod has started
 }
 
 // started is a pod, and when it was asked for.
 type started struct {
-	pod   runtimes.Pod
-	asked time.Time
+	pod          runtimes.Pod
+	asked        time.Time
+	own, guarded bool
 }
 
 // span is the time in which a file counted.
@@ -64,11 +64,14 @@ func (p *play) run(ctx context.Context) (Result, error) {
 	if err := p.rig.Watch("bridge"); err != nil { // the wrong network's
 		return p.result, err
 	}
-	p.done = make(chan struct{}, p.load.Pods)
 	var spans []span
 	var changing error
 	var all sync.WaitGroup
-	all.Go(func() { spans, changing = p.change(ctx, watch) })
+	changed := make(chan struct{})
+	all.Go(func() {
+		defer close(changed)
+		spans, changing = p.change(ctx, watch)
+	})
 	next := make(chan int)
 	for range p.load.AtOnce {
 		all.Go(func() {
@@ -77,7 +80,7 @@ func (p *play) run(ctx context.Context) (Result, error) {
 			}
 		})
 	}
-	for i := range p.load.Pods {
+	for i := 0; i < p.load.Pods || p.way.Fight && !isClosed(changed); i++ {
 		next <- i
 	}
 	close(next)
@@ -88,12 +91,21 @@ func (p *play) run(ctx context.Context) (Result, error) {
 	return p.result, p.judge(spans)
 }
 
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // change makes the changes one after the other, spread over the time in which pods start.
 func (p *play) change(ctx context.Context, watch *rig.ConfWatch) ([]span, error) {
 	var spans []span
 	for i := range p.load.Changes {
 		// The first change comes when the first pods have started, with others on their way.
-		for len(p.done) < (p.load.Pods-p.load.AtOnce)*i/p.load.Changes+1 {
+		for p.startedPods() < (p.load.Pods-p.load.AtOnce)*i/p.load.Changes+1 {
 			select {
 			case <-ctx.Done():
 				return spans, context.Cause(ctx)
@@ -116,6 +128,13 @@ func (p *play) change(ctx context.Context, watch *rig.ConfWatch) ([]span, error)
 	return spans, nil
 }
 
+// startedPods returns how many pods have started, or failed.
+func (p *play) startedPods() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pods) + p.result.Failed
+}
+
 // undone waits until the agent has undone a change, and returns when that was.
 func (p *play) undone(ctx context.Context, watch *rig.ConfWatch, from time.Time) (time.Time, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the agent did not undo it in time"))
@@ -128,22 +147,16 @@ func (p *play) undone(ctx context.Context, watch *rig.ConfWatch, from time.Time)
 
 // start starts a pod, and tries again if that is refused.
 func (p *play) start(ctx context.Context, name string) {
-	defer func() { p.done <- struct{}{} }()
-	var err error
 	for i := range attempts {
 		asked := time.Now()
-		var pod runtimes.Pod
-		if pod, err = p.rig.Runtime.Run(ctx, fmt.Sprintf("%s-%d", name, i)); err == nil {
-			p.mu.Lock()
-			p.pods = append(p.pods, started{pod, asked})
-			p.mu.Unlock()
+		pod, err := p.rig.Runtime.Run(ctx, fmt.Sprintf("%s-%d", name, i))
+		if err == nil {
+			p.note(ctx, started{asked: asked, pod: pod})
 			return
 		}
 		p.mu.Lock()
 		p.result.Refused++
-		if len(p.result.Errors) < 3 {
-			p.result.Errors = append(p.result.Errors, err.Error())
-		}
+		p.fault(err)
 		p.mu.Unlock()
 		if ctx.Err() != nil {
 			break
@@ -152,6 +165,30 @@ func (p *play) start(ctx context.Context, name string) {
 	p.mu.Lock()
 	p.result.Failed++
 	p.mu.Unlock()
+}
+
+// note writes down what a pod has got, and removes it where pods come and go.
+func (p *play) note(ctx context.Context, s started) {
+	var err error
+	s.own = p.rig.InOwnNetwork(s.pod)
+	s.guarded, err = p.rig.Recorded(s.pod)
+	if p.way.Fight && err == nil {
+		err = p.rig.Runtime.Remove(ctx, s.pod)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pods = append(p.pods, s)
+	if err != nil {
+		p.result.Failed++
+		p.fault(err)
+	}
+}
+
+// fault keeps some errors. The caller holds mu.
+func (p *play) fault(err error) {
+	if len(p.result.Errors) < 3 {
+		p.result.Errors = append(p.result.Errors, err.Error())
+	}
 }
 
 // judge counts the pods by what they got.
@@ -174,18 +211,13 @@ func (p *play) judge(spans []span) error {
 		return last
 	}
 	for _, one := range p.pods {
-		if !p.rig.InOwnNetwork(one.pod) {
+		switch {
+		case !one.own:
 			p.result.Wrong++
 			if !after(one.asked).IsZero() && !during(one.asked) {
 				p.result.WrongAfter++
 			}
-			continue
-		}
-		recorded, err := p.rig.Recorded(one.pod)
-		if err != nil {
-			return err
-		}
-		if !recorded {
+		case !one.guarded:
 			p.result.Unguarded++
 		}
 	}
