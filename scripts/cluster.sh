@@ -17,6 +17,7 @@ scripts/kubernetes.sh "$bin"
 scripts/containerd.sh "$bin"
 scripts/plugins.sh "$bin/ref"
 scripts/prometheus.sh "$bin"
+scripts/crds.sh "$bin"
 scripts/build.sh "$bin/guard" cmd/guardctl cmd/kubectl-cni_guard
 if [ "${KEEP_IMAGE:-}" != 1 ] || [ ! -d "$bin/image" ]; then
 	rm -rf "$bin/image"

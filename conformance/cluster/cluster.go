@@ -41,6 +41,27 @@ type Cluster struct {
 // programs are not built.
 func Up(t testing.TB) *Cluster {
 	t.Helper()
+	c := UpControlPlane(t)
+	for i := range Nodes {
+		c.node = append(c.node, c.newNode(i))
+	}
+	for _, n := range c.node {
+		n.startRuntime()
+		n.startKubelet()
+	}
+	for _, n := range c.node {
+		n.join()
+	}
+	for _, n := range c.node {
+		n.AwaitReady()
+	}
+	return c
+}
+
+// UpControlPlane starts a cluster without nodes. It skips the test where the programs are
+// not built.
+func UpControlPlane(t testing.TB) *Cluster {
+	t.Helper()
 	bin := os.Getenv("CNI_GUARD_CLUSTER")
 	if bin == "" {
 		// Not rigtest.Lack: the build takes a quarter of an hour, and no other run of the tests needs it.
@@ -60,20 +81,8 @@ func Up(t testing.TB) *Cluster {
 		ip address add ` + masterAddress + `/24 dev lan
 		ip address add ` + serviceAddress + `/32 dev lan
 		ip link set lan up`)
+	t.Cleanup(func() { c.sh("ip link delete lan") })
 	c.startControlPlane()
-	for i := range Nodes {
-		c.node = append(c.node, c.newNode(i))
-	}
-	for _, n := range c.node {
-		n.startRuntime()
-		n.startKubelet()
-	}
-	for _, n := range c.node {
-		n.join()
-	}
-	for _, n := range c.node {
-		n.AwaitReady()
-	}
 	return c
 }
 
