@@ -109,7 +109,7 @@ func ownedLinks(ctx context.Context, t *Target) (ownership, error) {
 	if o.all, err = t.Node.Links(); err != nil {
 		return o, err
 	}
-	if o.routes, err = t.Node.Routes(); err != nil {
+	if o.routes, err = t.mainRoutes(); err != nil {
 		return o, err
 	}
 	// Without ranges less is proved to be CNI's. That they are not known yet is for other checks.

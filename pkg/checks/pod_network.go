@@ -11,8 +11,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
-// A nodeNetwork is the node's namespace as the checks of the node read it: once, with
-// dumps. No check of the pod path may read it.
+// A nodeNetwork is the node's namespace as the checks of the node read it: once in a run,
+// with dumps. No check of the pod path may read it. It is not changed.
 type nodeNetwork struct {
 	links  map[string]netstate.Link
 	addrs  []netstate.LinkAddr
@@ -23,6 +23,9 @@ type nodeNetwork struct {
 }
 
 func readNodeNetwork(t *Target) (*nodeNetwork, error) {
+	if n := t.network.Load(); n != nil {
+		return n, nil
+	}
 	links, err := t.Node.Links()
 	if err != nil {
 		return nil, err
@@ -34,7 +37,7 @@ func readNodeNetwork(t *Target) (*nodeNetwork, error) {
 	if n.addrs, err = t.Node.AllAddrs(); err != nil {
 		return nil, err
 	}
-	if n.routes, err = t.Node.Routes(); err != nil {
+	if n.routes, err = t.mainRoutes(); err != nil {
 		return nil, err
 	}
 	for _, r := range n.routes {
@@ -47,7 +50,22 @@ func readNodeNetwork(t *Target) (*nodeNetwork, error) {
 			n.bridges[name] = true
 		}
 	}
+	t.network.Store(n)
 	return n, nil
+}
+
+// mainRoutes returns the routes of the table main. A node has thousands, and five checks read
+// them.
+func (t *Target) mainRoutes() ([]netstate.Route, error) {
+	if known := t.tableMain.Load(); known != nil {
+		return *known, nil
+	}
+	routes, err := t.Node.Routes()
+	if err != nil {
+		return nil, err
+	}
+	t.tableMain.Store(&routes)
+	return routes, nil
 }
 
 func isDefault(dst netip.Prefix) bool { return !dst.IsValid() || dst.Bits() == 0 }

@@ -51,6 +51,9 @@ type Target struct {
 	link atomic.Pointer[netstate.Link]
 	// end is the node's end of the pod's interface once it was looked up.
 	end atomic.Pointer[nodeEnd]
+	// What the checks of the node have read of its network; nil before that.
+	network   atomic.Pointer[nodeNetwork]
+	tableMain atomic.Pointer[[]netstate.Route]
 	// portsDue is whether this run looks at the ports of the pods on record.
 	portsDue onceBool
 
