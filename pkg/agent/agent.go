@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/dirwatch"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -76,7 +77,13 @@ type Agent struct {
 	due    dueTimes // of the classes of looks
 
 	wake  [laneCount]chan struct{} // due has changed
-	files *fileWatch
+	files fileWatch
+}
+
+// A fileWatch reports changes in the directories of the node. A *dirwatch.Watch is one.
+type fileWatch interface {
+	Run(context.Context)
+	Check() // the directories may be others by now
 }
 
 // New returns an agent that does nothing until Run.
@@ -98,7 +105,7 @@ func New(opt Options) *Agent {
 	for _, source := range []string{sourceNetlink, sourceNftables, sourceFiles} {
 		a.status.Watches = append(a.status.Watches, WatchStatus{Source: source, Why: "not started yet"})
 	}
-	a.files = &fileWatch{dirs: opt.Node.Dirs, changed: a.filesChanged, state: func(events bool, err error) { a.setWatch(sourceFiles, events, err) }, rearm: make(chan struct{}, 1)}
+	a.files = dirwatch.New(opt.Node.Dirs, a.filesChanged, func(events bool, err error) { a.setWatch(sourceFiles, events, err) })
 	return a
 }
 
@@ -113,7 +120,7 @@ const (
 func (a *Agent) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	all.Go(func() { a.files.run(ctx) })
+	all.Go(func() { a.files.Run(ctx) })
 	all.Go(func() { a.work(ctx) })
 	all.Go(func() { a.keepConf(ctx) })
 	all.Go(func() { a.watchRuleset(ctx) })
@@ -252,7 +259,7 @@ func (a *Agent) look(ctx context.Context, c classID) (guard.Report, error) {
 	}
 	a.apply(report, err, began, c == classFull)
 	if c == classFull {
-		a.files.check()
+		a.files.Check()
 	}
 	return report, err
 }

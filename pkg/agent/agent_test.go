@@ -101,6 +101,11 @@ func (k *fakeKernel) WatchRuleset(context.Context) (<-chan []netstate.Change, er
 
 func (k *fakeKernel) Links() ([]netstate.Link, error) { return k.links, nil }
 
+type noFiles struct{}
+
+func (noFiles) Run(context.Context) {}
+func (noFiles) Check()              {}
+
 // run starts an agent in a bubble.
 func run(t *testing.T, opt Options) (*Agent, *fakeNode, *fakeKernel) {
 	t.Helper()
@@ -115,8 +120,7 @@ func run(t *testing.T, opt Options) (*Agent, *fakeNode, *fakeKernel) {
 		opt.Profile, opt.Keep = Repair, KeepReport
 	}
 	a := New(opt)
-	a.files.dirs = func() []string { return nil }
-	a.files.disabled = true // inotify cannot run in a bubble
+	a.files = noFiles{} // inotify cannot run in a bubble
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -298,7 +302,7 @@ func TestKeepsDuringLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &fakeNode{outcomes: map[string]guard.Outcome{}, takes: time.Minute}
 		a := New(Options{Profile: Repair, Keep: KeepEnforce, Node: n, Kernel: &fakeKernel{changes: make(chan []netstate.Change)}, Log: slog.New(slog.DiscardHandler)})
-		a.files.disabled = true
+		a.files = noFiles{}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {

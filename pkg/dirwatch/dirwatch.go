@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agent
+// Package dirwatch reports changes in directories: by inotify, and by comparing them while
+// inotify is not available. The agent and guardctl doctor watch the conf dir with it.
+package dirwatch
 
 import (
 	"bytes"
@@ -25,18 +27,24 @@ const (
 	inotifyRetry = 30 * time.Second
 )
 
-// A fileWatch reports changes in directories. A directory that is replaced, or deleted and
-// created again, is followed by way of its parent.
-type fileWatch struct {
+// A Watch reports changes in directories. A directory that is replaced, or deleted and
+// created again, is followed by way of its parent. Use New.
+type Watch struct {
 	dirs    func() []string
-	changed func(overflow bool)
+	changed func(lost bool)
 	state   func(events bool, err error)
 	rearm   chan struct{} // the directories are others now
 
-	disabled bool // in tests with a clock of their own
-
 	mu    sync.Mutex
 	armed []string // the directories that are watched
+}
+
+// New returns a watch of the directories that dirs returns, which does nothing until Run.
+// It calls changed after each change, with true if changes were lost, and state whenever
+// it begins to wait for changes: events is whether the kernel reports them, and err why
+// not. The functions must not block; dirs may be called by two goroutines at once.
+func New(dirs func() []string, changed func(lost bool), state func(events bool, err error)) *Watch {
+	return &Watch{dirs: dirs, changed: changed, state: state, rearm: make(chan struct{}, 1)}
 }
 
 // What of a directory is of interest, and of its parent.
@@ -45,11 +53,8 @@ const (
 	parentMask = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 )
 
-// run watches until ctx ends.
-func (w *fileWatch) run(ctx context.Context) {
-	if w.disabled {
-		return
-	}
+// Run watches until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
 		if !first && !pause(ctx, 10*time.Millisecond) { // a directory that is replaced all the time
 			return
@@ -67,8 +72,8 @@ func (w *fileWatch) run(ctx context.Context) {
 	}
 }
 
-// check rearms the watch if the directories are others by now.
-func (w *fileWatch) check() {
+// Check makes Run watch others if dirs returns other directories by now.
+func (w *Watch) Check() {
 	w.mu.Lock()
 	same := w.armed == nil || slices.Equal(w.armed, w.dirs())
 	w.mu.Unlock()
@@ -87,7 +92,7 @@ type inotify struct {
 	parents map[int32]map[string]struct{} // of their parents, with the names that matter there
 }
 
-func (w *fileWatch) arm() (*inotify, error) {
+func (w *Watch) arm() (*inotify, error) {
 	dirs := w.dirs()
 	w.mu.Lock()
 	w.armed = append([]string{}, dirs...)
@@ -133,7 +138,7 @@ func (in *inotify) add(fd int, dir string) error {
 }
 
 // read reports changes until the watch must be armed again.
-func (w *fileWatch) read(ctx context.Context, in *inotify) {
+func (w *Watch) read(ctx context.Context, in *inotify) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer in.file.Close()
@@ -184,7 +189,7 @@ func (in *inotify) events(b []byte) (changed, overflow, rearm bool) {
 }
 
 // poll compares the directories until it is time to try inotify again.
-func (w *fileWatch) poll(ctx context.Context) {
+func (w *Watch) poll(ctx context.Context) {
 	dirs := w.dirs()
 	before := signature(dirs)
 	for waited := time.Duration(0); waited < inotifyRetry; waited += pollEvery {
@@ -218,4 +223,14 @@ func identity(path string) string {
 		return err.Error()
 	}
 	return fmt.Sprint(st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim)
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
