@@ -30,6 +30,7 @@ type SiteFlags struct {
 	cacheDir   string
 	maxConfNum int
 	network    string
+	rooted     bool
 }
 
 // siteFlagNames are the flags that change what is found on the node.
@@ -65,8 +66,12 @@ func (f *SiteFlags) EnterRoot() error {
 	if err := installer.EnterRoot(root); err != nil {
 		return Unknown(err, "")
 	}
+	f.rooted = true
 	return nil
 }
+
+// Rooted reports whether EnterRoot has changed the root of this process.
+func (f *SiteFlags) Rooted() bool { return f.rooted }
 
 // Find finds the site; the flags override what is found.
 func (f *SiteFlags) Find(ctx context.Context) (site.Site, error) {

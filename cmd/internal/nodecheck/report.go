@@ -33,7 +33,7 @@ func SetOutcomes(r *report.Report, suite []*checks.Check, run guard.Report, fail
 			r.Areas = append(r.Areas, report.Area{Name: a.Name, Title: a.Title, State: report.Worst(of)})
 		}
 	}
-	r.Summary = report.Summarize(r.Checks, failOn)
+	r.Summary = report.Summarize(r.Checks, r.Limits, failOn)
 }
 
 // areas returns all areas that a check can belong to.

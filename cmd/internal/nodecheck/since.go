@@ -3,6 +3,8 @@
 package nodecheck
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +25,8 @@ const unbroken = time.Hour
 func AddEvents(r *report.Report, stateDir string, after time.Time) {
 	incidents, err := Incidents(stateDir, after)
 	r.Incidents = incidents
-	if err != nil {
-		r.Limits = append(r.Limits, "incidents: "+printable.Error(err))
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // that is one of AddLimits
+		r.Limits = append(r.Limits, report.Limit{What: "the events of the last 24 hours", Why: printable.Error(err)})
 	}
 	all, _ := readEvents(stateDir) // the error is the same
 	for i := range r.Checks {

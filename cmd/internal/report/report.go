@@ -7,6 +7,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -27,9 +28,8 @@ type Report struct {
 	// PolicyFrom is the path of the file with the policies and options; "" if no file has
 	// an entry of cni-guard, and the defaults apply.
 	PolicyFrom string `json:"policyFrom,omitempty"`
-	// Limits are what the program could not look at, and why, a sentence each: "not root:
-	// files that only root can read were not read".
-	Limits    []string   `json:"limits,omitempty"`
+	// Limits are what the program could not look at.
+	Limits    []Limit    `json:"limits,omitempty"`
 	Areas     []Area     `json:"areas"`     // those with a check in Checks, in the order of their digits
 	Checks    []Check    `json:"checks"`    // in the order of Areas, then of the suite
 	Incidents []Incident `json:"incidents"` // newest last
@@ -39,6 +39,31 @@ type Report struct {
 // In returns the checks of an area.
 func (r Report) In(area string) []Check {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return c.Area != area })
+}
+
+// A Limit is a part of the node that the program could not look at.
+type Limit struct {
+	What   string `json:"what"`             // a noun: "the rules of nftables and iptables"
+	Why    string `json:"why"`              // a clause: "this process lacks CAP_NET_ADMIN"
+	Remedy string `json:"remedy,omitempty"` // what makes it visible: "run guardctl as root"
+	// Checks are those that passed or were skipped and might have a finding if they had seen it:
+	// while there are any, the exit code is not 0. A check that noticed is unknown, and not among them.
+	Checks []string `json:"checks,omitempty"`
+}
+
+// String returns the limit as one sentence without a full stop.
+func (l Limit) String() string {
+	s := l.What
+	if l.Why != "" {
+		s += ", because " + l.Why
+	}
+	if len(l.Checks) > 0 {
+		s += " (which " + strings.Join(l.Checks, ", ") + " would have read)"
+	}
+	if l.Remedy != "" {
+		s += "; " + l.Remedy
+	}
+	return s
 }
 
 // A Host is the node that was looked at.
@@ -113,6 +138,8 @@ type Summary struct {
 	Repaired int   `json:"repaired"`
 	Unknown  int   `json:"unknown"`
 	Skipped  int   `json:"skipped"`
+	// Limited counts the checks of Passed and Skipped that could not see all that they look at.
+	Limited int `json:"limited,omitempty"`
 	// ExitCode is the one that guardctl doctor ends with, and Meaning says why.
 	ExitCode int    `json:"exitCode"`
 	Meaning  string `json:"meaning"`

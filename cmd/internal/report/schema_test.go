@@ -85,7 +85,7 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
 		for from, to := range map[string]string{`"schemaVersion":`: `"schemaversion":`, `"exitCode":`: `"exitCode":"`, `"checks":[`: `"Checks":[`} {
-			broken := strings.Replace(string(text), from, to, 1)
+			broken := strings.ReplaceAll(string(text), from, to)
 			if to == `"exitCode":"` {
 				broken = strings.Replace(string(text), `"exitCode":`, `"exitCode":"1","x":`, 1)
 			}

@@ -46,8 +46,9 @@ func ParseFailOn(words []string) (FailOn, error) {
 	return f, nil
 }
 
-// Summarize counts the checks and says which exit code they stand for.
-func Summarize(all []Check, failOn FailOn) Summary {
+// Summarize counts the checks and says which exit code they stand for. Limits whose Checks
+// are among them count as unknown.
+func Summarize(all []Check, limits []Limit, failOn FailOn) Summary {
 	s := Summary{State: Worst(all)}
 	for _, c := range all {
 		switch c.State {
@@ -65,6 +66,11 @@ func Summarize(all []Check, failOn FailOn) Summary {
 			s.Unknown++
 		}
 	}
+	for _, c := range all {
+		if slices.ContainsFunc(limits, func(l Limit) bool { return slices.Contains(l.Checks, c.Name) }) {
+			s.Limited++
+		}
+	}
 	s.ExitCode, s.Meaning = s.exit(failOn)
 	return s
 }
@@ -78,7 +84,9 @@ func (s Summary) exit(failOn FailOn) (code int, meaning string) {
 		return 1, "at least one check has a minor finding"
 	case s.Unknown > 0 && failOn.Unknown:
 		return 2, "no finding, but at least one check could not tell"
-	case s.Failed > 0, s.Unknown > 0:
+	case s.Limited > 0 && failOn.Unknown:
+		return 2, "no finding, but at least one check could not look at all that it reads"
+	case s.Failed > 0, s.Unknown > 0, s.Limited > 0:
 		return 0, "what was found does not count by --fail-on"
 	case s.Minor > 0:
 		return 0, "no problem; minor findings do not count"

@@ -30,6 +30,9 @@ func TestExitCode(t *testing.T) {
 		{"failed unknown minor", "never", 0},
 		{"minor", "minor,unknown", 1},
 		{"unknown", "minor,unknown", 2},
+		{"passed limited", "", 2},
+		{"failed limited", "", 1},
+		{"limited", "finding", 0},
 	} {
 		failOn := report.DefaultFailOn()
 		if c.failOn != "" {
@@ -40,9 +43,14 @@ func TestExitCode(t *testing.T) {
 		}
 		var all []report.Check
 		for _, state := range strings.Fields(c.states) {
+			if state == "limited" {
+				all = append(all, report.Check{Name: state, State: report.Skipped})
+				continue
+			}
 			all = append(all, report.Check{State: report.State(state)})
 		}
-		if s := report.Summarize(all, failOn); s.ExitCode != c.code || s.Meaning == "" {
+		limits := []report.Limit{{What: "x", Checks: []string{"limited", "not run"}}}
+		if s := report.Summarize(all, limits, failOn); s.ExitCode != c.code || s.Meaning == "" {
 			t.Errorf("%q with --fail-on %q: exit code %d (%s), want %d", c.states, c.failOn, s.ExitCode, s.Meaning, c.code)
 		}
 	}

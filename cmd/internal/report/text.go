@@ -73,7 +73,7 @@ func (t *text) header(r Report) {
 		}
 	}
 	for _, limit := range r.Limits {
-		t.line("limited: ", limit)
+		t.line("could not look at: ", limit.String())
 	}
 }
 

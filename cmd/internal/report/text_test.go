@@ -41,7 +41,7 @@ func sample() report.Report {
 	r := report.Report{
 		SchemaVersion: report.SchemaVersion, Time: at, Host: report.Host{Name: "node-1", BootID: "b", Kernel: "6.1"}, Version: "v1.0.0", Mode: report.Observe,
 		Runtime:    report.Runtime{Kind: "containerd", Name: "k3s", ConfDir: "/etc/cni/net.d", BinDirs: []string{"/opt/cni/bin"}, How: []string{"it runs"}},
-		PolicyFrom: "/etc/cni/net.d/10-a.conflist", Limits: []string{"not root"},
+		PolicyFrom: "/etc/cni/net.d/10-a.conflist", Limits: []report.Limit{{What: "the rules of nftables", Why: "this process lacks CAP_NET_ADMIN", Remedy: "run guardctl as root", Checks: []string{"bridge-netfilter"}}},
 		Areas: []report.Area{{Name: "sandbox", Title: "Sandboxes", State: report.Repaired}, {Name: "node", Title: "Node", State: report.Failed}, {Name: "tunnels", Title: "Tunnels", State: report.Passed}},
 		Checks: []report.Check{
 			{ID: "CG105", Name: "host-loopback", Area: "sandbox", State: report.Repaired, Policy: "enforce", Findings: []guard.Finding{{Object: "node/lo", Problem: "is down", Remedy: "Run x.", Change: "lo: down -> up"}}},
@@ -53,7 +53,7 @@ func sample() report.Report {
 		},
 		Incidents: []report.Incident{{Time: at.Add(-time.Hour), Last: at, Count: 3, Check: "conflist", State: "warned", Command: "ADD", Pod: "default/web", Message: "conflist: x is y"}},
 	}
-	r.Summary = report.Summarize(r.Checks, report.DefaultFailOn())
+	r.Summary = report.Summarize(r.Checks, r.Limits, report.DefaultFailOn())
 	return r
 }
 
@@ -64,7 +64,7 @@ func TestText(t *testing.T) {
 	}
 	const want = `node-1, cni-guard v1.0.0, k3s, observe: nothing is changed
 conf dir /etc/cni/net.d; policies and options from /etc/cni/net.d/10-a.conflist
-limited: not root
+could not look at: the rules of nftables, because this process lacks CAP_NET_ADMIN (which bridge-netfilter would have read); run guardctl as root
 
 Sandboxes
   repaired CG105 host-loopback
@@ -128,7 +128,7 @@ func TestNPD(t *testing.T) {
 		"letters": {[]report.Check{{State: report.Unknown, Error: strings.Repeat("ä", 100)}}, ": could not tell: ää"},
 	} {
 		var b strings.Builder
-		r := report.Report{Checks: c.checks, Summary: report.Summarize(c.checks, report.DefaultFailOn())}
+		r := report.Report{Checks: c.checks, Summary: report.Summarize(c.checks, nil, report.DefaultFailOn())}
 		if err := r.NPD(&b); err != nil {
 			t.Fatal(err)
 		}

@@ -25,8 +25,13 @@ func (s *Snapshot) Complete(r *report.Report, recent time.Duration) {
 			c.Findings[i].Since = s.since(c.Name, c.Findings[i])
 		}
 	}
-	r.Limits = append([]string{fmt.Sprintf("judged from a bundle that guardctl %s made on %s at %s: what it did not read then is unknown",
-		s.Manifest.GuardVersion, s.Manifest.Host, s.Manifest.Created.Format(time.RFC3339))}, s.Manifest.Limits...)
+	r.Limits = []report.Limit{{
+		What: "what was not read then",
+		Why:  fmt.Sprintf("this is judged from a bundle that guardctl %s made on %s at %s", s.Manifest.GuardVersion, s.Manifest.Host, s.Manifest.Created.Format(time.RFC3339)),
+	}}
+	for _, limit := range s.Manifest.Limits {
+		r.Limits = append(r.Limits, report.Limit{What: limit})
+	}
 }
 
 // since returns since when there is a finding, as the report of the node has it.

@@ -114,8 +114,11 @@ func record(ctx context.Context, cmd *cobra.Command, n *node.Node, suite []*chec
 	run := guard.Run(ctx, suite, guard.Node, e.Settings, target)
 	s.Manifest.GuardVersion = version
 	s.Report = nodecheck.NewReport(n, e, nodecheck.Program{Version: version, Mode: report.Observe}, suite, run, report.FailOn{})
+	nodecheck.AddLimits(&s.Report, n, e.StateDir, report.FailOn{})
 	nodecheck.AddEvents(&s.Report, e.StateDir, time.Now().Add(-recent))
-	s.Manifest.Limits = append(s.Manifest.Limits, s.Report.Limits...)
+	for _, limit := range s.Report.Limits {
+		s.Manifest.Limits = append(s.Manifest.Limits, limit.String())
+	}
 	if os.Geteuid() != 0 {
 		s.Manifest.Limits = append(s.Manifest.Limits, "not root: what only root can read is missing")
 	}

@@ -66,11 +66,11 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 			"configuration that the runtime uses, or in the first file that has one.\n\n" +
 			"A finding is printed with the evidence, the effect on pods and what to do. Checks that\n" +
 			"passed are only counted. What the guard recorded in the last 24 hours follows. Doctor\n" +
-			"runs as any user, and without a runtime; what it could not look at is unknown.\n\n" +
+			"runs as any user, and without a runtime, and says what it could not look at.\n\n" +
 			"It changes nothing unless you pass --repair.\n\n" +
 			"Exit codes: 0 no problem, 1 at least one finding, 2 no finding but a check could not\n" +
-			"be completed, 64 wrong arguments. Minor findings are harmless now and do not count.\n" +
-			"--fail-on says what counts.",
+			"be completed or could not see all that it reads, 64 wrong arguments. Minor findings are\n" +
+			"harmless now and do not count. --fail-on says what counts.",
 		Example: "  guardctl doctor\n  guardctl doctor --check conflist,CG202\n  guardctl doctor --repair\n" +
 			"  guardctl doctor --wait 5m --fail-on finding\n  guardctl doctor --watch\n  guardctl doctor -o json",
 		Args: cli.NoArgs,
@@ -87,7 +87,7 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 	flags.BoolVar(&c.short, "short", false, "show only a line for each finding, to be pasted elsewhere")
 	flags.DurationVar(&c.wait, "wait", 0, "look again until the exit code is 0, for at most this time, such as 5m")
 	flags.BoolVar(&c.watch, "watch", false, "keep running, and print only what changes")
-	flags.DurationVar(&c.interval, "interval", 5*time.Second, "how often --wait and --watch look")
+	flags.DurationVar(&c.interval, "interval", 30*time.Second, "how often --wait and --watch look if the kernel reports no change")
 	flags.StringVar(&c.bundle, "bundle", "", "judge this file, which guardctl bundle wrote, and not this node")
 	cli.Complete(cmd, "check", catalog.Names(suite)...)
 	cli.Complete(cmd, "skip", catalog.Names(suite)...)
@@ -175,6 +175,7 @@ func (c *call) look(ctx context.Context, cmd *cobra.Command) (report.Report, err
 		recorded.Complete(&r, recent)
 		return r, nil
 	}
+	nodecheck.AddLimits(&r, n, e.StateDir, c.failOn)
 	nodecheck.AddEvents(&r, e.StateDir, time.Now().Add(-recent))
 	return r, nil
 }

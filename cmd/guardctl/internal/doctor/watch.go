@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,46 +18,41 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
 
+// newPace subscribes to changes, and returns when to look and how, until ctx ends.
+func (c *call) newPace(ctx context.Context, cmd *cobra.Command) (*pace, looker) {
+	var once sync.Map // each cause is told once
+	changes := newChanges(ctx, func(err error) {
+		if _, told := once.LoadOrStore(err.Error(), true); !told {
+			cli.Warn(cmd, err, fmt.Sprintf("(its changes are found by the look every %s)", c.interval))
+		}
+	})
+	return &pace{changed: changes.changed, every: c.interval}, func(look context.Context) (report.Report, error) {
+		r, err := c.look(look, cmd)
+		if err == nil {
+			changes.at(ctx, c.node)
+		}
+		return r, err
+	}
+}
+
 // waitForNode looks until the exit code is 0 or the time is up, and returns the last report.
 func (c *call) waitForNode(cmd *cobra.Command) (report.Report, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
+	p, look := c.newPace(ctx, cmd)
 	began, counts := time.Now(), ""
-	for {
-		// A look that has begun ends, whatever the time: its checks have deadlines of their own.
-		r, err := c.look(cmd.Context(), cmd)
-		if err == nil && r.Summary.ExitCode == 0 {
-			return r, nil
+	return waitUntilWell(ctx, p, look, func(r report.Report, err error) {
+		now := r.Summary.Counts()
+		if err != nil {
+			now = err.Error()
 		}
-		if now := waitingFor(r, err); now != counts {
+		if now != counts {
 			counts = now
 			printable.Fprintf(cmd.ErrOrStderr(), "guardctl: waiting, %s of %s: %s\n", time.Since(began).Round(time.Second), c.wait, now)
 		}
-		if !pause(ctx, c.interval) {
-			return r, err
-		}
-	}
-}
-
-func waitingFor(r report.Report, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return r.Summary.Counts()
-}
-
-// pause waits for an interval and reports whether there is time left.
-func pause(ctx context.Context, interval time.Duration) bool {
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	})
 }
 
 // watchNode prints the state of the node and then what changes, until it is stopped. The
@@ -64,51 +60,38 @@ func pause(ctx context.Context, interval time.Duration) bool {
 func (c *call) watchNode(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	before, err := c.look(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	if c.output.JSON() {
-		err = c.printChanges(cmd, report.Changes(report.Report{}, before))
-	} else {
-		err = c.print(cmd, before)
-	}
-	if err != nil {
-		return err
-	}
-	for pause(ctx, c.interval) {
-		now, err := c.look(ctx, cmd)
-		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			cli.Warn(cmd, err)
-		default:
-			if err := c.printChanges(cmd, report.Changes(before, now)); err != nil {
-				return err
-			}
-			before = now
+	p, look := c.newPace(ctx, cmd)
+	first := true
+	show := func(before, now report.Report) error {
+		if first && !c.output.JSON() {
+			first = false
+			return c.print(cmd, now)
 		}
+		first = false
+		return c.printChanges(cmd, report.Changes(before, now))
 	}
-	return cli.Exit(before.Summary.ExitCode)
+	last, err := watch(ctx, p, look, show, func(err error) { cli.Warn(cmd, err) })
+	if err != nil {
+		return err
+	}
+	return cli.Exit(last.Summary.ExitCode)
 }
 
 // printChanges writes a line for each change: JSON, or text.
 func (c *call) printChanges(cmd *cobra.Command, all []report.Change) error {
 	w := cmd.OutOrStdout()
 	for _, change := range all {
-		line := fmt.Sprintf("%s %s", change.Time.Format(time.RFC3339), change)
+		var err error
 		if c.output.JSON() {
-			document, err := json.Marshal(change)
-			if err != nil {
-				return err
+			document, marshalErr := json.Marshal(change)
+			if marshalErr != nil {
+				return marshalErr
 			}
-			line = string(document)
-			if _, err := printable.Fprintf(w, "%s\n", printable.Text(line)); err != nil {
-				return err
-			}
-			continue
+			_, err = printable.Fprintf(w, "%s\n", printable.Text(printable.JSON(document)))
+		} else {
+			_, err = printable.Fprintf(w, "%s %s\n", change.Time.Format(time.RFC3339), change)
 		}
-		if _, err := printable.Fprintf(w, "%s\n", line); err != nil {
+		if err != nil {
 			return err
 		}
 	}
