@@ -1,6 +1,6 @@
 # Each target is one line that calls go or a script.
 
-.PHONY: help build image release demo test test-loaded test-vm conformance cluster soak bench lint generate check
+.PHONY: help build image release test-release demo test test-loaded test-vm conformance window cluster soak bench lint generate check
 
 help: ## this list
 	@grep -E '^[a-z-]+: ##' Makefile | sed 's/: ## /\t/' | expand -t 14
@@ -13,6 +13,9 @@ image: ## OCI image of the programs for amd64 and arm64, in dist/, without Docke
 
 release: ## the image, archives, the chart, a list of components and checksums, in dist/
 	scripts/release.sh all
+
+test-release: ## build the release twice, compare, check, and start it for arm64: some minutes
+	scripts/test-release.sh
 
 demo: ## incidents on private nodes, without cni-guard and with it; INCIDENT=NAME shows one in detail
 	scripts/demo.sh $(INCIDENT)
@@ -31,6 +34,9 @@ conformance: ## the incidents on real runtimes, without the guard and with it
 
 cluster: ## the Helm chart and the incidents in a real Kubernetes; the first run builds that: a quarter of an hour
 	scripts/cluster.sh
+
+window: ## how long a rogue file counts before the agent puts it away: writes docs/agent.md
+	scripts/window.sh
 
 soak: ## 10,000 pods that come and go, on a node that must not change: some ten minutes
 	scripts/soak.sh

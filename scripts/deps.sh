@@ -20,6 +20,7 @@ for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;
 	modprobe) need modprobe kmod ;;
+	qemu-aarch64-static) need qemu-aarch64-static qemu-user-static ;;
 	ssh-keygen) need ssh-keygen openssh-client ;;
 	gcc)
 		need gcc gcc
