@@ -22,6 +22,7 @@ for program; do
 	modprobe) need modprobe kmod ;;
 	qemu-aarch64-static) need qemu-aarch64-static qemu-user-static ;;
 	ssh-keygen) need ssh-keygen openssh-client ;;
+	wg) need wg wireguard-tools ;;
 	gcc)
 		need gcc gcc
 		[ -f /usr/include/stdio.h ] || missing="$missing libc6-dev" # not a dependency of gcc

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/env.sh
 [ $# -gt 0 ] || set -- 6.1
 
-scripts/deps.sh qemu-system-x86_64 modprobe
+scripts/deps.sh qemu-system-x86_64 modprobe wg
 root=$PWD
 bin=$root/conformance/bin
 logs=$bin/vm-logs

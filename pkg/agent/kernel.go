@@ -44,8 +44,12 @@ func (a *Agent) listLinks() linkTable {
 	return t
 }
 
-// isTunnel reports whether links of a kind carry packets to other nodes.
-func isTunnel(kind string) bool { return slices.Contains(netstate.TunnelKinds(), kind) }
+// isTunnel reports whether links of a kind carry packets to other nodes. Of kind tun are
+// those of virtual machines as well, which come and go with pods; the full look sees
+// flannel's.
+func isTunnel(kind string) bool {
+	return kind != "tun" && slices.Contains(netstate.TunnelKinds(), kind)
+}
 
 // kernelChanged requests the looks that changes call for. With a hundred pods a second it
 // is called all the time: it compares a change with what was there before, and for a pod

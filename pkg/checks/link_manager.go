@@ -253,6 +253,11 @@ func podTunnels(t *Target, ranges podRanges) (map[string]bool, error) {
 			names[p.Device] = true
 		}
 	}
+	for _, l := range dump.Links {
+		if tunnel.IsFlannelUDP(l) {
+			names[l.Name] = true
+		}
+	}
 	return names, nil
 }
 

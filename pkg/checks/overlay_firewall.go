@@ -26,7 +26,7 @@ func (overlayFirewall) check() *Check {
 	return &Check{
 		ID:        "CG501",
 		Summary:   "A rule of this node's own packet filter drops what the pod network sends between nodes: the tunnel's outer packets, or the packets of pods that it forwards, so that pods of two nodes cannot reach each other.",
-		Detection: "The rules of nf_tables and of iptables-legacy, as the kernel has them, are followed for each packet that a tunnel with pod routes needs: its outer packets in INPUT and OUTPUT (the UDP port of the device; IP protocol 4, 41 or 47), and new TCP connections of pods in FORWARD, both directions. An accept ends one base chain only: firewalld's rules, with a later priority, still see what iptables has accepted. A finding is a rule, or a policy, that drops the packet whatever the rules before it do. Where the result depends on a set, a mark, a limit or an expression that is not known, nothing is claimed. Healthy: a policy DROP with rules that accept the packets, as Docker, ufw and firewalld have them beside flannel or Calico.",
+		Detection: "The rules of nf_tables and of iptables-legacy, as the kernel has them, are followed for each packet that a tunnel with pod routes needs: its outer packets in INPUT and OUTPUT (the UDP port of the device, of WireGuard those of both ends, of flannel's backend udp 8285; IP protocol 4, 41 or 47), and new TCP connections of pods in FORWARD, both directions. An accept ends one base chain only: firewalld's rules, with a later priority, still see what iptables has accepted. A finding is a rule, or a policy, that drops the packet whatever the rules before it do. Where the result depends on a set, a mark, a limit or an expression that is not known, nothing is claimed. Healthy: a policy DROP with rules that accept the packets, as Docker, ufw and firewalld have them beside flannel or Calico.",
 		Remedy:    "Allow the packets where the firewall of the node keeps its rules, so that they still pass after its next reload, on every node. docs/firewall.md has the words for firewalld, ufw, Docker, iptables and nft.",
 		When:      guard.Node,
 		Default:   guard.Warn,
@@ -35,9 +35,12 @@ func (overlayFirewall) check() *Check {
 }
 
 func probeOverlayFirewall(ctx context.Context, t *Target) ([]guard.Finding, error) {
-	packets, err := overlayPackets(t)
+	packets, doubts, err := overlayPackets(t)
 	if err != nil {
 		return nil, err
+	}
+	if len(packets) == 0 && len(doubts) > 0 {
+		return nil, guard.Skip(doubts[0])
 	}
 	if len(packets) == 0 {
 		return nil, guard.Skip("no tunnel leads to pods of other nodes")
@@ -48,7 +51,7 @@ func probeOverlayFirewall(ctx context.Context, t *Target) ([]guard.Finding, erro
 	}
 	rules := firewall.Decode(source)
 	var findings []guard.Finding
-	doubt := ""
+	doubt := strings.Join(doubts, "; ")
 	for _, p := range packets {
 		if err := ctx.Err(); err != nil {
 			return findings, fmt.Errorf("judge the rules: %w", err)

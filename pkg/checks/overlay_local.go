@@ -54,8 +54,8 @@ func (l *localRules) outerOf(p tunnel.Peer) []overlayPacket {
 		if d.Name != p.Device {
 			continue
 		}
-		if protocol, name := transport(d); protocol != 0 {
-			return l.node.outerTo(d, p.Outer, protocol, name)
+		if protocol, _ := transport(d); protocol != 0 {
+			return l.node.outerTo(d, farEnd{p.Outer, p.Port})
 		}
 	}
 	return nil

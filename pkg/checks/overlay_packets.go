@@ -31,23 +31,24 @@ type overlayPacket struct {
 // beyond these is not found.
 const maxJudgedPeers = 32
 
-// overlayPackets returns the packets that the tunnels of the node need.
-func overlayPackets(t *Target) ([]overlayPacket, error) {
+// overlayPackets returns the packets that the tunnels of the node need, and a clause for
+// each tunnel whose packets are not known.
+func overlayPackets(t *Target) (all []overlayPacket, doubts []string, err error) {
 	dump, err := t.Node.TunnelDump()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ranges, err := t.podRanges()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errPodCIDRByNode) {
-		return nil, err
+		return nil, nil, err
 	}
 	owned, err := podTunnels(t, ranges)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	links, err := t.Node.Links()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_, bridge := t.primaryPlugin()
 	n := overlayNode{t: t, links: links, ranges: ranges, bridge: bridge, dump: dump}
@@ -55,16 +56,19 @@ func overlayPackets(t *Target) ([]overlayPacket, error) {
 	for _, p := range tunnel.Enumerate(dump).Peers {
 		peers[p.Device] = append(peers[p.Device], p)
 	}
-	var all []overlayPacket
 	for _, device := range dump.Links {
 		external := device.External && device.Port != 0
 		if !device.Up || !external && !owned[device.Name] || device.Kind == "openvswitch" {
 			continue
 		}
-		all = append(all, n.outer(device, peers[device.Name])...)
+		outer, doubt := n.outer(device, peers[device.Name])
+		if doubt != "" {
+			doubts = append(doubts, doubt)
+		}
+		all = append(all, outer...)
 		all = append(all, n.inner(device, peers[device.Name])...)
 	}
-	return all, nil
+	return all, doubts, nil
 }
 
 // An overlayNode is what is known of the node for its packets.
@@ -86,43 +90,77 @@ func transport(d netstate.TunnelLink) (protocol uint8, name string) {
 	return protocol, fmt.Sprintf("IP protocol %d", protocol)
 }
 
-// outer returns the encapsulated packets, from other nodes and to them.
-func (n overlayNode) outer(d netstate.TunnelLink, peers []tunnel.Peer) []overlayPacket {
-	protocol, name := transport(d)
-	if protocol == 0 {
-		return nil
-	}
-	var addrs []netip.Addr
-	for _, p := range peers {
-		if p.Outer.IsValid() && !slices.Contains(addrs, p.Outer) && len(addrs) < maxJudgedPeers {
-			addrs = append(addrs, p.Outer)
-		}
-	}
-	if len(addrs) == 0 && d.Remote.IsValid() {
-		addrs = append(addrs, d.Remote)
-	}
-	if len(addrs) == 0 {
-		addrs = append(addrs, netip.Addr{}) // any node
-	}
-	var all []overlayPacket
-	for _, addr := range addrs {
-		all = append(all, n.outerTo(d, addr, protocol, name)...)
-	}
-	return all
+// A farEnd is where the outer packets of a tunnel go: an address, or any node's, and the
+// UDP port there.
+type farEnd struct {
+	addr netip.Addr
+	port uint16
 }
 
-func (n overlayNode) outerTo(d netstate.TunnelLink, addr netip.Addr, protocol uint8, name string) []overlayPacket {
-	p := firewall.Packet{Protocol: protocol, DstPort: d.Port, Six: addr.Is6() || d.Local.Is6() || strings.HasPrefix(d.Kind, "ip6")}
-	// A UDP tunnel hashes its source ports, so that no packet answers another one; others
-	// have no ports, and both directions are one connection.
-	tracked := d.Port == 0
+// outer returns the encapsulated packets, from other nodes and to them, or why they are not
+// known.
+func (n overlayNode) outer(d netstate.TunnelLink, peers []tunnel.Peer) ([]overlayPacket, string) {
+	d, doubt := n.withPort(d)
+	protocol, _ := transport(d)
+	if protocol == 0 {
+		return nil, doubt
+	}
+	var ends []farEnd
+	for _, p := range peers {
+		end := farEnd{p.Outer, p.Port}
+		if p.Outer.IsValid() && !slices.Contains(ends, end) && len(ends) < maxJudgedPeers {
+			ends = append(ends, end)
+		}
+	}
+	if len(ends) == 0 && d.Remote.IsValid() {
+		ends = append(ends, farEnd{d.Remote, d.Port})
+	}
+	if len(ends) == 0 {
+		ends = append(ends, farEnd{port: d.Port}) // any node
+	}
+	var all []overlayPacket
+	for _, end := range ends {
+		all = append(all, n.outerTo(d, end)...)
+	}
+	return all, ""
+}
+
+// withPort returns a device with the port of its outer packets, or why that is not known.
+func (n overlayNode) withPort(d netstate.TunnelLink) (netstate.TunnelLink, string) {
+	switch {
+	case d.Kind == "wireguard" && d.Port == 0:
+		return d, fmt.Sprintf("WireGuard tells the port of %s only to a process with CAP_NET_ADMIN", d.Name)
+	case tunnel.IsFlannelUDP(d):
+		bound, err := n.t.Node.BoundUDP(flannelUDPPort)
+		if err != nil || !bound {
+			return d, fmt.Sprintf("flanneld carries the packets of %s, and has no socket on UDP port %d, its usual one", d.Name, flannelUDPPort)
+		}
+		d.Port = flannelUDPPort
+	}
+	return d, ""
+}
+
+// oneFlow reports whether the outer packets between two nodes are one connection: they have
+// no ports, or one socket sends and receives all. Other UDP tunnels hash their source
+// ports, so that no packet answers another one.
+func oneFlow(d netstate.TunnelLink) bool {
+	return d.Port == 0 || d.Kind == "wireguard" || d.Kind == "tun"
+}
+
+// outerTo returns the encapsulated packets between a device and a far end.
+func (n overlayNode) outerTo(d netstate.TunnelLink, to farEnd) []overlayPacket {
+	addr := to.addr
+	protocol, name := transport(d)
+	p := firewall.Packet{Protocol: protocol, Six: addr.Is6() || d.Local.Is6() || strings.HasPrefix(d.Kind, "ip6")}
 	p.States = []firewall.State{firewall.New}
+	tracked := oneFlow(d)
 	if tracked {
 		p.States = append(p.States, firewall.Established)
 	}
 	uplink, local := firewall.Interface{}, d.Local
 	if addr.IsValid() {
-		if hop, err := n.t.Node.Lookup(addr); err == nil && !hop.Local {
+		// A device of WireGuard may have a route to the node: its mark chooses another table.
+		if hop, err := n.t.Node.Lookup(addr); err == nil && !hop.Local && (hop.Link != d.Index || d.Kind != "wireguard") {
 			uplink = n.linkOf(hop.Link)
 			if !local.IsValid() {
 				local = hop.Source
@@ -132,9 +170,22 @@ func (n overlayNode) outerTo(d netstate.TunnelLink, addr netip.Addr, protocol ui
 	in, out := p, p
 	in.Hook, in.In, in.Src, in.Dst = firewall.Input, uplink, hostPrefix(addr), hostPrefix(local)
 	out.Hook, out.Out, out.Src, out.Dst = firewall.Output, uplink, hostPrefix(local), hostPrefix(addr)
+	in.DstPort, out.DstPort = d.Port, to.port
+	if tracked && d.Port != 0 {
+		in.SrcPort, out.SrcPort = to.port, d.Port
+	}
+	for _, w := range n.dump.WireGuard {
+		if w.Link == d.Index {
+			out.Mark = &w.Mark
+		}
+	}
+	nameOut := name
+	if d.Port != 0 {
+		nameOut = fmt.Sprintf("UDP port %d", to.port)
+	}
 	return []overlayPacket{
 		{Packet: in, device: d.Name, what: "packets of " + name + " from other nodes", impact: "nothing that pods of other nodes send comes to pods of this node", tracked: tracked},
-		{Packet: out, device: d.Name, what: "packets of " + name + " to other nodes", impact: "nothing that pods of this node send comes to pods of other nodes", tracked: tracked},
+		{Packet: out, device: d.Name, what: "packets of " + nameOut + " to other nodes", impact: "nothing that pods of this node send comes to pods of other nodes", tracked: tracked},
 	}
 }
 
@@ -176,6 +227,9 @@ func (n overlayNode) inner(d netstate.TunnelLink, peers []tunnel.Peer) []overlay
 		if p.Block.IsValid() && len(blocks) < maxJudgedPeers {
 			blocks = append(blocks, p.Block)
 		}
+	}
+	if tunnel.IsFlannelUDP(d) {
+		blocks = n.flannelNetworks(d)
 	}
 	var all []overlayPacket
 	for _, block := range blocks {

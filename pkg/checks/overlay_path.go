@@ -25,7 +25,7 @@ func (overlayPath) check() *Check {
 	return &Check{
 		ID:        "CG403",
 		Summary:   "Pods of two nodes reach each other with pings, and not with data: connections open and then hang because packets of full size are lost, or TCP and UDP fail altogether because a NIC or a kernel breaks the checksums of encapsulated packets.",
-		Detection: "The MTU of each tunnel with peers against that of the device below it less the overhead (vxlan and geneve 50 bytes, over IPv6 70; ipip and sit 20, ip6tnl 40, gre 24, gretap 38). Some peers that answer a small ping get one of the tunnel's MTU that must not be fragmented; one that is lost is a finding, an MTU that is too large alone is a minor one. The same peers get a TCP connection and a datagram on port 10977, where the agent has an echo service: an answer or a refusal shows that checksums are right. A finding is: both are silent in the tunnel, and answered at the node's own address. The driver vmxnet3 with VXLAN and checksum offload on is a minor finding unless TCP passes. The growth of InCsumErrors of TCP and UDP (/proc/net/snmp) since the last run is a minor one.",
+		Detection: "The MTU of each tunnel with peers against that of the device below it less the overhead (vxlan and geneve 50 bytes, over IPv6 70; ipip and sit 20, ip6tnl 40, gre 24, gretap 38, wireguard 60, over IPv6 80). Some peers that answer a small ping get one of the tunnel's MTU that must not be fragmented; one that is lost is a finding, an MTU that is too large alone is a minor one. The same peers get a TCP connection and a datagram on port 10977, where the agent has an echo service: an answer or a refusal shows that checksums are right. A finding is: both are silent in the tunnel, and answered at the node's own address. The driver vmxnet3 with VXLAN and checksum offload on is a minor finding unless TCP passes. The growth of InCsumErrors of TCP and UDP (/proc/net/snmp) since the last run is a minor one.",
 		Remedy:    "Set the MTU of the tunnel, in the configuration of the network, to what the path carries less the overhead. For checksums: ethtool -K TUNNEL tx-checksum-ip-generic off on every node, and see whether TCP passes then.",
 		When:      guard.Node,
 		Default:   guard.Warn,
@@ -81,6 +81,8 @@ func overheadOf(l netstate.TunnelLink, peers []tunnel.Peer) int {
 		return 24 + udp
 	case "gretap":
 		return 38 + udp
+	case "wireguard": // 8 of UDP, 16 of its header, 16 of the authentication
+		return ip + 40
 	}
 	return 0
 }
@@ -114,12 +116,12 @@ func probeOverlayPath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 // overlayDevices returns the devices that are up and have peers, with what is below them.
 func overlayDevices(t *Target, dump netstate.TunnelDump) []overlayDevice {
 	peers := map[string][]tunnel.Peer{}
-	for _, p := range tunnel.Enumerate(dump).Peers {
+	for _, p := range withoutVPNs(t, tunnel.Enumerate(dump).Peers) {
 		peers[p.Device] = append(peers[p.Device], p)
 	}
 	var devices []overlayDevice
 	for _, l := range dump.Links {
-		if !l.Up || len(peers[l.Name]) == 0 || l.Kind == "wireguard" || l.Kind == "openvswitch" || len(devices) >= pathDevices {
+		if !l.Up || len(peers[l.Name]) == 0 || l.Kind == "openvswitch" || len(devices) >= pathDevices {
 			continue
 		}
 		d := overlayDevice{TunnelLink: l, peers: peers[l.Name]}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -19,6 +20,8 @@ type tunnelEvidence struct {
 	unrouted   []tunnel.Unrouted
 	shared     map[string]bool // tunnel addresses whose MAC another node has
 	memory     peerMemory
+	unallowed  []tunnel.Unallowed
+	wireGuard  []netstate.WireGuard
 
 	inner   []tunnel.ProbeResult
 	outer   map[netip.Addr]tunnel.ProbeResult // of the nodes' own addresses
@@ -28,6 +31,9 @@ type tunnelEvidence struct {
 	tables  map[netip.Addr]netstate.MAC
 	circles map[netip.Addr]bool // outer addresses that are routed into their own tunnel
 	rules   *localRules         // of this node; nil if no peer is silent, or they cannot be read
+
+	wireGuardAfter []netstate.WireGuard // once the peers were pinged
+	now            time.Time            // by then
 }
 
 // A gatewayOf is a gateway of a device.
@@ -42,7 +48,7 @@ type peerEnd struct{ outer, inner netip.Addr }
 func newTunnelEvidence(d netstate.TunnelDump, table tunnel.Table, memory peerMemory) *tunnelEvidence {
 	e := &tunnelEvidence{
 		devices: map[string]netstate.TunnelLink{}, incomplete: map[gatewayOf]tunnel.Incomplete{}, shared: map[string]bool{},
-		unrouted: table.Unrouted, memory: memory, tables: map[netip.Addr]netstate.MAC{},
+		unrouted: table.Unrouted, unallowed: table.Unallowed, wireGuard: d.WireGuard, memory: memory, tables: map[netip.Addr]netstate.MAC{},
 	}
 	for _, l := range d.Links {
 		e.devices[l.Name] = l

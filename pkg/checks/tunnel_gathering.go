@@ -86,7 +86,7 @@ func (e *tunnelEvidence) lookUp(t *Target) {
 	lookups := 0
 	for _, r := range e.inner {
 		p := r.Peer
-		if r.State != tunnel.Silent || !p.Outer.IsValid() || lookups >= maxLookups {
+		if r.State != tunnel.Silent || !p.Outer.IsValid() || lookups >= maxLookups || p.Kind == "wireguard" { // whose mark may choose another table
 			continue
 		}
 		lookups++

@@ -27,6 +27,9 @@ type peerMemory struct {
 	direct   map[netip.Addr]bool
 	devices  map[string]seenDevice // as they are now
 	gone     map[string]bool       // devices that existed
+	// flannelUDP are the devices of flannel's backend udp that are gone, with when they were
+	// seen first.
+	flannelUDP map[string]time.Time
 }
 
 // A seenPaths is the content of the file that one run leaves for the next.
@@ -115,6 +118,10 @@ func (t *Target) recallPeers(d netstate.TunnelDump, table tunnel.Table) peerMemo
 		if memory.gone[name] {
 			now.Devices[name] = last.Devices[name]
 		}
+	}
+	memory.flannelUDP = t.goneFlannelUDP(d, last, now)
+	for name := range memory.flannelUDP {
+		now.Devices[name] = last.Devices[name]
 	}
 	now.write(path)
 	return memory

@@ -28,19 +28,12 @@ func (tunnelPeers) check() *Check {
 	return &Check{
 		ID:        "CG402",
 		Summary:   "Pods of two nodes cannot reach each other, or only after minutes: a firewall accepts encapsulated packets only after its node has sent some, a tunnel device is down, or two nodes have the same tunnel address.",
-		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, addresses, blocks or MACs that two nodes claim, routes that lack a neighbor or FDB entry, and nodes to which no route leads any more. Each peer is pinged through its tunnel; a silent one at its own address as well, and, with VXLAN, an ARP request asks it for the MAC of its device. For the silence of a node that answers, the first of these causes that applies is named: the tunnel's own packets are routed into it; a host answers them with an ICMP error; this node drops them (TX dropped of the device); answers come for another MAC (rx_otherhost_dropped); the peer's device has another MAC than this node's tables; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); else they are dropped on the way. About VXLAN connection tracking says nothing, because each direction is a flow of its own.",
+		Detection: "Links, routes, neighbors and FDB show devices that are down although the network needs them, addresses, blocks or MACs that two nodes claim, routes that lack a neighbor or FDB entry, or a peer or an endpoint of WireGuard, and nodes to which no route leads any more. Each peer is pinged through its tunnel; a silent one at its own address as well, and, with VXLAN, an ARP request asks it for the MAC of its device. For the silence of a node that answers, the first of these causes that applies is named: the tunnel's own packets are routed into it; a host answers them with an ICMP error; this node drops them (TX dropped of the device); answers come for another MAC (rx_otherhost_dropped); the peer's device has another MAC than this node's tables; connection tracking has packets of IP protocol 4 to the node and none from it (conntrack -L -p 4 shows [UNREPLIED]); WireGuard has had no handshake for three minutes, though the pings ask for one; else they are dropped on the way. About VXLAN connection tracking says nothing, because each direction is a flow of its own. The peers of flannel's backend udp (flannel0) are in the memory of flanneld alone: of them only the device is judged.",
 		Remedy:    "Allow the tunnel's packets on every node, from every other node, if the finding names no other cause: for ipip that is IP protocol 4 (ipencap; not 94, which some call ipip). See docs/tunnels.md for each cloud; run guardctl tunnels --probe to see all peers.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeTunnelPeers,
 	}
-}
-
-// isPodWireGuard reports whether a device is named as pod networks name theirs. The kernel
-// does not say where the other ends of a WireGuard device are, so that of an operator's
-// VPN, whose peers are no nodes, nothing could be reported but that they are silent.
-func isPodWireGuard(device string) bool {
-	return slices.ContainsFunc([]string{"wireguard.cali", "wg-v6.cali", "flannel-wg", "cilium_wg", "kilo", "antrea-wg"}, func(p string) bool { return strings.HasPrefix(device, p) })
 }
 
 // Bounds of one run. The engine allows a probe two seconds (guard.Deadline).
@@ -66,10 +59,11 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	}
 	table := tunnel.Enumerate(dump)
 	memory := t.recallPeers(dump, table)
-	findings := downFindings(table.Down)
-	guard.Hold(ctx, findings...)
-	peers := slices.DeleteFunc(table.Peers, func(p tunnel.Peer) bool { return p.Kind == "wireguard" && !isPodWireGuard(p.Device) })
+	findings := append(downFindings(table.Down), flannelUDPFindings(dump, memory)...)
 	e := newTunnelEvidence(dump, table, memory)
+	unsent, peers := e.endpointFindings(t, withoutVPNs(t, table.Peers))
+	findings = append(findings, unsent...)
+	guard.Hold(ctx, findings...)
 	broken, doubts, err := e.probePeers(ctx, t, samplePeers(peers))
 	findings = append(findings, e.duplicateFindings(table.Duplicates)...)
 	findings = append(findings, limitFindings(broken)...)
@@ -77,6 +71,8 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	switch {
 	case len(findings) == 0 && err != nil:
 		return nil, err
+	case len(findings) == 0 && len(peers) == 0 && noPeers(table, memory) != "":
+		return nil, guard.Skip(noPeers(table, memory))
 	case len(findings) == 0 && len(doubts) > 0:
 		return nil, fmt.Errorf("check whether %s: %s", tunnelsWork(len(doubts)), joinFirst(doubts))
 	case len(doubts) > 0: // they must not get lost beside the findings
@@ -132,6 +128,7 @@ func (e *tunnelEvidence) probePeers(ctx context.Context, t *Target, peers []tunn
 	e.flows = flowsOf(t, e.inner)
 	e.askMACs(ctx, t)
 	e.lookUp(t)
+	e.readWireGuardAgain(t)
 	if slices.ContainsFunc(e.inner, func(r tunnel.ProbeResult) bool { return r.State == tunnel.Silent }) {
 		e.rules, _ = readLocalRules(t) // without them the other evidence is left
 	}

@@ -51,6 +51,9 @@ func (e *tunnelEvidence) judgeSilence(r tunnel.ProbeResult) (*guard.Finding, str
 	if finding := e.ownCause(r); finding != nil {
 		return finding, ""
 	}
+	if r.Peer.Kind == "wireguard" && len(e.wireGuard) > 0 {
+		return e.judgeWireGuard(r)
+	}
 	switch {
 	case protocol != 0 && flow.received: // its packets do arrive; it is pings that do not
 		return nil, ""
@@ -119,7 +122,7 @@ func (e *tunnelEvidence) ownCause(r tunnel.ProbeResult) *guard.Finding {
 		f = peerFinding(p, cutOff, fmt.Sprintf("%s answers %s with the ICMP error %q, as a REJECT of its firewall does", p.Outer, carrier(p), r.Carrier.Reason), false)
 	case r.Carrier.By.IsValid():
 		f = peerFinding(p, cutOff, fmt.Sprintf("%s answers %s with the ICMP error %q", e.whose(r), carrier(p), r.Carrier.Reason), false)
-	case e.dropsItself(p.Device):
+	case p.Kind != "wireguard" && e.dropsItself(p.Device): // which keeps packets until a handshake
 		f = peerFinding(p, cutOff, fmt.Sprintf("this node itself drops %s to it, before it leaves", carrier(p)), false)
 		f.Evidence = fmt.Sprintf("TX dropped of %s grew by %d with %d pings sent", p.Device, grown.TxDropped, e.silentPackets(p.Device))
 		f.Remedy = fmt.Sprintf("Find the rule: nft list ruleset, or %s -L OUTPUT -v -n, and look for one that drops %s. The check overlay-firewall names it where it can be read.", iptablesOf(p), carrier(p))

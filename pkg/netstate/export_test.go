@@ -48,6 +48,11 @@ func ParseMessages(b []byte) {
 		parseNeighbour(b, family, all)
 	}
 	parseND(b)
+	new(wireGuardParser).parse(b)
+	new(wireGuardParser).parsePeer(b)
+	parseAllowed(b)
+	socketAddr(b)
+	hasLocalPort(b, 1)
 	parseFlowMessage(b)
 	parseLinkMessage(b)
 	_, _, _ = parseAddr(b)

@@ -29,6 +29,11 @@ type Fake struct {
 	fdb        []FDBEntry
 	flows      []Flow
 
+	wireGuardPeers  []fakePeer
+	wireGuardMarks  map[string]uint32 // by name
+	wireGuardUnread string
+	sockets         []uint16 // UDP ports that are bound
+
 	bridges   map[string]Bridge       // by name
 	ports     map[string]PortSettings // by name
 	strangers map[string]bool         // links whose peer is of another namespace, by name

@@ -19,6 +19,10 @@ import (
 //	route [TYPE] PREFIX|default [via ADDR] [dev NAME] [proto N] [table N] [FLAG...]
 //	neigh ADDR dev NAME mac MAC
 //	fdb MAC dev NAME dst ADDR
+//	wireguard unread REASON             (of all devices; or, of one, as parseWireGuard has it:)
+//	wireguard NAME mark N
+//	wireguard NAME peer ADDR:PORT|none [allowed PREFIX,...] [handshake AGE] [sent N] [received N] [sends N] [receives N] [shakes]
+//	socket udp PORT                     (a socket is bound to it)
 //	flow PROTOCOL src ADDR dst ADDR [replied]
 //	bridge NAME [SETTING...]
 //	chain nft|legacy ip|ip6 TABLE NAME
@@ -37,8 +41,8 @@ import (
 //	hears ADDR mac MAC                  (what the node at that outer address says of its tunnel device)
 //	fail METHOD = ERROR    (that method of View answers with the error)
 //
-// TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX, external or group; TYPE
-// is blackhole, unreachable, prohibit or throw, FLAG is onlink, dead, multipath or
+// TUNNEL is local ADDR, remote ADDR, vni N, port N, master INDEX, external, group or
+// unopened; TYPE is blackhole, unreachable, prohibit or throw, FLAG is onlink, dead, multipath or
 // encap, all as TunnelDump has them; SETTING is
 // nf_call_iptables, nf_call_ip6tables or vlan_filtering. Each next hop of a route has a line.
 func Parse(text string) (*Fake, error) {
@@ -69,6 +73,10 @@ func (f *Fake) statement(line string) error {
 		return f.parseNeighbour(strings.Fields(rest))
 	case "fdb":
 		return f.parseFDB(strings.Fields(rest))
+	case "wireguard":
+		return f.parseWireGuard(strings.Fields(rest))
+	case "socket":
+		return f.parseSocket(strings.Fields(rest))
 	case "flow":
 		return f.parseFlow(strings.Fields(rest))
 	case "bridge":
@@ -95,7 +103,7 @@ func (f *Fake) statement(line string) error {
 	case "fail":
 		return f.parseFail(rest)
 	}
-	return fmt.Errorf("want link, addr, route, neigh, fdb, flow, bridge, chain, rule, rule6, nft, iptables, counter, sysctl, offload, answers, unreachable, refuses, echoes, hears or fail")
+	return fmt.Errorf("want link, addr, route, neigh, fdb, wireguard, socket, flow, bridge, chain, rule, rule6, nft, iptables, counter, sysctl, offload, answers, unreachable, refuses, echoes, hears or fail")
 }
 
 // assign reads "KEY = VALUE".
@@ -113,7 +121,7 @@ func assign(to map[string]string, text string) error {
 func (f *Fake) parseFail(text string) error {
 	method, _, _ := strings.Cut(text, "=")
 	switch method = strings.TrimSpace(method); method {
-	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
+	case "", "Link", "Links", "Addrs", "Routes", "Lookup", "TunnelDump", "Flows", "BoundUDP", "Sysctl", "ListenICMP", "SetUp", "AddAddr", "SetSysctl",
 		"LinkByIndex", "MasterOf", "IsPeerIn", "Bridge", "AddPort", "SetBridgeNetfilter", "NFTChain", "LegacyChain", "AllAddrs", "Rules", "Counter", "Ruleset", "LinkCounters", "Offload", "Dial", "AskMAC":
 		return assign(f.fails, text)
 	}
@@ -134,12 +142,13 @@ func (f *Fake) parseLink(words []string) (err error) {
 		link.Up = link.Up || word == "up"
 		tunnel.External = tunnel.External || word == "external"
 		tunnel.Group = tunnel.Group || word == "group"
+		tunnel.Unopened = tunnel.Unopened || word == "unopened"
 		port.Hairpin = port.Hairpin || word == "hairpin"
 		if word == "stranger" { // its peer is in another namespace than the pod's
 			f.strangers[link.Name] = true
 		}
 		port.Isolated = port.Isolated || word == "isolated"
-		return slices.Contains([]string{"up", "external", "group", "hairpin", "isolated", "stranger"}, word)
+		return slices.Contains([]string{"up", "external", "group", "unopened", "hairpin", "isolated", "stranger"}, word)
 	})
 	f.ports[link.Name] = port
 	for key, value := range pairs(flags, &err) {

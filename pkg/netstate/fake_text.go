@@ -24,6 +24,10 @@ func (f *Fake) String() string {
 		b.WriteString(routeText(r, f.paths[i]))
 	}
 	f.writeTables(&b)
+	b.WriteString(f.wireGuardText())
+	for _, port := range f.sockets {
+		fmt.Fprintf(&b, "socket udp %d\n", port)
+	}
 	f.writeBridges(&b)
 	b.WriteString(f.ruleText())
 	for _, line := range f.ruleset {

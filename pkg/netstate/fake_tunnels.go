@@ -46,6 +46,7 @@ func (f *Fake) TunnelDump(kinds ...string) (TunnelDump, error) {
 	for i, r := range f.routes {
 		f.dumpRoute(&d, r, f.paths[i], of)
 	}
+	f.dumpWireGuard(&d, slices.Contains(kinds, "wireguard"))
 	return d, nil
 }
 
@@ -110,6 +111,9 @@ func (t TunnelLink) text() string {
 	}
 	if t.Group {
 		b.WriteString(" group")
+	}
+	if t.Unopened {
+		b.WriteString(" unopened")
 	}
 	return b.String()
 }

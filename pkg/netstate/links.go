@@ -18,8 +18,9 @@ import (
 // A linkMessage is a message of the kernel about a link (RTM_NEWLINK).
 type linkMessage struct {
 	Link
-	netID int    // IFLA_LINK_NETNSID: where the other end is; -1 for this namespace
-	data  []byte // IFLA_INFO_DATA, whose meaning depends on the kind
+	netID     int    // IFLA_LINK_NETNSID: where the other end is; -1 for this namespace
+	data      []byte // IFLA_INFO_DATA, whose meaning depends on the kind
+	noCarrier bool
 }
 
 // parseLinkMessage copies what it returns, but for data. A message that is cut short
@@ -44,6 +45,8 @@ func parseLinkMessage(b []byte) linkMessage {
 			parent = int(number32(value))
 		case unix.IFLA_MTU:
 			m.MTU = int(number32(value))
+		case unix.IFLA_CARRIER:
+			m.noCarrier = len(value) > 0 && value[0] == 0
 		case unix.IFLA_MASTER:
 			m.Master = int(number32(value))
 		case unix.IFLA_LINK_NETNSID:

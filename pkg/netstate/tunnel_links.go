@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 // dumpTunnelLinks asks for one kind at a time if only some are wanted: a node has a
@@ -40,7 +41,7 @@ func (l *Live) dumpLinksOf(d *TunnelDump, kind string, wanted func(kind string) 
 	links, err := gather(l, linkQuestion(kind), func(b []byte) []TunnelLink {
 		link := parseTunnelLink(b)
 		*others = *others || link.Kind != kind
-		if !wanted(link.Kind) {
+		if !wanted(link.Kind) || link.tap {
 			return nil
 		}
 		return []TunnelLink{link}
@@ -55,6 +56,7 @@ func parseTunnelLink(b []byte) TunnelLink {
 	m := parseLinkMessage(b)
 	t := TunnelLink{Name: m.Name, Index: m.Index, Kind: m.Kind, Up: m.Up, MTU: m.MTU, Master: m.Master}
 	t.MAC = macOf(m.MAC)
+	t.Unopened = m.Kind == "tun" && m.Up && m.noCarrier
 	for kind, value := range attributes(m.data) {
 		t.parseData(int(kind), value)
 	}
@@ -72,6 +74,9 @@ func (t *TunnelLink) parseData(kind int, value []byte) {
 		t.parseVXLAN(kind, value)
 	case "geneve":
 		t.parseGeneve(kind, value)
+	case "tun":
+		const tap = 2 // IFF_TAP, of Ethernet: virtual machines have them
+		t.tap = t.tap || kind == unix.IFLA_TUN_TYPE && len(value) > 0 && value[0] == tap
 	}
 }
 

@@ -23,12 +23,13 @@ type TunnelDump struct {
 	Own        []netip.Prefix
 	Neighbours []Neighbour // of Links, those whose link-layer address is known
 	FDB        []FDBEntry  // of Links of kind vxlan
+	WireGuard  []WireGuard // of Links of kind wireguard
 }
 
 // TunnelKinds returns all kinds of links that a TunnelDump may have, as the kernel
 // names them (IFLA_INFO_KIND).
 func TunnelKinds() []string {
-	return []string{"ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard", "openvswitch"}
+	return []string{"ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "vxlan", "geneve", "wireguard", "openvswitch", "tun"}
 }
 
 // carriesTunnels reports whether a TunnelDump has links of the kind.
@@ -55,11 +56,16 @@ type TunnelLink struct {
 	External bool
 	VNI      uint32 // of vxlan and geneve
 	// Port is the UDP port that the outer packets are sent to: of vxlan, of geneve,
-	// and of ipip within FOU or GUE; zero if the outer packets are not UDP.
-	Port   uint16
-	Master int // index of the bridge or Open vSwitch that it is a port of; 0 for none
+	// and of ipip within FOU or GUE; of wireguard the one that it listens on, as each peer
+	// has its own. Zero if the outer packets are not UDP, or if it is not known.
+	Port uint16
+	// Unopened: no process holds a tun that is up, so that nobody takes its packets.
+	Unopened bool
+	Master   int // index of the bridge or Open vSwitch that it is a port of; 0 for none
 
 	Addrs []netip.Prefix // its addresses, but IPv6 link-local ones
+
+	tap bool // a tun that carries Ethernet, which is no tunnel
 }
 
 // A TunnelRoute is one next hop of a unicast route.
@@ -107,6 +113,7 @@ func (l *Live) TunnelDump(kinds ...string) (TunnelDump, error) {
 		{"links", dumpLinks},
 		{"addresses", l.dumpTunnelAddrs},
 		{"forwarding entries", l.dumpFDB},
+		{"peers of WireGuard", l.dumpWireGuard},
 		{"neighbours", l.dumpNeighbours},
 		{"routes", l.dumpTunnelRoutes},
 	} {

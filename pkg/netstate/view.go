@@ -54,6 +54,10 @@ type View interface {
 	// such as 4. The error wraps ErrNoConntrack if there is no connection tracking.
 	// Before Linux 5.8 the cost grows with all connections of the namespace.
 	Flows(protocol uint8) ([]Flow, error)
+	// BoundUDP reports whether a socket of any process of the namespace is bound to a UDP
+	// port, of whatever family. Its cost grows with the sockets; no check of the pod path
+	// may call it.
+	BoundUDP(port uint16) (bool, error)
 	// Sysctl returns the content of /proc/sys/NAME without the final newline. Elements
 	// are separated by slashes, so that a dot in an interface name stays a dot:
 	// "net/ipv4/conf/eth0.100/forwarding".
@@ -132,6 +136,9 @@ func (u Unreadable) TunnelDump(...string) (TunnelDump, error) { return TunnelDum
 
 // Flows implements View.
 func (u Unreadable) Flows(uint8) ([]Flow, error) { return nil, u.Err }
+
+// BoundUDP implements View.
+func (u Unreadable) BoundUDP(uint16) (bool, error) { return false, u.Err }
 
 // Sysctl implements View.
 func (u Unreadable) Sysctl(string) (string, error) { return "", u.Err }

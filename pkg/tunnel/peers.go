@@ -11,6 +11,7 @@ package tunnel
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -20,8 +21,9 @@ import (
 type Peer struct {
 	Device string // "tunl0"
 	Kind   string // IFLA_INFO_KIND of the device: ipip, vxlan, …
-	// Port is the UDP port of the outer packets. Zero means that they are not UDP, but
-	// IP protocol 4 for ipip, 41 for sit and ip6tnl, 47 for gre.
+	// Port is the UDP port that outer packets are sent to. Zero means that they are not UDP,
+	// but IP protocol 4 for ipip, 41 for sit and ip6tnl, 47 for gre; or, with WireGuard,
+	// that it is not known.
 	Port uint16
 
 	Block netip.Prefix   // pod addresses behind the peer; the zero Prefix if none is known
@@ -47,6 +49,7 @@ type Table struct {
 	Duplicates    []Duplicate
 	Incomplete    []Incomplete
 	Unrouted      []Unrouted
+	Unallowed     []Unallowed
 }
 
 // An Unenumerable is a device with peers that the kernel's tables do not show.
@@ -81,6 +84,13 @@ type Incomplete struct {
 	MAC     netstate.MAC // the zero MAC: there is no neighbor entry; else no FDB entry for it
 }
 
+// An Unallowed is a route over a WireGuard device to a block that none of its peers may
+// have: the kernel drops what goes there, as it has no key for it (ENOKEY).
+type Unallowed struct {
+	Device string
+	Block  netip.Prefix
+}
+
 // An Unrouted is an outer address in the FDB of a vxlan to which none of its routes leads,
 // though it has others.
 type Unrouted struct {
@@ -100,6 +110,7 @@ func Enumerate(d netstate.TunnelDump) Table {
 	for _, r := range d.Routes {
 		e.addRoute(r)
 	}
+	e.addWireGuard(d.WireGuard)
 	t := Table{Peers: make([]Peer, len(e.endpoints))}
 	for i := range e.endpoints {
 		t.Peers[i] = e.peer(&e.endpoints[i])
@@ -115,6 +126,7 @@ func Enumerate(d netstate.TunnelDump) Table {
 	t.Duplicates = e.claims.duplicates()
 	t.Incomplete = e.incomplete
 	t.Unrouted = e.unrouted(d)
+	t.Unallowed = e.unallowed
 	return t
 }
 
@@ -132,6 +144,7 @@ type enumeration struct {
 	prefixLengths [129]bool            // of the keys of byBlock
 	claims        claims
 	incomplete    []Incomplete
+	unallowed     []Unallowed
 	steps         int // entries and lookups, for the test that the work is linear
 }
 
@@ -141,13 +154,16 @@ const disputed = -1
 // A device is a tunnel device, and what the dump has of it.
 type device struct {
 	netstate.TunnelLink
-	routes     int   // over it, dead ones included
-	fdb        int   // entries
-	unresolved int   // routes that do not name the far end
-	encap      int   // routes that have the outer addresses themselves
-	peers      int   // endpoints behind it
-	floods     bool  // frames whose MAC has no entry have a destination
-	arrivals   []int // indexes of the devices on which its packets arrive
+	routes     int                         // over it, dead ones included
+	fdb        int                         // entries
+	unresolved int                         // routes that do not name the far end
+	encap      int                         // routes that have the outer addresses themselves
+	peers      int                         // endpoints behind it
+	floods     bool                        // frames whose MAC has no entry have a destination
+	keeps      bool                        // WireGuard has told its peers
+	routed     []netip.Prefix              // of such a device
+	gateways   map[netip.Prefix]netip.Addr // of routed; the zero Addr for none
+	arrivals   []int                       // indexes of the devices on which its packets arrive
 }
 
 type linkAddr struct {
@@ -182,6 +198,11 @@ func newEnumeration(d netstate.TunnelDump) *enumeration {
 			e.ownAddrs[a.Addr()] = true
 		}
 		e.steps += 1 + len(l.Addrs)
+	}
+	for _, w := range d.WireGuard {
+		if d := e.devices[w.Link]; d != nil && w.Unread == "" {
+			d.keeps, d.gateways = true, map[netip.Prefix]netip.Addr{}
+		}
 	}
 	for _, p := range d.Own {
 		e.own[p.Masked()] = true
@@ -223,6 +244,9 @@ const maxAlternatives = 3
 // All nodes of a cluster do the same, so the node's own address shows which it is.
 func (e *enumeration) peer(end *endpoint) Peer {
 	p := Peer{Device: end.device.Name, Kind: end.device.Kind, Port: end.device.Port, Outer: end.outer, Block: end.block}
+	if end.device.Kind == "wireguard" {
+		p.Port = end.port
+	}
 	p.More = unique(end.more)
 	for i, b := range p.More {
 		e.steps++
@@ -240,7 +264,7 @@ func (e *enumeration) peer(end *endpoint) Peer {
 		p.Probed, p.Also = candidates[0], candidates[1:]
 		p.Links = end.device.linksTo(p.Probed)
 	}
-	p.Guessed = !(end.device.Kind == "ipip" && end.device.Local.IsValid() && !end.device.Remote.IsValid()) // flannel.ipip
+	p.Guessed = !(end.device.Kind == "ipip" && end.device.Local.IsValid() && !end.device.Remote.IsValid() || strings.HasPrefix(end.device.Name, "flannel-wg")) // both of flannel
 	return p
 }
 

@@ -71,6 +71,9 @@ func tableText(table tunnel.Table) string {
 	for _, d := range table.Down {
 		fmt.Fprintf(&b, "down %s: %s\n", d.Device, d.Needed)
 	}
+	for _, u := range table.Unallowed {
+		fmt.Fprintf(&b, "unallowed %s: %s\n", u.Device, u.Block)
+	}
 	for _, d := range table.Duplicates {
 		fmt.Fprintf(&b, "duplicate %s %s: %s\n", d.Device, d.What, strings.Join(d.Who, ", "))
 	}

@@ -16,6 +16,7 @@ import (
 type endpoint struct {
 	device   *device
 	outer    netip.Addr
+	port     uint16         // that a peer of WireGuard listens on
 	block    netip.Prefix   // the first
 	more     []netip.Prefix // the others; a block that is in several tables is here twice
 	gateway  netip.Addr     // the first inner address that its routes name
@@ -30,6 +31,9 @@ type endpointKey struct {
 	addr  netip.Addr
 	block netip.Prefix // with 'b' only
 }
+
+// kernelRoute is RTPROT_KERNEL: the subnet of an address of a device.
+const kernelRoute = 2
 
 // addRoute adds one route. It ignores the node's own blocks, default routes (those of a
 // VPN) and what is not forwarded.
@@ -46,6 +50,12 @@ func (e *enumeration) addRoute(r netstate.TunnelRoute) {
 		return
 	case r.Encap:
 		d.encap++
+		return
+	case d.keeps:
+		if r.Protocol != kernelRoute { // flannel's route is the whole pod network
+			d.routed = append(d.routed, r.Dst)
+			d.gateways[r.Dst] = r.Gateway
+		}
 		return
 	case !r.Gateway.IsValid() && e.isOwnSubnet(d, r.Dst):
 		return
@@ -79,6 +89,8 @@ func (e *enumeration) farEnd(d *device, r netstate.TunnelRoute) (outer, inner ne
 		return d.Remote, r.Gateway, r.Dst != single(d.Remote)
 	case d.Kind == "wireguard":
 		return outer, r.Gateway, true
+	case d.Kind == "tun": // a program has the outer addresses
+		return outer, inner, false
 	case d.Kind == "openvswitch":
 		// Antrea's routes are onlink; the one route of OVN-Kubernetes is not.
 		return outer, r.Gateway, r.Onlink && r.Gateway.IsValid()
@@ -195,7 +207,7 @@ func (e *enumeration) addBlock(d *device, block netip.Prefix, outer, inner netip
 func (e *enumeration) notEnumerable(d *device) string {
 	master := e.devices[d.Master]
 	switch {
-	case strings.HasPrefix(d.Name, "cilium_") && d.routes == 0:
+	case strings.HasPrefix(d.Name, "cilium_") && d.routes == 0 && d.Kind != "wireguard":
 		return ciliumReason(d)
 	case !d.Up:
 		return ""
@@ -205,8 +217,12 @@ func (e *enumeration) notEnumerable(d *device) string {
 		return "a BPF program or a flow sets the outer address of each packet (external, collect metadata); the kernel's tables do not have them"
 	case d.Kind == "openvswitch" && d.peers > 0:
 		return "the gateways of its routes answer pings, but the outer addresses are in the flows of Open vSwitch (Antrea)"
-	case d.Kind == "wireguard" && d.routes > 0:
-		return fmt.Sprintf("WireGuard itself keeps the outer addresses: wg show %s endpoints", d.Name)
+	case d.Kind == "wireguard" && !d.keeps && d.routes > 0:
+		return fmt.Sprintf("WireGuard itself keeps the outer addresses, and tells them only to a process with CAP_NET_ADMIN: wg show %s endpoints", d.Name)
+	case IsFlannelUDP(d.TunnelLink):
+		return "flanneld itself carries its packets (backend udp), and has the addresses of the other nodes in its memory"
+	case d.Kind == "tun":
+		return ""
 	case d.encap > 0:
 		return fmt.Sprintf("the outer addresses are in its routes, beside the gateway (%s with encap)", count(d.encap, "route"))
 	case d.unresolved > 0:
@@ -225,13 +241,19 @@ func ciliumReason(d *device) string {
 	return "Cilium keeps its peers in a BPF map: run cilium-health status"
 }
 
+// IsFlannelUDP reports whether a device is that of flannel's backend udp.
+func IsFlannelUDP(l netstate.TunnelLink) bool {
+	number, is := strings.CutPrefix(l.Name, "flannel")
+	return is && l.Kind == "tun" && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
 // whyNeeded returns why a device that is down is needed; "" if it is up, or if nothing
 // needs it, as the tunl0 that the kernel creates in every namespace. The kernel drops
 // the IPv4 routes of a device that goes down, so what is left of its configuration
 // decides.
 func whyNeeded(d *device) string {
 	switch {
-	case d.Up:
+	case d.Up, d.Kind == "tun" && !IsFlannelUDP(d.TunnelLink): // that of a VPN is its owner's business
 		return ""
 	case d.routes > 0:
 		return "it still has " + count(d.routes, "route")

@@ -108,6 +108,12 @@ func (r recorder) Flows(protocol uint8) ([]netstate.Flow, error) {
 	return record(&r.k.Answers, v, err, "Flows", protocol)
 }
 
+// BoundUDP implements View.
+func (r recorder) BoundUDP(port uint16) (bool, error) {
+	v, err := r.View.BoundUDP(port)
+	return record(&r.k.Answers, v, err, "BoundUDP", port)
+}
+
 // Sysctl implements View.
 func (r recorder) Sysctl(name string) (string, error) {
 	v, err := r.View.Sysctl(name)

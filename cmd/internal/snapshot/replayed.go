@@ -83,6 +83,11 @@ func (r *replayed) Flows(protocol uint8) ([]netstate.Flow, error) {
 	return replay[[]netstate.Flow](&r.k.Answers, "Flows", protocol)
 }
 
+// BoundUDP implements View.
+func (r *replayed) BoundUDP(port uint16) (bool, error) {
+	return replay[bool](&r.k.Answers, "BoundUDP", port)
+}
+
 // Sysctl implements View.
 func (r *replayed) Sysctl(name string) (string, error) {
 	return replay[string](&r.k.Answers, "Sysctl", name)
