@@ -8,14 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cni-guard/cni-guard/conformance/bundle"
 )
 
-// attempts bounds how often doctor is asked. On a busy machine the answer to a ping may come
-// too late for one run, which has but two seconds.
-const attempts = 20
-
 // settled asks doctor until its answer is as wanted, or many times.
-func settled(r *Rig, wanted func([]Finding, []string) bool) (findings []Finding, unknown []string, took time.Duration) {
+func settled(r *Rig, wanted func([]bundle.Finding, []string) bool) (findings []bundle.Finding, unknown []string, took time.Duration) {
 	for range attempts {
 		findings, unknown, took = r.Doctor()
 		if wanted(findings, unknown) {
@@ -25,10 +23,16 @@ func settled(r *Rig, wanted func([]Finding, []string) bool) (findings []Finding,
 	return findings, unknown, took
 }
 
-func silent(findings []Finding, unknown []string) bool { return len(findings)+len(unknown) == 0 }
+func silent(findings []bundle.Finding, unknown []string) bool { return len(findings)+len(unknown) == 0 }
+
+// same reports whether two findings are of the same cause. What was counted may differ.
+func same(a, b bundle.Finding) bool {
+	return a.ID == b.ID && a.Object == b.Object && a.Problem == b.Problem
+}
 
 // Doctor is silent on a healthy node, and its first finding on each broken one is the
-// cause. With CNI_GUARD_DOCTOR_TABLE the test writes the table of the documentation there.
+// cause. So it is, on another node and without root, in a bundle of the broken one. With
+// CNI_GUARD_DOCTOR_TABLE the test writes the table of the documentation there.
 func TestFirstFindingIsTheCause(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| failure | seen in | the first finding of doctor | time | what `ip`, `nft` and `tcpdump` show |\n|---|---|---|---|---|\n")
@@ -41,7 +45,7 @@ func TestFirstFindingIsTheCause(t *testing.T) {
 				}
 			}
 			r.Shell(f.Break)
-			right := func(findings []Finding, _ []string) bool {
+			right := func(findings []bundle.Finding, _ []string) bool {
 				return len(findings) > 0 && findings[0].Check == f.Check && strings.Contains(findings[0].String()+findings[0].Evidence, f.Says)
 			}
 			findings, unknown, took := settled(r, right)
@@ -50,6 +54,13 @@ func TestFirstFindingIsTheCause(t *testing.T) {
 				return
 			}
 			t.Logf("%v: %v", took, findings[0])
+			first := func(said bundle.Report) bool {
+				found := said.Findings()
+				return len(found) > 0 && same(found[0], findings[0])
+			}
+			if found, err := r.judge(r.Bundle(first)); err != nil || len(found) == 0 || !same(found[0], findings[0]) {
+				t.Errorf("first in the bundle is %v, error %v, and on the node %v", found, err, findings[0])
+			}
 			fmt.Fprintf(&table, "| %s | %s | %s | %.1f s | %s |\n", f.Name, f.From, cell(findings[0]), took.Seconds(), f.By)
 		})
 	}
@@ -60,11 +71,11 @@ func TestFirstFindingIsTheCause(t *testing.T) {
 	}
 }
 
-func cell(f Finding) string {
+func cell(f bundle.Finding) string {
 	return strings.ReplaceAll(fmt.Sprintf("`%s` %s %s", f.ID, f.Object, f.Problem), "|", "\\|")
 }
 
-// Doctor says nothing on a healthy node, however strange.
+// Doctor says nothing on a healthy node, however strange, nor of its bundle.
 func TestHealthyNodes(t *testing.T) {
 	for _, trap := range append(Traps(), Trap{Name: "an ordinary node"}) {
 		t.Run(strings.ReplaceAll(trap.Name, " ", "_"), func(t *testing.T) {
@@ -72,6 +83,10 @@ func TestHealthyNodes(t *testing.T) {
 			r.Shell(trap.Make)
 			if findings, unknown, _ := settled(r, silent); !silent(findings, unknown) {
 				t.Errorf("doctor has %v, and could not tell %q", findings, unknown)
+				return
+			}
+			if found, err := r.judge(r.Bundle(func(said bundle.Report) bool { return len(said.Findings()) == 0 })); err != nil || len(found) > 0 {
+				t.Errorf("in the bundle are %v, error %v", found, err)
 			}
 		})
 	}

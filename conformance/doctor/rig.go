@@ -3,7 +3,6 @@
 package doctor
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cni-guard/cni-guard/conformance/bundle"
 	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
@@ -55,6 +55,10 @@ const conflist = `{"cniVersion": "1.0.0", "name": "pods", "plugins": [
 	{"type": "portmap", "capabilities": {"portMappings": true}},
 	{"type": "cni-guard"}]}
 `
+
+// attempts bounds how often doctor is asked. On a busy machine the answer to a ping may come
+// too late for one run, which has but two seconds.
+const attempts = 20
 
 // A Rig is two nodes, and the file system of the near one.
 type Rig struct {
@@ -140,50 +144,43 @@ func (r *Rig) Guardctl(args ...string) (out []byte, took time.Duration) {
 	return out, took
 }
 
-// A Finding is one of doctor's.
-type Finding struct {
-	Check, ID string
-	Object    string
-	Problem   string
-	Evidence  string
-	Remedy    string
-	Command   string
-	Minor     bool
-}
-
-// String returns what a person reads first.
-func (f Finding) String() string { return f.ID + " " + f.Check + ": " + f.Object + " " + f.Problem }
-
 // Doctor returns the findings of doctor on near, in the order of its report with minor
 // ones last, what it could not tell, and the time that it took.
-func (r *Rig) Doctor() (findings []Finding, unknown []string, took time.Duration) {
+func (r *Rig) Doctor() (findings []bundle.Finding, unknown []string, took time.Duration) {
 	r.t.Helper()
 	out, took := r.Guardctl("doctor", "--runtime", "containerd", "-o", "json")
-	var report struct {
-		Checks []struct {
-			Name, Check, ID, State, Error string
-			Findings                      []Finding
-		}
+	said, err := bundle.Parse(out)
+	if err != nil {
+		r.t.Fatalf("guardctl doctor: %v", err)
 	}
-	if err := json.Unmarshal(out, &report); err != nil {
-		r.t.Fatalf("guardctl doctor: %v\n%s", err, out)
-	}
-	var minor []Finding
-	for _, c := range report.Checks {
-		if c.Name == "" {
-			c.Name = c.Check
-		}
+	for _, c := range said {
 		if c.Error != "" {
 			unknown = append(unknown, c.Name+": "+c.Error)
 		}
-		for _, f := range c.Findings {
-			f.Check, f.ID = c.Name, c.ID
-			if f.Minor {
-				minor = append(minor, f)
-			} else {
-				findings = append(findings, f)
-			}
+	}
+	return said.Findings(), unknown, took
+}
+
+// Bundle makes a bundle of near of which doctor says what is wanted, if that is possible: on
+// a busy machine an answer may come too late for one run. It returns the path of the file.
+func (r *Rig) Bundle(wanted func(bundle.Report) bool) string {
+	r.t.Helper()
+	file := filepath.Join(r.Root, "tmp", "bundle.tar.gz")
+	for range attempts {
+		r.Guardctl("bundle", "-o", "/tmp/bundle.tar.gz", "--runtime", "containerd")
+		said, err := bundle.Recorded(file)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if wanted(said) {
+			break
 		}
 	}
-	return append(findings, minor...), unknown, took
+	return file
+}
+
+// judge returns what doctor finds in a bundle on another node. It is an error if that is not
+// what it found when the bundle was made.
+func (r *Rig) judge(file string) ([]bundle.Finding, error) {
+	return bundle.Compare(r.t.Context(), filepath.Join(rigtest.GuardDir(r.t), "guardctl"), file, bundle.Root, bundle.Nobody)
 }

@@ -4,7 +4,13 @@ package managers
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/cni-guard/cni-guard/conformance/bundle"
+	"github.com/cni-guard/cni-guard/conformance/rigtest"
 )
 
 // A Finding is one that doctor prints. Command is what it asks the operator to run.
@@ -45,4 +51,30 @@ func (n *Node) Doctor(check string) (state string, findings []Finding) {
 	}
 	n.t.Fatalf("guardctl doctor ran no check %s:\n%s", check, out)
 	return "", nil
+}
+
+// SameInBundle asserts that doctor says of a bundle of the node, elsewhere and without root,
+// what it says on the node, and that the check has a finding there about the object.
+func (n *Node) SameInBundle(check, object string) {
+	n.t.Helper()
+	n.Run("/opt/cni/bin/guardctl bundle -o /run/bundle.tar.gz --conf-dir " + runtimeDir + "/conf --runtime containerd; chmod 0644 /run/bundle.tar.gz")
+	file := filepath.Join(n.t.TempDir(), "bundle.tar.gz")
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%s/root/run/bundle.tar.gz", n.pid))
+	if err == nil {
+		err = os.WriteFile(file, content, 0o644)
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	found, err := bundle.Compare(n.t.Context(), filepath.Join(rigtest.GuardDir(n.t), "guardctl"), file, bundle.Nobody)
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	for _, f := range found {
+		if f.Check == check && f.Object == object {
+			return
+		}
+	}
+	n.t.Errorf("in the bundle %s has nothing about %s: %v", check, object, found)
 }

@@ -69,6 +69,7 @@ func TestDHCPUplink(t *testing.T) {
 	if len(findings) != 2 || !strings.Contains(findings[0].Command, "KeepConfiguration=dhcp") {
 		t.Fatalf("link-manager finds %+v", findings)
 	}
+	n.SameInBundle("link-manager", findings[0].Object)
 	reload(n, d)
 	n.Await("a reload deletes routes", "! ("+routesAreThere+")")
 

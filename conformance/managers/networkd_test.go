@@ -225,11 +225,14 @@ func (i incident) follow(n *Node, d *Daemon) {
 		if f.Object == i.object && f.Says(i.says) {
 			found = true
 		}
-		n.Run(f.Command)
 		later = later || f.HoldsLater()
 	}
 	if !found {
 		n.t.Fatalf("link-manager does not find that %s %q: %+v", i.object, i.says, findings)
+	}
+	n.SameInBundle("link-manager", i.object)
+	for _, f := range findings {
+		n.Run(f.Command)
 	}
 	if later {
 		d.Restart()

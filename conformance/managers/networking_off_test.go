@@ -20,6 +20,7 @@ func TestNetworkingOff(t *testing.T) {
 	if !f.Says("cni0") || !f.Says("flannel.1") {
 		t.Errorf("link-manager finds %+v", f)
 	}
+	n.SameInBundle("link-manager", "NetworkManager")
 	n.Run("nmcli networking on")
 	n.Await("NetworkManager takes the port of the pod", "! ("+isPort(pod.Veth, "cni0")+")")
 	if state, findings := n.Doctor("bridge-port"); state != "failed" {

@@ -44,6 +44,7 @@ func TestNetworkManagerTakesVeths(t *testing.T) {
 			if len(findings) != 1 || findings[0].Object != "NetworkManager" || !strings.Contains(findings[0].Problem, "configures "+pod.Veth) {
 				t.Fatalf("link-manager finds %+v", findings)
 			}
+			n.SameInBundle("link-manager", "NetworkManager")
 			n.Run(findings[0].Command)
 			n.Await("NetworkManager lets go of it", "nmcli -g GENERAL.STATE device show "+pod.Veth+" | grep -q unmanaged")
 			next := n.AddRouted("next", true)
@@ -100,6 +101,7 @@ func TestMACAddressPolicy(t *testing.T) {
 	if len(findings) != 1 || !findings[0].Says("MAC of flannel.1") || !findings[0].Says("MACAddressPolicy=persistent") || !findings[0].Says(chosen) {
 		t.Fatalf("link-manager finds %+v", findings)
 	}
+	n.SameInBundle("link-manager", findings[0].Object)
 	n.Run(findings[0].Command)
 	n.Run("ip link del flannel.1")
 	n.Run("ip link add flannel.1 type vxlan id 1 dstport 8472 local 192.0.2.10 nolearning; cat /sys/class/net/flannel.1/address >/run/first; udevadm settle; cmp /run/first /sys/class/net/flannel.1/address")

@@ -68,6 +68,7 @@ func New() *Redactor {
 	return &Redactor{
 		forms: []form{
 			of(`(?s)-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`, "-----BEGIN ${1}PRIVATE KEY----- "+Mark),
+			of(`\bLS0tLS1CRUdJTi[A-Za-z0-9+/_=-]+`, Mark), // a PEM block in base64
 			of(`(?i)(authorization["']?\s*[:=]\s*["']?)([A-Za-z]+\s+)?[^\s"',]+`, "${1}"+Mark),
 			of(`(?i)\b(bearer)(\s+|%20)[A-Za-z0-9._~+/=-]{6,}`, "${1}${2}"+Mark),
 			of(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*`, Mark),
@@ -103,6 +104,9 @@ func (r *Redactor) isSecret(key string) bool {
 			return false
 		}
 	}
+	if strings.HasSuffix(word, "key") { // etcd_key, tls.key
+		return true
+	}
 	return slices.ContainsFunc(partsOfKeys(), func(part string) bool { return strings.Contains(word, part) })
 }
 
@@ -122,7 +126,7 @@ func partsOfKeys() []string {
 
 // harmlessEnds are the ends of keys that say where a secret is, or of which kind.
 func harmlessEnds() []string {
-	return []string{"file", "path", "dir", "type", "name", "ttl", "expiry", "flags"}
+	return []string{"file", "path", "dir", "type", "name", "ttl", "expiry", "flags", "publickey", "pubkey"}
 }
 
 // inline removes secrets that are known by their look.

@@ -51,6 +51,8 @@ func TestSecrets(t *testing.T) {
 		"PEM in JSON":               `{"x": "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"}`,
 		"PEM cut":                   "-----BEGIN PRIVATE KEY-----\nhunter2\n",
 		"arguments of a plugin":     `{"CNI_ARGS": "K8S_POD_NAME=web;TOKEN=hunter2"}`,
+		"key of etcd":               `{"etcd_key": "hunter2", "tls": {"server.key": "hunter2"}}`,
+		"PEM in base64":             `{"x": "LS0tLS1CRUdJTiBSU0EgUFJJVkFURShunter2Pg=="}`,
 		"sysctl":                    "net.ipv6.conf.all.stable_secret = hunter2\n",
 	} {
 		got, n := redact.New().Text([]byte(text))
@@ -69,7 +71,7 @@ func TestSecrets(t *testing.T) {
 func TestKeeps(t *testing.T) {
 	for _, text := range []string{
 		`{"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "bridge", "bridge": "cni0", "ipam": {"type": "host-local", "subnet": "10.244.0.0/16"}}, {"type": "cni-guard", "checks": {"conflist": {"policy": "warn"}}}]}`,
-		`{"type":"multus","kubeconfig":"/etc/cni/net.d/multus.d/multus.kubeconfig","etcd_key_file":"/x","tokenFile":"/y"}`,
+		`{"type":"multus","kubeconfig":"/etc/cni/net.d/multus.d/multus.kubeconfig","etcd_key_file":"/x","tokenFile":"/y","publicKey":"z"}`,
 		"net.ipv4.ip_forward = 1\n-net.ipv4.conf.all.rp_filter=0\nnet.ipv4.conf.*.forwarding=1\n",
 		"[Match]\nName=eth*\nMACAddress=0a:58:0a:f4:01:07\n[Network]\nDHCP=yes\nIPMasquerade=both\n",
 		"[keyfile]\nunmanaged-devices=interface-name:veth*;interface-name:cni0\n",
