@@ -33,12 +33,12 @@ func (r Result) String() string {
 // Markdown returns the table, with a row for each way and runtime.
 func (t Table) Markdown() string {
 	var b strings.Builder
-	b.WriteString("| change | runtime | undone after: median, most | pods | wrong network | asked for afterwards | without the guard | refused, tried again | failed |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| change | runtime | undone after: median, most | pods | wrong network | of these asked for afterwards | last wrong call afterwards | without the guard | refused, tried again | failed |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, way := range t.Ways {
 		for _, r := range t.Results {
 			if r.Way == way.Name {
-				fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d |\n",
-					way.About, r.Runtime, times(r.Kept), r.Pods, r.Wrong, r.WrongAfter, r.Unguarded, r.Refused, r.Failed)
+				fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %s | %d | %d | %d |\n",
+					way.About, r.Runtime, times(r.Kept), r.Pods, r.Wrong, r.WrongAfter, ms(r.Lag), r.Unguarded, r.Refused, r.Failed)
 			}
 		}
 	}
