@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,12 +22,12 @@ import (
 
 const networkd = "/lib/systemd/systemd-networkd"
 
-// bridgePortTaken: the real systemd-networkd matches the veths of pods and makes them
-// ports of a bridge of its own.
+// bridgePortTaken: a file of the real systemd-networkd matches all interfaces, so that it
+// takes running pods off their bridge when it starts, as after an upgrade.
 func bridgePortTaken() incident {
 	return incident{
 		name:  "bridge-port-taken",
-		title: "systemd-networkd takes over the interfaces of pods",
+		title: "systemd-networkd starts and takes running pods off their bridge",
 		lacking: func() string {
 			if _, err := os.Stat(networkd); err != nil {
 				return "systemd-networkd is not installed"
@@ -40,6 +41,8 @@ func bridgePortTaken() incident {
 			return ""
 		},
 		play: func(ctx context.Context, r *rig) error {
+			ctx, cancel := context.WithTimeout(ctx, networkdPatience)
+			defer cancel()
 			on, err := r.runtime(chain.Bridge(r.hostLocal()))
 			if err != nil {
 				return err
@@ -48,46 +51,76 @@ func bridgePortTaken() incident {
 			if err != nil {
 				return err
 			}
-			for name, text := range map[string]string{
-				"10-lan.netdev":  "[NetDev]\nName=lan0\nKind=bridge\n",
-				"20-lan.network": "[Match]\nName=lan0\n[Network]\nLinkLocalAddressing=no\n",
-				"30-all.network": "[Match]\nName=veth*\n[Network]\nBridge=lan0\n",
-			} {
-				if err := r.configureNetworkd(name, text); err != nil {
-					return err
-				}
+			if err := r.configureNetworkd("99-all.network", "[Match]\nName=*\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"); err != nil {
+				return err
 			}
 			stop, err := startNetworkd(ctx)
 			if err != nil {
 				return err
 			}
 			defer stop()
-			r.event("systemd-networkd starts, with 30-all.network: [Match] Name=veth*, [Network] Bridge=lan0")
-			if err := awaitMaster(ctx, first.hostVeth, "lan0"); err != nil {
+			if err := awaitSettled(ctx, first); err != nil {
 				return err
 			}
-			r.event("the port of web-0 is moved from cni0 to lan0")
+			if isPort(first) {
+				return errors.New("systemd-networkd started and left the port of web-0 alone")
+			}
+			r.event("systemd-networkd starts, with 99-all.network: [Match] Name=*, and takes web-0 off cni0")
 			second, err := r.start(ctx, on, "web-1")
 			if err != nil {
 				return err
+			}
+			if err := awaitSettled(ctx, second); err != nil {
+				return err
+			}
+			// A slow systemd-networkd takes the port of a new pod after its ADD. It does so
+			// once, and a later ADD repairs it: all ports are looked at every 30 s.
+			for n := 2; r.guard != "" && !(isPort(first) && isPort(second)); n++ {
+				later, err := r.start(ctx, on, fmt.Sprintf("web-%d", n))
+				if err != nil {
+					return err
+				}
+				if err := awaitSettled(ctx, later); err != nil {
+					return err
+				}
+				if n > 2 {
+					time.Sleep(2 * time.Second)
+				}
 			}
 			const gateway = "10.88.0.1:8080"
 			if _, err := node.Serve(ctx, r.node.Path, gateway); err != nil {
 				return err
 			}
-			reached := func() bool { return connects(ctx, first, gateway) && connects(ctx, second, gateway) }
-			// On a busy machine systemd-networkd may take the second port after cni-guard
-			// has checked it. A later call repairs it: all ports are checked every 30 s.
-			for n := 2; r.guard != "" && n < 30 && !reached(); n++ {
-				time.Sleep(2 * time.Second)
-				if _, err := r.start(ctx, on, fmt.Sprintf("web-%d", n)); err != nil {
-					return err
-				}
-			}
-			r.expect(reached(), "pods reach their gateway", "pods are CUT OFF from their gateway and all beyond it")
+			r.expect(connects(ctx, first, gateway), "the running pod is back with the next pod's ADD", "the running pod is CUT OFF from its gateway and all beyond it")
 			return nil
 		},
 	}
+}
+
+// networkdPatience bounds the incident. It takes seconds, but a machine may be busy.
+const networkdPatience = 4 * time.Minute
+
+// isPort reports whether the node's end of a pod is a port of cni0.
+func isPort(p pod) bool {
+	master, err := os.Readlink("/sys/class/net/" + p.hostVeth + "/master")
+	return err == nil && filepath.Base(master) == "cni0"
+}
+
+// awaitSettled waits until systemd-networkd has done what it does to the node's end of a
+// pod when it sees it first.
+func awaitSettled(ctx context.Context, p pod) error {
+	index, err := os.ReadFile("/sys/class/net/" + p.hostVeth + "/ifindex")
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		state, err := os.ReadFile("/run/systemd/netif/links/" + strings.TrimSpace(string(index)))
+		if err == nil && strings.Contains(string(state), "ADMIN_STATE=configured\n") {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("await that systemd-networkd configures %s: %w", p.hostVeth, ctx.Err())
 }
 
 // isMachineRoot reports whether root here is root of the machine, and not of a user
@@ -143,6 +176,11 @@ func startNetworkd(ctx context.Context) (stop func(), err error) {
 			return nil, err
 		}
 	}
+	// systemd marks a service that it has started.
+	const mark = "/run/systemd/units/invocation:systemd-networkd.service"
+	if err := errors.Join(os.MkdirAll(filepath.Dir(mark), 0o755), os.Symlink("8a6f4c2b", mark)); err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(ctx, networkd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start systemd-networkd: %w", err)
@@ -151,17 +189,4 @@ func startNetworkd(ctx context.Context) (stop func(), err error) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}, nil
-}
-
-// awaitMaster waits until the link is a port of the bridge.
-func awaitMaster(ctx context.Context, link, bridge string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for ctx.Err() == nil {
-		if master, err := os.Readlink("/sys/class/net/" + link + "/master"); err == nil && filepath.Base(master) == bridge {
-			return nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return fmt.Errorf("await %s as a port of %s: %w", link, bridge, ctx.Err())
 }

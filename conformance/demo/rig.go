@@ -103,12 +103,12 @@ func (r *rig) noteRepairs() error {
 	}
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var e struct{ State, Msg string }
+		var e struct{ State, Msg, Evidence string }
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return err
 		}
 		if e.State == "repaired" {
-			r.event("cni-guard: %s", e.Msg)
+			r.event("cni-guard: %s", strings.TrimSuffix(e.Msg+"; "+e.Evidence, "; "))
 		}
 	}
 	return nil

@@ -35,29 +35,6 @@ func TestNetworkdHarmless(t *testing.T) {
 	}
 }
 
-// With the guard in the chain, the port of a new pod, and those that a restart took
-// from running pods, are back when ADD returns: of running pods at the first call that
-// looks at them, as not each does.
-func TestPortsComeBack(t *testing.T) {
-	n := NewNode(t, Own, "ro")
-	d := n.networkd(map[string]string{"99-all.network": "[Match]\nName=*\n" + quiet})
-	old := n.Add("old", true)
-	n.settled()
-	restart(n, d)
-	n.Await("networkd takes the port", "! ("+isPort(old.Veth, "cni0")+")")
-	n.Run("touch -d '1 hour ago' " + runtimeDir + "/state/bridge-port/looked")
-	next := n.Add("next", true)
-	for _, pod := range []Pod{old, next} {
-		n.Run(isPort(pod.Veth, "cni0"))
-		if !n.Reaches(pod) {
-			t.Errorf("the node does not reach %s", pod.ID)
-		}
-	}
-	if log := n.Run("cat " + runtimeDir + "/state/events.jsonl"); !strings.Contains(log, "bridge-port") {
-		t.Errorf("no event of bridge-port in\n%s", log)
-	}
-}
-
 // With DHCP the drop-ins that doctor names are there at the next boot, and then neither
 // a reload nor a lost carrier deletes routes.
 func TestDHCPUplink(t *testing.T) {

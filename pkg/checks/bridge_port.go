@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
+	"github.com/cni-guard/cni-guard/pkg/hostconf"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/printable"
 )
@@ -26,8 +27,9 @@ var BridgePort = &Check{
 	Name:    "bridge-port",
 	Summary: "A pod is cut off because a network manager took the node's end of its veth away from the pod network's bridge, or set one of the two down.",
 	Detection: "The result of the chain names a Linux bridge, and the node's end of the pod's veth is not a port of it (`ip link show master BRIDGE`), or one of the two is down. " +
-		"`guardctl doctor` looks at all pods on record; so do ADD and STATUS, once in 30 s.",
-	Remedy:  "Add the port to its bridge with: ip link set VETH master BRIDGE. Then keep the network manager of the node off the interfaces of pods: guardctl explain link-manager.",
+		"`guardctl doctor` looks at all pods on record; so do ADD and STATUS, once in 30 s, and each of them in the first seconds after systemd-networkd started. " +
+		"A port that systemd-networkd puts on another bridge by Bridge= is found and not repaired: it takes the port back within milliseconds, as often as it is moved.",
+	Remedy:  "Add the port to its bridge with: ip link set VETH master BRIDGE. Then keep the network manager of the node off the interfaces of pods: guardctl explain link-manager. Where systemd-networkd has Bridge= for them, do that first.",
 	When:    guard.Add | guard.Status | guard.Node,
 	Default: guard.Warn,
 	Needs:   []*Check{StaleNetns, HostNetns, ForeignNetns},
@@ -43,6 +45,9 @@ type strayPort struct {
 	nodeEnd
 	bridge netstate.Link // what it must be a port of
 	other  bool          // it is of another pod than that of the call, which is not refused for it
+	// claim is the setting by which systemd-networkd makes it a port of what it is a port
+	// of now; zero where there is none.
+	claim hostconf.Value
 }
 
 // lost reports whether it is no port of the bridge.
@@ -111,7 +116,7 @@ func (t *Target) dueForPorts() bool {
 		return false
 	}
 	mark := filepath.Join(t.StateDir, "bridge-port", "looked")
-	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()).Abs() < bridgePortEvery {
+	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()).Abs() < bridgePortEvery && !t.managerStarted(info.ModTime()) {
 		return false
 	}
 	if os.MkdirAll(filepath.Dir(mark), 0o700) != nil {
@@ -143,6 +148,7 @@ func (t *Target) straysOf(ends []nodeEnd) ([]strayPort, error) {
 	if applies {
 		skip = nil
 	}
+	t.findClaims(strays)
 	return strays, skip
 }
 
@@ -190,6 +196,10 @@ func (s strayPort) finding(t *Target) guard.Finding {
 			f.Command, f.Change = "", ""
 			f.Remedy = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD."
 		}
+		if s.claim.File != "" {
+			f.Remedy = "First keep systemd-networkd off it, with the command of guardctl doctor --check link-manager: until then it takes the port back within milliseconds. Then run: " + f.Command + "."
+			f.Command, f.Change = "", ""
+		}
 	case !s.Up:
 		f.Problem, f.Impact = "is down", s.pod+" is cut off"
 		f.Command = fmt.Sprintf("ip link set %s up", printable.Word(s.Name))
@@ -214,25 +224,9 @@ func orNone(name string) string {
 	return name
 }
 
-// manager returns a clause that names who configures the link, as far as that is
-// written down; "" if that is unknown.
-func (s strayPort) manager(t *Target) string {
-	link := s.Link
-	if !s.lost() && s.Up {
-		link = s.bridge
-	}
-	root := t.host()
-	if state, err := root.NetworkdLink(link.Index); err == nil && state.Managed() {
-		return fmt.Sprintf("; systemd-networkd manages it (%s: NETWORK_FILE = %s)", state.File, state.Network)
-	}
-	if state, err := root.NetworkManagerDevice(link.Index); err == nil && state.Configures() {
-		return fmt.Sprintf("; NetworkManager manages it (%s: managed = true)", state.File)
-	}
-	return ""
-}
-
 // repairBridgePort adds ports to their bridges and sets links up. A port of a bridge
-// with VLANs is left: it would be in another VLAN than the pod's.
+// with VLANs is left: it would be in another VLAN than the pod's. So is one that
+// systemd-networkd claims for another bridge.
 func repairBridgePort(ctx context.Context, t *Target) error {
 	t.end.Store(nil)
 	defer t.end.Store(nil)
@@ -250,7 +244,7 @@ func (s strayPort) repair(t *Target) error {
 	var err error
 	switch {
 	case s.lost():
-		if s.hasVLANs(t) {
+		if s.claim.File != "" || s.hasVLANs(t) {
 			return nil
 		}
 		err = t.Node.AddPort(s.bridge.Name, s.Name, t.portSettings())

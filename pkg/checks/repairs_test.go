@@ -4,11 +4,15 @@ package checks_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -143,13 +147,14 @@ func TestUndoneAgain(t *testing.T) {
 }
 
 // The ports of pods on record are looked at once in 30 s, and at once where the
-// pod's own port was taken.
+// pod's own port was taken, or systemd-networkd has started.
 func TestPortsOfOthers(t *testing.T) {
 	const others = "link veth3 index 18 kind veth peer 2 up\n"
-	state := t.TempDir()
+	state, root := t.TempDir(), t.TempDir()
 	add := func(text string) (repaired bool) {
 		t.Helper()
 		target, node := addOn(t, text+others, state)
+		target.Root = root
 		target.Attached = func(context.Context) ([]checks.Attachment, error) {
 			return []checks.Attachment{{Pod: "default/db", IfName: "eth0", Interface: checks.Interface{Links: []string{"cni0", "veth3"}}}}, nil
 		}
@@ -169,5 +174,28 @@ func TestPortsOfOthers(t *testing.T) {
 	}
 	if !add(lostPods) {
 		t.Error("an ADD whose own port was taken does not look at the other pod")
+	}
+	started := filepath.Join(root, "run/systemd/units/invocation:systemd-networkd.service")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(started), 0o755), os.Symlink("8a6f4c2b", started)); err != nil {
+		t.Fatal(err)
+	}
+	at := func(ago time.Duration) {
+		t.Helper()
+		when := unix.NsecToTimespec(time.Now().Add(-ago).UnixNano())
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, started, []unix.Timespec{when, when}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at(time.Second); !add(well) {
+		t.Error("an ADD after systemd-networkd started does not look at the other pod")
+	}
+	if at(time.Second); !add(well) {
+		t.Error("an ADD soon after it does not look at the other pod again: systemd-networkd may not have been done before")
+	}
+	if at(20 * time.Second); add(well) {
+		t.Error("an ADD long after systemd-networkd started looks at the other pod again")
+	}
+	if at(-time.Hour); add(well) {
+		t.Error("each ADD looks at the other pod where the clock was set back")
 	}
 }
