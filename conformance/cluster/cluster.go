@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds everything that is waited for. It takes seconds on an idle machine.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // The control plane's addresses: on the network of the nodes, and as the service
 // "kubernetes". Both are the same server, so that the cluster needs no kube-proxy.

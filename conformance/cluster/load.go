@@ -13,9 +13,10 @@ import (
 
 // A Load is pods that are created and deleted on all nodes, all the time.
 type Load struct {
-	c      *Cluster
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	c       *Cluster
+	finish  context.CancelFunc // the workers
+	unwatch context.CancelFunc
+	done    sync.WaitGroup
 
 	mu      sync.Mutex
 	pods    map[string]chan Change[Pod] // those that a worker waits for
@@ -26,13 +27,14 @@ type Load struct {
 // StartLoad starts that many workers on each node. Each creates a pod, waits until it is
 // Ready, deletes it, waits until it is gone, and begins again.
 func (c *Cluster) StartLoad(perNode int) *Load {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &Load{c: c, cancel: cancel, pods: map[string]chan Change[Pod]{}}
+	watching, unwatch := context.WithCancel(context.Background())
+	working, finish := context.WithCancel(watching)
+	l := &Load{c: c, finish: finish, unwatch: unwatch, pods: map[string]chan Change[Pod]{}}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		for ctx.Err() == nil {
-			_ = Watch(ctx, c.api, pods, func(change Change[Pod]) bool {
+		for watching.Err() == nil {
+			_ = Watch(watching, c.api, pods, func(change Change[Pod]) bool {
 				l.dispatch(change)
 				return true
 			})
@@ -40,11 +42,11 @@ func (c *Cluster) StartLoad(perNode int) *Load {
 	}()
 	for _, n := range c.node {
 		for w := range perNode {
-			l.done.Go(func() { l.work(ctx, n.Name, fmt.Sprintf("load-%s-%d", n.Name, w)) })
+			l.done.Go(func() { l.work(working, n.Name, fmt.Sprintf("load-%s-%d", n.Name, w)) })
 		}
 	}
 	l.c.t.Cleanup(func() {
-		cancel()
+		unwatch()
 		<-watched
 	})
 	return l
@@ -153,8 +155,9 @@ func (l *Load) Await(more int) {
 // removed, and returns how it was.
 func (l *Load) Stop() string {
 	l.c.t.Helper()
-	l.cancel()
+	l.finish()
 	l.done.Wait()
+	l.unwatch()
 	for _, failure := range l.failed {
 		l.c.t.Error(failure)
 	}

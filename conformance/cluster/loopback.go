@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LoopbackDown sets the node's lo down that many times and returns how long it was down
-// each time, in order of length. The kernel's events give both moments. It fails the test if
-// lo stays down.
-func (n *Node) LoopbackDown(times int) []time.Duration {
+// LoopbackDown sets the node's lo down and returns how long it was down at most: from the call
+// until the test knows that it is up, as the kernel says. It fails the test if lo stays down.
+func (n *Node) LoopbackDown() time.Duration {
 	n.t.Helper()
 	ns, err := netns.GetFromPath(n.Netns())
 	if err != nil {
@@ -37,53 +36,30 @@ func (n *Node) LoopbackDown(times int) []time.Duration {
 	if err := netlink.LinkSubscribeAt(ns, updates, done); err != nil {
 		n.t.Fatal(err)
 	}
-	// await returns the time at which the kernel said that lo is up, or down.
-	await := func(up bool) time.Time {
+	await := func(up bool) {
 		deadline := time.After(patience)
 		for {
 			select {
 			case u := <-updates:
 				if u.Link.Attrs().Name == "lo" && u.Link.Attrs().Flags&net.FlagUp != 0 == up {
-					return time.Now()
+					return
 				}
 			case <-deadline:
 				n.t.Fatalf("lo of %s is not %s after %s", n.Name, map[bool]string{true: "up", false: "down"}[up], patience)
 			}
 		}
 	}
-	var took []time.Duration
-	for range times {
-		if err := handle.LinkSetDown(lo); err != nil {
-			n.t.Fatal(err)
-		}
-		down := await(false)
-		took = append(took, await(true).Sub(down))
+	began := time.Now()
+	if err := handle.LinkSetDown(lo); err != nil {
+		n.t.Fatal(err)
 	}
-	slices.Sort(took)
-	return took
+	await(false)
+	await(true)
+	return time.Since(began)
 }
 
-// LoopbackUp says whether the node's lo is up.
-func (n *Node) LoopbackUp() bool {
-	n.t.Helper()
-	ns, err := netns.GetFromPath(n.Netns())
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer ns.Close()
-	handle, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer handle.Close()
-	lo, err := handle.LinkByName("lo")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return lo.Attrs().Flags&net.FlagUp != 0
-}
-
-// durations says the median and the longest of sorted durations.
-func durations(sorted []time.Duration) string {
+// durations says the median and the longest of some durations.
+func durations(all []time.Duration) string {
+	sorted := slices.Sorted(slices.Values(all))
 	return fmt.Sprintf("median %s, longest %s of %d", sorted[len(sorted)/2].Round(10*time.Microsecond), sorted[len(sorted)-1].Round(10*time.Microsecond), len(sorted))
 }

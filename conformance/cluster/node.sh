@@ -12,6 +12,8 @@ if [ -z "${INSIDE:-}" ]; then
 			cat "$hierarchy/$file" >"$hierarchy/${CGROUP%/*}/$file"
 			cat "$hierarchy/$file" >"$hierarchy/$CGROUP/$file"
 		done
+		# The group of all nodes counts as one process, and is dozens.
+		[ ! -e "$hierarchy/cpu.shares" ] || echo "${SHARES:-4096}" >"$hierarchy/${CGROUP%/*}/cpu.shares"
 		echo 0 >"$hierarchy$CGROUP/cgroup.procs"
 	done
 	[ -e "/sys/fs/cgroup/memory/$CGROUP" ] || { echo "this needs control groups of version 1" >&2; exit 1; }

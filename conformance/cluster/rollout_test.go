@@ -9,10 +9,9 @@ import (
 	"testing"
 )
 
-// The chart is removed and installed, upgraded, rolled back and removed again while pods
-// come and go: not one fails, and the nodes are as they were before, byte for byte.
+// The chart is installed, upgraded, rolled back and taken out again while pods come and go:
+// not one fails, and the nodes are as they were before, byte for byte.
 func rollout(t *testing.T, c *Cluster) {
-	c.remove()
 	before := make([]map[string]string, Nodes)
 	var kinds [Nodes][]string
 	for i := range Nodes {
@@ -21,15 +20,15 @@ func rollout(t *testing.T, c *Cluster) {
 	versions := c.Versions()
 	steps := []struct {
 		name string
-		do   func()
+		do   func(*Cluster)
 	}{
-		{"install", func() { c.InstallVersion(versions[0]) }},
-		{"upgrade", func() { c.InstallVersion(versions[len(versions)-1]) }},
-		{"rollback", func() {
+		{"install", func(c *Cluster) { c.InstallVersion(versions[0]) }},
+		{"upgrade", func(c *Cluster) { c.InstallVersion(versions[len(versions)-1]) }},
+		{"rollback", func(c *Cluster) {
 			c.Helm("rollback", release)
 			c.AwaitRollout()
 		}},
-		{"uninstall", func() {
+		{"uninstall", func(c *Cluster) {
 			c.Helm("upgrade", release, chart, "--reuse-values", "--set", "mode=uninstall")
 			c.AwaitRollout()
 		}},
@@ -37,10 +36,10 @@ func rollout(t *testing.T, c *Cluster) {
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
 			c := c.With(t)
-			load := c.StartLoad(3)
-			load.Await(6)
-			step.do()
-			load.Await(6)
+			load := c.StartLoad(2)
+			load.Await(4)
+			step.do(c)
+			load.Await(4)
 			t.Logf("under %s: %s", step.name, load.Stop())
 			switch step.name {
 			case "install", "rollback":
@@ -49,6 +48,9 @@ func rollout(t *testing.T, c *Cluster) {
 				c.runs(versions[len(versions)-1])
 			}
 		})
+	}
+	if t.Failed() {
+		return
 	}
 	c.awaitGone()
 	c.Helm("uninstall", release, "--wait")
@@ -63,20 +65,10 @@ func rollout(t *testing.T, c *Cluster) {
 		pod := c.StartPod(PodSpec{Name: "after-" + n.Name, Node: n.Name})
 		c.DeletePod(pod.Metadata.Name)
 	}
-	c.Install()
-}
-
-// remove takes the release out of the cluster, and everything of it out of the nodes.
-func (c *Cluster) remove() {
-	c.t.Helper()
-	c.Helm("upgrade", release, chart, "--reuse-values", "--set", "mode=uninstall")
-	c.AwaitRollout()
-	c.awaitGone()
-	c.Helm("uninstall", release, "--wait")
 }
 
 // awaitGone waits until the containers that remove the programs say that they are gone:
-// as long as a pod is there that started with the guard, its DEL needs them.
+// they wait until the last call is five minutes ago.
 func (c *Cluster) awaitGone() {
 	c.t.Helper()
 	c.await("that the programs are removed", func() error {
