@@ -115,9 +115,8 @@ func (n *Node) tunnelMAC() string { return "02:00:00:00:00:0" + strings.TrimPref
 // as an alert, and is gone from all of them when it has ended.
 func incidents(t *testing.T, c *Cluster) {
 	c.StartPrometheus()
-	n := c.Node(0)
 	var page strings.Builder
-	var values []string
+	var values []string // the chart's own
 	for _, in := range allIncidents() {
 		t.Run(in.reason, func(t *testing.T) {
 			c := c.With(t)
@@ -155,7 +154,6 @@ func incidents(t *testing.T, c *Cluster) {
 		})
 	}
 	c.Install()
-	_ = n
 	if *update && !t.Failed() {
 		writePage(t, page.String())
 	}

@@ -41,7 +41,7 @@ func loopback(t *testing.T, c *Cluster) {
 	c.probesHeld("exec", "tcp", "node-tcp")
 
 	// Without the agent: kubelet asks the runtime, which calls STATUS.
-	c.Kubectl("patch", "daemonset", release, "-n", Namespace, "--type=merge", "-p", `{"spec":{"template":{"spec":{"nodeSelector":{"nowhere":"true"}}}}}`)
+	c.Helm("upgrade", release, chart, "--reuse-values", "--set-string", "nodeSelector.nowhere=true")
 	c.await("the end of the agents", func() error {
 		if out := c.Kubectl("get", "pods", "-n", Namespace, "-l", selector, "-o", "name"); out != "" {
 			return notYet("there is %s", out)
