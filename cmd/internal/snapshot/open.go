@@ -65,8 +65,10 @@ func Read(r io.Reader) (*Snapshot, error) {
 	switch m := s.Manifest; {
 	case m.Kind != Kind:
 		return nil, fmt.Errorf("%s names %q, and not %q: this is no bundle of guardctl", manifestName, m.Kind, Kind)
+	case m.SchemaVersion > Version:
+		return nil, fmt.Errorf("guardctl %s made it in version %d of the format, and this one reads version %d: use that guardctl, or a newer one", m.GuardVersion, m.SchemaVersion, Version)
 	case m.SchemaVersion != Version:
-		return nil, fmt.Errorf("it has version %d, and this guardctl reads version %d", m.SchemaVersion, Version)
+		return nil, fmt.Errorf("it has version %d of the format, and this guardctl reads version %d", m.SchemaVersion, Version)
 	}
 	if err := verify(s.Manifest, members); err != nil {
 		return nil, err

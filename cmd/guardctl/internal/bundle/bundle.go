@@ -7,9 +7,12 @@ package bundle
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,9 +74,14 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 			defer file.discard()
 			write = func(s *snapshot.Snapshot) error { return file.commit(s.Write) }
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+		interrupted, stop := interruption(cmd.Context())
+		defer stop()
+		ctx, cancel := context.WithTimeout(interrupted, timeout)
 		defer cancel()
 		s, err := record(ctx, cmd, n, suite, version)
+		if interrupted.Err() != nil { // what was read until then is no picture of the node
+			return cli.Unknown(errors.New("interrupted: no bundle was written"), "")
+		}
 		if err != nil {
 			return err
 		}
@@ -87,6 +95,18 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// interruption returns a context that ends with a signal, after which the next one ends the
+// program at once. Without it the temporary file would stay behind.
+func interruption(ctx context.Context) (context.Context, func()) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // record runs the checks and returns everything that they and Collect read.
