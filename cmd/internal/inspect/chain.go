@@ -189,6 +189,11 @@ func (c programsOf) look(ctx context.Context, p program, path string) *Problem {
 		problem.What, problem.Evidence = c.role(p)+" and does not say in time which versions it knows", err.Error()
 		problem.Remedy = "run CNI_COMMAND=VERSION " + path + " by hand"
 		return &problem
+	case pluginquery.IsShortage(err):
+		problem.Kind, problem.Unknown, problem.Impact = PluginFails, true, ""
+		problem.What, problem.Evidence = c.role(p)+" and could not be asked which versions it knows", err.Error()
+		problem.Remedy = "look what uses up the descriptors, processes or memory of this node"
+		return &problem
 	case err != nil:
 		problem.Kind, problem.What, problem.Evidence = PluginFails, c.role(p)+" and does not answer VERSION", err.Error()
 		problem.Remedy = "install the program again, for the architecture of this node"

@@ -85,6 +85,12 @@ func Versions(ctx context.Context, binary string) ([]string, error) {
 	return info.SupportedVersions(), nil
 }
 
+// IsShortage reports whether an error of Versions says that this process lacked descriptors,
+// processes or memory to run the program. That says nothing about the program.
+func IsShortage(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM}, func(e error) bool { return errors.Is(err, e) })
+}
+
 // predatesVersion reports whether the output is that of a plugin from before VERSION
 // existed, by the same test as libcni's (invoke.GetVersionInfo).
 func predatesVersion(out []byte) bool {

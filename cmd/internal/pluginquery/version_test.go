@@ -62,6 +62,27 @@ func TestVersionsError(t *testing.T) {
 	}
 }
 
+// A process without descriptors cannot run a plugin, which says nothing about the plugin.
+func TestShortage(t *testing.T) {
+	plugin := script(t, "exit 3")
+	_, own := pluginquery.Versions(t.Context(), plugin)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := syscall.Rlimit{Cur: 3, Max: limit.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	_, short := pluginquery.Versions(t.Context(), plugin)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if own == nil || pluginquery.IsShortage(own) || short == nil || !pluginquery.IsShortage(short) {
+		t.Errorf("a plugin that fails: %v; without descriptors: %v", own, short)
+	}
+}
+
 // A plugin that hangs, and whose child keeps the output open, is abandoned when ctx ends.
 func TestVersionsTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
