@@ -3,205 +3,134 @@
 package monitoring
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strings"
+	"slices"
 	"testing"
-	"time"
 )
 
-// patience is how long anything may take: a busy machine is no failure.
-const patience = 5 * time.Minute
-
-// The addresses of the node and of Prometheus, which is in a namespace of its own: with lo
-// down a node does not reach its own addresses.
-const (
-	nodeAddress    = "192.0.2.1"
-	monitorAddress = "192.0.2.2"
-)
-
-func sh(t *testing.T, script string) {
-	t.Helper()
-	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, out)
-	}
+// A play is an incident with the alert that must fire in it, and clear after it.
+type play struct {
+	alert string
+	check string // the label check; "" if the alert has none
+	begin func()
+	again func() // repeated until the alert fires; nil: never
+	end   func()
 }
 
-// start runs a program until the test ends, and returns it.
-func start(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(name), out.String())
+// act plays incidents at the same time.
+func (m monitor) act(plays ...play) {
+	m.t.Helper()
+	each := func(what string, do func(play)) {
+		for _, p := range plays {
+			m.t.Logf("%s %s %s", p.alert, p.check, what)
+			do(p)
 		}
+	}
+	each("is well before", func(p play) {
+		m.await(p.alert+" fires before the incident", nil, func() bool { return !m.firing(p.alert, p.check) })
 	})
-	return cmd
+	each("begins", func(p play) { p.begin() })
+	each("fires", func(p play) {
+		m.await(p.alert+" does not fire", p.again, func() bool { return m.firing(p.alert, p.check) })
+	})
+	each("ends", func(p play) { p.end() })
+	each("clears", func(p play) {
+		m.await(p.alert+" does not clear", nil, func() bool { return !m.firing(p.alert, p.check) })
+	})
 }
 
-// A monitor is a Prometheus that scrapes the agent every second.
-type monitor struct{ t *testing.T }
-
-// query asks for the value of an expression, with the variables of Grafana set.
-func (m monitor) query(expr string) (results []struct {
-	Metric map[string]string
-}) {
-	m.t.Helper()
-	expr = strings.ReplaceAll(expr, "$__rate_interval", "1m")
-	response, err := http.Get("http://" + monitorAddress + ":9090/api/v1/query?query=" + url.QueryEscape(expr))
-	if err != nil {
-		return nil // it is starting
-	}
-	defer response.Body.Close() //nolint:errcheck // read only
-	var answer struct {
-		Status, Error string
-		Data          struct {
-			Result []struct{ Metric map[string]string }
-		}
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return nil
-	}
-	if answer.Error != "" && answer.Status == "error" && response.StatusCode == http.StatusBadRequest {
-		m.t.Fatalf("%s: %s", expr, answer.Error)
-	}
-	for _, r := range answer.Data.Result {
-		results = append(results, struct{ Metric map[string]string }{r.Metric})
-	}
-	return results
-}
-
-func (m monitor) await(what string, done func() bool) {
-	m.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
-		if time.Now().After(deadline) {
-			m.t.Fatalf("within %s %s", patience, what)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-}
-
-func (m monitor) firing(alert string) bool {
-	return len(m.query(fmt.Sprintf(`ALERTS{alertname=%q,alertstate="firing"}`, alert))) > 0
-}
-
-// answers is a plugin that answers VERSION.
-const answers = "#!/bin/sh\necho '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\",\"1.1.0\"]}'\n"
-
-// newMonitor starts an agent that observes, and a Prometheus with our rules. The times for
-// which an alert waits are those of the rules in hundredths; TestRules tries the real ones.
-func newMonitor(t *testing.T) *exec.Cmd {
-	t.Helper()
-	bin, err := filepath.Abs(os.Getenv("CNI_GUARD_BIN"))
-	if err != nil || os.Getenv("CNI_GUARD_BIN") == "" || os.Getenv("CNI_GUARD_NODE") != "private" {
-		if os.Getenv("REQUIRE_ALL") == "1" {
-			t.Fatal("this needs CNI_GUARD_BIN and a private node")
-		}
-		t.Skip("this needs CNI_GUARD_BIN and a private node")
-	}
-	prometheus := program(t, "prometheus")
-	dir := t.TempDir()
-	confDir := filepath.Join(dir, "conf")
-	sh(t, `ip netns add monitor
-		ip link add monitor0 type veth peer name eth0 netns monitor
-		ip addr add `+nodeAddress+`/24 dev monitor0 && ip link set monitor0 up
-		ip -n monitor addr add `+monitorAddress+`/24 dev eth0 && ip -n monitor link set eth0 up && ip -n monitor link set lo up`)
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", "monitor").Run() })
-	for path, content := range map[string]string{
-		"conf/10-net.conflist": `{"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "bridge", "bridge": "br0"}, {"type": "cni-guard"}]}`,
-		"bin/bridge":           answers, "bin/loopback": answers,
-		"prometheus.yaml": `{global: {scrape_interval: 1s, evaluation_interval: 1s}, rule_files: [rules.yaml],
-			scrape_configs: [{job_name: kube-system/cni-guard, static_configs: [{targets: ["` + nodeAddress + `:9798"], labels: {node: n1}}]}]}`,
-	} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sh(t, "cp "+bin+"/cni-guard "+bin+"/guardctl "+dir+"/bin")
-	rules, err := os.ReadFile(alerts + "/cni-guard.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules = regexp.MustCompile(`(?m)^    for: .*$`).ReplaceAll(rules, []byte("    for: 2s"))
-	if err := os.WriteFile(filepath.Join(dir, "rules.yaml"), rules, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	agent := start(t, filepath.Join(bin, "cni-guard-agent"), "--profile", "observe", "--metrics-address", nodeAddress+":9798", "--kubernetes", "off",
-		"--socket", filepath.Join(dir, "agent.sock"), "--lock", filepath.Join(dir, "lock"), "--look-every", "10s", "--warm-tunnels=false",
-		"--runtime", "containerd", "--conf-dir", confDir, "--bin-dir", filepath.Join(dir, "bin"), "--record-dir", filepath.Join(dir, "record"))
-	start(t, "ip", "netns", "exec", "monitor", prometheus, "--config.file", filepath.Join(dir, "prometheus.yaml"),
-		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", monitorAddress+":9090")
-	m := monitor{t}
-	m.await("Prometheus has no look of the agent", func() bool { return len(m.query("cni_guard_last_look_timestamp_seconds")) > 0 })
-	return agent
-}
-
-// A real agent that observes is scraped by a real Prometheus: every query of the dashboard
-// has data, the alert of lo fires and clears, and that of a dead agent fires. TestRules has
-// the other alerts.
+// A real agent is scraped by a real Prometheus: every alert fires in its incident and
+// clears after it, and every query of the dashboard has data. The agent observes first,
+// and repairs then.
 func TestIncidents(t *testing.T) {
-	agent := newMonitor(t)
-	t.Run("dashboard", func(t *testing.T) { dashboard(monitor{t}) })
-	for _, incident := range []struct{ name, alert, begins, ends string }{
-		{"lo down", "CniGuardLoopbackDown", "ip link set lo down", "ip link set lo up"},
-	} {
-		t.Run(incident.name, func(t *testing.T) {
-			m := monitor{t}
-			m.await(incident.alert+" fires before the incident", func() bool { return !m.firing(incident.alert) })
-			sh(t, incident.begins)
-			m.await(incident.alert+" does not fire", func() bool { return m.firing(incident.alert) })
-			sh(t, incident.ends)
-			m.await(incident.alert+" does not clear", func() bool { return !m.firing(incident.alert) })
-		})
-	}
-	t.Run("agent killed", func(t *testing.T) {
-		m := monitor{t}
-		_ = agent.Process.Kill()
-		m.await("CniGuardAgentDown does not fire", func() bool { return m.firing("CniGuardAgentDown") })
-	})
-}
+	n := newNode(t)
+	newMonitor(t, n.dir)
+	m := monitor{t}
+	do := func(script string) func() { return func() { t.Helper(); sh(t, script) } }
+	rogue := n.path("conf/05-rogue.conflist")
+	n.run("observe", "report")
+	m.await("Prometheus has no look of the agent", nil, func() bool { return len(m.query("cni_guard_last_look_timestamp_seconds")) > 0 })
 
-// dashboard asks every query of the dashboard. A panel that has data only under a condition
-// says so in its description.
-func dashboard(m monitor) {
-	m.t.Helper()
-	data, err := os.ReadFile("../../deploy/grafana/cni-guard.json")
-	if err != nil {
-		m.t.Fatal(err)
+	// The node is broken, and the agent reports it.
+	observed := []play{
+		{alert: "CniGuardLoopbackDown", begin: do("ip link set lo down"), end: do("ip link set lo up")},
+		{
+			alert: "CniGuardForwardingOff", check: "ip-forwarding",
+			begin: do("echo 0 >/proc/sys/net/ipv4/ip_forward"), end: do("echo 1 >/proc/sys/net/ipv4/ip_forward"),
+		},
+		// Without the rule for IPv4 Prometheus could not scrape either.
+		{
+			alert: "CniGuardRoutingRulesLost", check: "routing-rules",
+			begin: do("ip -6 rule delete lookup main"), end: do("ip -6 rule add pref 32766 lookup main"),
+		},
+		{
+			alert: "CniGuardWrongConfiguration", check: "conflist",
+			begin: func() {
+				write(t, rogue, `{"cniVersion": "1.0.0", "name": "rogue", "plugins": [{"type": "bridge", "bridge": "br0"}]}`)
+			},
+			end: do("rm " + rogue),
+		},
+		{
+			alert: "CniGuardFinding", check: "address-overlap",
+			begin: do("ip link add br9 type bridge; ip link set br9 up; ip address add 10.244.1.200/32 dev br9"), end: do("ip link delete br9"),
+		},
 	}
-	var board struct {
-		Panels []struct {
-			Title, Description string
-			Targets            []struct{ Expr string }
-		}
+	m.act(observed...)
+	blind := []play{
+		{ // what ADD recorded cannot be read
+			alert: "CniGuardCheckUnknown", check: "ip-forwarding",
+			begin: do("mv /run/cni-guard/live /run/cni-guard/moved; touch /run/cni-guard/live"),
+			end:   do("rm /run/cni-guard/live; mv /run/cni-guard/moved /run/cni-guard/live"),
+		},
+		{alert: "CniGuardLooksStale", begin: func() { n.limitFiles(true) }, end: func() { n.limitFiles(false) }},
 	}
-	if err := json.Unmarshal(data, &board); err != nil || len(board.Panels) < 10 {
-		m.t.Fatalf("%d panels, %v", len(board.Panels), err)
+	m.act(blind[0])
+	m.act(blind[1])
+
+	// The agent is gone, and comes back with the profile repair, which the API server forbids
+	// to write.
+	gone := []play{
+		{alert: "CniGuardAgentDown", begin: n.kill, end: func() {
+			n.api.forbids.Store(true)
+			n.run("repair", "enforce")
+		}},
+		{alert: "CniGuardNoAgents", begin: func() {}, end: func() {}},
 	}
-	for _, panel := range board.Panels {
-		for _, target := range panel.Targets {
-			if strings.HasPrefix(panel.Description, "Has data") {
-				m.query(target.Expr) // it is valid
-				continue
-			}
-			m.await(fmt.Sprintf("%s has no data: %s", panel.Title, target.Expr), func() bool { return len(m.query(target.Expr)) > 0 })
+	m.act(gone...)
+
+	// Something undoes what the agent does, or prevents it. /proc is mounted a second time,
+	// for the incident to get by.
+	sh(t, "mkdir "+n.path("proc")+" && mount -t proc proc "+n.path("proc"))
+	t.Cleanup(func() { _ = exec.Command("umount", n.path("proc")).Run() })
+	rewrite := func() { write(t, n.path("conf/10-net.conflist"), unguarded) }
+	contested := []play{
+		{
+			alert: "CniGuardReportsFailing", begin: func() {}, end: func() { n.api.forbids.Store(false) },
+			again: func() { // the pauses between attempts grow
+				if len(m.query("sum(cni_guard_kubernetes_requests_total) > 5")) > 0 {
+					n.run("repair", "enforce")
+				}
+			},
+		},
+		{alert: "CniGuardRepairedAgainAndAgain", check: "host-loopback", begin: func() {}, again: do("ip link set lo down"), end: func() {}},
+		{alert: "CniGuardConfContested", begin: rewrite, again: rewrite, end: func() {}},
+		{
+			alert: "CniGuardRepairFailed", check: "ip-forwarding",
+			begin: do("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; echo 0 >" + n.path("proc/sys/net/ipv4/ip_forward")),
+			end:   do("umount /proc/sys"),
+		},
+	}
+	m.act(contested...)
+	sh(t, n.bin+"/guardctl tunnels warm --kinds vxlan") // the agent shows what any of us has found out about peers
+	m.dashboard()
+
+	var played []string
+	for _, p := range slices.Concat(observed, blind, gone, contested) {
+		played = append(played, p.alert)
+	}
+	for _, alert := range alertNames(t) {
+		if !slices.Contains(played, alert) {
+			t.Errorf("%s has no incident here", alert)
 		}
 	}
 }
