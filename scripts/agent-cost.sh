@@ -1,7 +1,7 @@
 #!/bin/bash
 # agent-cost.sh [SECONDS]: measures what the agent costs, in a private node: idle with 5,000
 # routes, while 100 veths a second come and go, and the time from "lo down" to "lo up". It
-# prints the numbers and judges none of them.
+# prints the numbers and judges none of them. SECONDS (60) is for each part.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -24,7 +24,9 @@ ip link set br0 up
 ip address add 10.0.0.1/8 dev br0
 ip -batch - < <(for i in $(seq 0 4999); do echo "route add 10.$((100 + i / 250)).$((i % 250)).0/24 via 10.0.0.2"; done)
 
-GOMEMLIMIT=${GOMEMLIMIT:-} "$AGENT_BIN/cni-guard-agent" --profile repair --runtime containerd --conf-dir "$node/conf" --bin-dir "$node/bin" \
+# A higher priority keeps what else the machine does out of the time to lo up; the CPU time
+# is the agent's own all the same.
+GOMEMLIMIT=${GOMEMLIMIT:-} nice -n -5 "$AGENT_BIN/cni-guard-agent" --profile repair --runtime containerd --conf-dir "$node/conf" --bin-dir "$node/bin" \
 	--record-dir "$node/record" --kubernetes off --metrics-address 127.0.0.1:9464 2>"$node/log" &
 agent=$!
 until "$AGENT_BIN/guardctl" status >"$node/status" 2>&1 || [ $? = 1 ]; do sleep 0.1; done
@@ -40,18 +42,21 @@ idle() {
 	sleep "$seconds"
 	report "$1" "$seconds" $(($(ticks) - before))
 	awk '/VmRSS|RssAnon/ { printf "%-28s %.1f MB\n", $1, $2 / 1024 }' "/proc/$agent/status"
+	"$AGENT_BIN/guardctl" status | grep "full looks" || true
 }
 sleep 5
 idle "idle, 5000 routes"
 
+# Ten are deleted at once, as the kernel does with the namespaces of pods: a deletion waits
+# for a grace period of RCU, so that fewer than 100 a second come one by one.
 before=$(ticks)
 began=$EPOCHREALTIME
 for i in $(seq $((seconds * 10))); do
 	for n in 0 1 2 3 4 5 6 7 8 9; do
-		echo "link add v$n type veth peer name w$n"
+		echo "link add v$n group 7 type veth peer name w$n"
 		echo "link set v$n master br0 up"
-		echo "link delete v$n"
 	done
+	echo "link delete group 7"
 	sleep "$(awk -v began="$began" -v i="$i" -v now="$EPOCHREALTIME" 'BEGIN { d = began + i / 10 - now; print (d > 0 ? d : 0) }')"
 done | ip -batch -
 took=$(awk -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { print now - began }')

@@ -286,9 +286,9 @@ func TestOneAgent(t *testing.T) {
 }
 
 // An observer changes nothing, without a capability, and without inotify: it compares the
-// directory.
+// directory. A lo that stays down is the node's problem and not the agent's.
 func TestObserves(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, "--look-every", "10s")
 	if err := exec.Command("unshare", "--user", "--map-root-user", "true").Run(); err != nil {
 		checktest.Lacking(t, "no user namespaces, in which inotify can be used up for one process: "+err.Error())
 	}
@@ -317,6 +317,21 @@ func TestObserves(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.await("the finding is gone", func() bool { return r.status().Check("conflist").State == "passed" })
+
+	r.await("the node has a problem", func() bool { p := r.status().Problem; return p != nil && strings.Contains(p.Message, "host-loopback") })
+	for range 4 {
+		looks := r.status().Looks.Full
+		r.await("another full look", func() bool { return r.status().Looks.Full > looks })
+		s := r.status()
+		if s.PID != agent.Pid || s.Loopback != "down" || s.Problem == nil || s.Check("host-loopback").State != "failed" {
+			t.Fatalf("process %d, lo %s, problem %+v", s.PID, s.Loopback, s.Problem)
+		}
+		if err := agentapi.Ping(t.Context(), r.socket); err != nil {
+			t.Fatal("the liveness probe fails: ", err)
+		}
+	}
+	checktest.Shell(t, "ip link set lo up")
+	r.await("lo is well", func() bool { s := r.status(); return s.Loopback == "up" && s.Check("host-loopback").State == "passed" })
 }
 
 // With keep enforce the guard comes back, a rogue goes, a file that was deleted is written

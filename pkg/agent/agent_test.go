@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,49 @@ func TestHoldDown(t *testing.T) {
 			t.Errorf("the problem stays: %+v", a.Status().Problem)
 		}
 	})
+}
+
+// An observer of a lo that stays down for ten minutes says so all the time, and does nothing
+// else: one incident, one problem.
+func TestObservesForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n, k := run(t, Options{Profile: Observe, Keep: KeepReport})
+		n.set("host-loopback", guard.Failed, down())
+		k.changes <- []netstate.Change{{Kind: netstate.LinkChanged, Link: netstate.Link{Name: "lo", Index: 1}}}
+		time.Sleep(holdDown + time.Second)
+		for range 60 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if s := a.Status(); s.Loopback != "down" || s.Problem == nil || s.Problem.Check != "host-loopback" || len(s.Incidents) != 1 || !s.Incidents[0].Ended.IsZero() {
+				t.Fatalf("lo %s, problem %+v, incidents %+v", s.Loopback, s.Problem, s.Incidents)
+			}
+		}
+		if len(n.records) != 1 {
+			t.Errorf("recorded %d times", len(n.records))
+		}
+	})
+}
+
+// Nothing that the agent waits for depends on the clock of the wall: each time that it
+// compares has the reading of the monotonic clock, which is lost if a time is rounded,
+// converted or parsed. So a clock that is set neither ends nor delays a hold-down.
+func TestMonotonic(t *testing.T) {
+	a := New(Options{Node: &fakeNode{}, Log: slog.New(slog.DiscardHandler), Profile: Repair, Keep: KeepEnforce})
+	a.apply(guard.Report{Outcomes: []guard.Outcome{{Check: "host-loopback", State: guard.Failed, Findings: []guard.Finding{down()}}}}, nil, time.Now(), true)
+	a.request(classConf)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.due.ran(classConf, time.Now())
+	a.throttle(time.Now())
+	settles, _ := a.checks["host-loopback"].settles()
+	for what, at := range map[string]time.Time{
+		"the hold-down": settles, "the look that a state comes from": a.checks["host-loopback"].began, "the next look": a.due.due[classConf],
+		"the last look": a.due.last[classConf], "the last action": a.conf.last, "the last full look": a.status.Looks.LastFull, "an incident": a.status.Incidents[0].Began,
+	} {
+		if !strings.Contains(at.String(), " m=") {
+			t.Errorf("%s has no monotonic reading: %s", what, at)
+		}
+	}
 }
 
 // Lost changes lead to a full look; so does each minute; and a panic ends nothing.
