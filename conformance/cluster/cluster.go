@@ -170,7 +170,7 @@ func (c *Cluster) showLogs() {
 	for _, path := range logs {
 		text, err := os.ReadFile(path)
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		c.t.Logf("%s: %v\n%s", filepath.Base(path), err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
+		c.t.Logf("%s: %v\n%s", filepath.Base(path), err, strings.Join(lines[max(0, len(lines)-8):], "\n"))
 	}
 }
 

@@ -21,6 +21,7 @@ func plays() []play {
 		{"loopback", loopback},
 		{"contested", contested},
 		{"incidents", incidents},
+		{"observe", observed},
 	}
 }
 
