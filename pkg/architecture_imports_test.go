@@ -19,6 +19,7 @@ func readFile(path string) (string, error) {
 // aside. One that is not listed may import none. pkg/printable is open to all of them.
 func mayImport() map[string][]string {
 	return map[string][]string{
+		"pkg/actor":     {"pkg/netstate"},
 		"pkg/agent":     {"pkg/dirwatch", "pkg/guard", "pkg/netstate"},
 		"pkg/attached":  {"pkg/checks", "pkg/ledger", "pkg/netstate"},
 		"pkg/checks":    {"pkg/conflist", "pkg/conflist/assess", "pkg/echo", "pkg/firewall", "pkg/guard", "pkg/hostconf", "pkg/hostfs", "pkg/netstate", "pkg/tunnel"},

@@ -22,6 +22,7 @@ import (
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/install"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/releasecmd"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/status"
+	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tracecmd"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/tunnels"
 	"github.com/cni-guard/cni-guard/cmd/guardctl/internal/verify"
 	"github.com/cni-guard/cni-guard/cmd/internal/cli"
@@ -66,7 +67,7 @@ func root() *cobra.Command {
 	suite := checks.Suite()
 	cmd.AddCommand(
 		bundle.Command(suite, build), catalog.ChecksCommand(suite), conf.Command(), doctor.Command(suite, build), eventscmd.Command(suite), catalog.ExplainCommand(suite),
-		install.InstallCommand(), releasecmd.Command(), status.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
+		install.InstallCommand(), releasecmd.Command(), status.Command(), tracecmd.Command(), tunnels.Command(), install.UninstallCommand(), install.UpgradeCommand(),
 		verify.Command(), versionCommand())
 	cmd.AddCommand(verify.InsideCommands()...)
 	return cmd

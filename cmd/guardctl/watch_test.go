@@ -33,16 +33,28 @@ type running struct {
 	exited chan error
 }
 
-// start starts guardctl and reads its standard output, or its standard error. It is killed
-// if a test waits for it for minutes.
-func start(t *testing.T, errs bool, words ...string) *running {
+// An output is what is read of guardctl.
+type output int
+
+const (
+	stdout output = iota
+	stderr
+	both
+)
+
+// start starts guardctl and reads its output. It is killed if a test waits for it for
+// minutes.
+func start(t *testing.T, read output, words ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	r := &running{t: t, cmd: exec.CommandContext(ctx, words[0], words[1:]...), lines: make(chan string, 1000), other: new(bytes.Buffer), exited: make(chan error, 1)}
 	reader, writer := io.Pipe()
 	r.cmd.Stdout, r.cmd.Stderr = writer, r.other
-	if errs {
+	switch read {
+	case stderr:
 		r.cmd.Stdout, r.cmd.Stderr = r.other, writer
+	case both:
+		r.cmd.Stderr = writer
 	}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -104,7 +116,7 @@ const rogue = `{"cniVersion":"1.0.0","name":"b","plugins":[{"type":"b"}]}`
 func TestWatch(t *testing.T) {
 	checktest.PrivateNode(t)
 	conf, bin := confDir(t)
-	w := start(t, false, installed(t), "doctor", "--watch", "--interval", "1h", "--check", "host-loopback,conflist", "--runtime", "containerd", "--conf-dir", conf, "--bin-dir", bin)
+	w := start(t, stdout, installed(t), "doctor", "--watch", "--interval", "1h", "--check", "host-loopback,conflist", "--runtime", "containerd", "--conf-dir", conf, "--bin-dir", bin)
 	t.Cleanup(func() { sh(t, "ip link set lo up") })
 	w.await(`^Checks: 2 passed\. Exit code 0`)
 	sh(t, "ip link set lo down")
@@ -133,7 +145,7 @@ func TestWatchJSON(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(conf, "05-b.conflist"), []byte(rogue), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, false, installed(t), "doctor", "--watch", "--interval", "1h", "--check", "host-loopback,conflist", "--runtime", "containerd", "--conf-dir", conf, "--bin-dir", bin, "-o", "json")
+	w := start(t, stdout, installed(t), "doctor", "--watch", "--interval", "1h", "--check", "host-loopback,conflist", "--runtime", "containerd", "--conf-dir", conf, "--bin-dir", bin, "-o", "json")
 	t.Cleanup(func() { sh(t, "ip link set lo up") })
 	w.await(`"check":"conflist"`)
 	sh(t, "ip link set lo down")
@@ -158,17 +170,17 @@ func TestWait(t *testing.T) {
 	words := []string{guardctl, "doctor", "--interval", "1h", "--check", "host-loopback", "--wait"}
 	t.Cleanup(func() { sh(t, "ip link set lo up") })
 	sh(t, "ip link set lo down")
-	w := start(t, true, append(words, "1h")...)
+	w := start(t, stderr, append(words, "1h")...)
 	w.await(`^guardctl: waiting, .* of 1h0m0s: Checks: 1 with findings`)
 	sh(t, "ip link set lo up")
 	if code := w.exit(); code != cli.ExitOK || !strings.Contains(w.other.String(), "Exit code 0") {
 		t.Errorf("exit code %d, want 0 once lo is up\n%s", code, w.other)
 	}
 	sh(t, "ip link set lo down")
-	if code := start(t, true, append(words, "1s")...).exit(); code != cli.ExitFindings {
+	if code := start(t, stderr, append(words, "1s")...).exit(); code != cli.ExitFindings {
 		t.Errorf("exit code %d at the deadline, want 1", code)
 	}
-	w = start(t, true, append(words, "1h", "-o", "json")...)
+	w = start(t, stderr, append(words, "1h", "-o", "json")...)
 	w.await(`waiting`)
 	_ = w.cmd.Process.Signal(syscall.SIGINT)
 	if code := w.exit(); code != cli.ExitFindings {

@@ -23,9 +23,12 @@ type Change struct {
 	Appeared []guard.Finding `json:"appeared,omitempty"`
 	Gone     []guard.Finding `json:"gone,omitempty"`
 	Error    string          `json:"error,omitempty"` // why To is unknown
-	// Actor is who made the change, as far as it is recorded: the process, or the command
-	// of cni-guard.
+	// Actor is who made the change, as far as it is known: the process, or the command of
+	// cni-guard.
 	Actor string `json:"actor,omitempty"`
+	// Before are programs that were started right before, if it is not known who made the
+	// change. One of them may have, or none.
+	Before string `json:"before,omitempty"`
 }
 
 // Changes returns how a report differs from an earlier one. Of the empty report everything
@@ -105,8 +108,11 @@ func (c Change) String() string {
 	if len(all) > 0 {
 		line += ": " + strings.Join(all, "; ")
 	}
-	if c.Actor != "" {
+	switch {
+	case c.Actor != "":
 		line += " (by " + c.Actor + ")"
+	case c.Before != "":
+		line += " (by whom is not known; started just before: " + c.Before + ")"
 	}
 	return line
 }

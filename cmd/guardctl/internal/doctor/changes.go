@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cni-guard/cni-guard/cmd/internal/node"
 	"github.com/cni-guard/cni-guard/pkg/dirwatch"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -49,19 +48,24 @@ func newChanges(ctx context.Context, warn func(error)) *changes {
 	return c
 }
 
-// at watches the directories of a node as it was found.
-func (c *changes) at(ctx context.Context, n *node.Node) {
-	var dirs []string
-	for _, dir := range append([]string{n.Site.ConfDir}, n.Site.Runtime.BinDirs...) {
-		if dir != "" && !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
-	}
+// at watches other directories from now on, if they are others.
+func (c *changes) at(ctx context.Context, dirs []string) {
 	if first := c.dirs.Swap(&dirs); *first == nil {
 		go c.files.Run(ctx)
 		return
 	}
 	c.files.Check()
+}
+
+// directories returns the conf dir and the plugin directories of the node as last found.
+func (c *call) directories() []string {
+	dirs := []string{}
+	for _, dir := range append([]string{c.node.Site.ConfDir}, c.node.Site.Runtime.BinDirs...) {
+		if dir != "" && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 func (c *changes) notify() {

@@ -29,7 +29,7 @@ func (c *call) newPace(ctx context.Context, cmd *cobra.Command) (*pace, looker) 
 	return &pace{changed: changes.changed, every: c.interval}, func(look context.Context) (report.Report, error) {
 		r, err := c.look(look, cmd)
 		if err == nil {
-			changes.at(ctx, c.node)
+			changes.at(ctx, c.directories())
 		}
 		return r, err
 	}
@@ -61,14 +61,27 @@ func (c *call) watchNode(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	p, look := c.newPace(ctx, cmd)
-	first := true
+	first, looked := true, time.Now()
+	who := new(culprits)
 	show := func(before, now report.Report) error {
-		if first && !c.output.JSON() {
+		since := looked.Add(-culpritsAge)
+		looked = time.Now()
+		if first {
 			first = false
-			return c.print(cmd, now)
+			who.follow(ctx, c.directories()...)
+			if !c.output.JSON() {
+				return c.print(cmd, now)
+			}
+			return c.printChanges(cmd, report.Changes(before, now))
 		}
-		first = false
-		return c.printChanges(cmd, report.Changes(before, now))
+		all := report.Changes(before, now)
+		if len(all) > 0 {
+			pause(ctx, culpritsDelay)
+		}
+		for i := range all {
+			who.name(&all[i], since)
+		}
+		return c.printChanges(cmd, all)
 	}
 	last, err := watch(ctx, p, look, show, func(err error) { cli.Warn(cmd, err) })
 	if err != nil {
