@@ -2,10 +2,13 @@
 
 package doctor
 
+import "slices"
+
 // A Failure is one way to break near, or its path to far.
 type Failure struct {
 	Name  string // for people
 	From  string // where it was seen
+	Make  string // commands that make the healthy node, beside those of all; "" for none
 	Break string // commands
 
 	Check string // whose finding must be the first
@@ -16,9 +19,13 @@ type Failure struct {
 	Before bool
 }
 
-// Failures returns those that namespaces of any kernel with VXLAN can play. Forwarding that
-// is off is a failure only once pods are on record; conformance/replay plays it.
+// Failures returns those that namespaces of any kernel with VXLAN can play.
 func Failures() []Failure {
+	return slices.Concat(tunnelFailures(), firewallFailures(), podFailures())
+}
+
+// tunnelFailures are those of a node itself, and of its tunnel.
+func tunnelFailures() []Failure {
 	return []Failure{
 		{
 			Name: "`lo` is down", From: "seed 003", Break: "ip -n near link set lo down",
@@ -127,6 +134,10 @@ func Traps() []Trap {
 	return []Trap{
 		{"a dummy that is down, as node-local DNS makes it", "ip -n near link add nodelocaldns type bridge; ip -n near address add 169.254.20.10/32 dev nodelocaldns"},
 		{"FORWARD drops, and accepts pods", "ip netns exec near iptables -P FORWARD DROP; ip netns exec near iptables -A FORWARD -s 10.244.0.0/16 -j ACCEPT; ip netns exec near iptables -A FORWARD -d 10.244.0.0/16 -j ACCEPT"},
+		{"Docker, and its chain for users accepts pods", docker + "ip netns exec near iptables -I DOCKER-USER -s 10.244.0.0/16 -j ACCEPT; ip netns exec near iptables -I DOCKER-USER -d 10.244.0.0/16 -j ACCEPT"},
+		{"ufw, and it allows pods", ufw + "ip netns exec near iptables -A ufw-user-input -p udp --dport 8472 -j ACCEPT; ip netns exec near iptables -I ufw-before-forward -s 10.244.0.0/16 -j ACCEPT; ip netns exec near iptables -I ufw-before-forward -d 10.244.0.0/16 -j ACCEPT"},
+		{"firewalld, and it trusts pods", firewalld + "ip netns exec near nft insert rule inet firewalld filter_IN_public udp dport 8472 accept; ip netns exec near nft insert rule inet firewalld filter_FORWARD ip saddr 10.244.0.0/16 accept; ip netns exec near nft insert rule inet firewalld filter_FORWARD ip daddr 10.244.0.0/16 accept"},
+		{"a pod, and kube-proxy", pod + services},
 		{"an FDB entry for an old MAC of the peer stays", "bridge -n near fdb append 0a:58:00:00:00:dd dev flannel.1 dst 192.168.50.12"},
 		{"pings in the tunnel are forbidden", "ip netns exec far iptables -A INPUT -i flannel.1 -p icmp -j DROP"},
 		{"frames of 9000 bytes below the tunnel", "ip -n near link set eth0 mtu 9000; ip -n far link set eth0 mtu 9000"},

@@ -21,7 +21,7 @@ const nodes = `
 for node in near far; do
 	ip netns add $node
 	ip -n $node link set lo up
-	ip netns exec $node sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.default.disable_ipv6=1
+	echo 1 | ip netns exec $node tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/default/disable_ipv6 >/dev/null
 done
 ip -n near link add eth0 address 02:00:00:00:01:01 type veth peer name eth0 address 02:00:00:00:01:02 netns far
 ip -n near link set eth0 up
@@ -93,7 +93,7 @@ func New(t testing.TB) *Rig {
 	r.Write("etc/cni/net.d/10-pods.conflist", conflist)
 	r.Write("etc/resolv.conf", "nameserver 192.168.50.12\n")
 	t.Cleanup(func() {
-		for _, node := range []string{"near", "far"} {
+		for _, node := range []string{"near", "far", "pod"} {
 			_ = exec.Command("ip", "netns", "delete", node).Run()
 		}
 	})
