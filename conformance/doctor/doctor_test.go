@@ -42,8 +42,9 @@ func TestFirstFindingIsTheCause(t *testing.T) {
 	}
 }
 
-// The same of tunnels that need a kernel of their own. The rows of the table are in the
-// log, as the machine is gone with all its files.
+// The same of tunnels that need a kernel of their own. It runs by hand, through
+// scripts/in-vm. The rows of the table are in the log, as the machine is gone with all its
+// files.
 func TestFirstFindingInVM(t *testing.T) {
 	needVM(t)
 	t.Logf("rows:\n%s", firstFindings(t, VMFailures()))
@@ -51,7 +52,7 @@ func TestFirstFindingInVM(t *testing.T) {
 
 func needVM(t *testing.T) {
 	if os.Getenv("CNI_GUARD_KERNEL") != "vm" {
-		t.Skip("needs a kernel with ipip and WireGuard: make test-vm")
+		t.Skip("needs a kernel with ipip and WireGuard: scripts/in-vm")
 	}
 }
 

@@ -125,13 +125,19 @@ func (r *Rig) Shell(commands string) string {
 	return string(out)
 }
 
+// guardctl returns the command that runs guardctl on near.
+func (r *Rig) guardctl(args ...string) *exec.Cmd {
+	const enter = `mount -t proc proc "$ROOT/proc"; mount -t sysfs -o ro sysfs "$ROOT/sys"; exec chroot "$ROOT" /opt/cni/bin/guardctl "$@"`
+	cmd := exec.Command("ip", append([]string{"netns", "exec", "near", "sh", "-euc", enter, "guardctl"}, args...)...)
+	cmd.Env = append(os.Environ(), "ROOT="+r.Root)
+	return cmd
+}
+
 // Guardctl runs guardctl on near and returns its standard output, which ends with its exit
 // code of 0, 1 or 2.
 func (r *Rig) Guardctl(args ...string) (out []byte, took time.Duration) {
 	r.t.Helper()
-	const enter = `mount -t proc proc "$ROOT/proc"; mount -t sysfs -o ro sysfs "$ROOT/sys"; exec chroot "$ROOT" /opt/cni/bin/guardctl "$@"`
-	cmd := exec.Command("ip", append([]string{"netns", "exec", "near", "sh", "-euc", enter, "guardctl"}, args...)...)
-	cmd.Env = append(os.Environ(), "ROOT="+r.Root)
+	cmd := r.guardctl(args...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	start := time.Now()
