@@ -63,7 +63,7 @@ func probeOverlayFirewall(ctx context.Context, t *Target) ([]guard.Finding, erro
 		}
 	}
 	if len(findings) == 0 && doubt != "" {
-		return nil, guard.Skip("the rules alone do not decide whether the packets of the tunnels pass: " + doubt + "; tunnel-peers asks the other nodes")
+		return nil, guard.Skip("the rules alone do not decide about the packets of the tunnels, as " + doubt + "; tunnel-peers asks the other nodes")
 	}
 	return limitFindings(findings), nil
 }
