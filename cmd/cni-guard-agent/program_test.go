@@ -334,6 +334,37 @@ func TestObserves(t *testing.T) {
 	r.await("lo is well", func() bool { s := r.status(); return s.Loopback == "up" && s.Check("host-loopback").State == "passed" })
 }
 
+// What an agent has found is known to the next one, also if it was killed, and if the disk
+// was full when it happened.
+func TestRemembers(t *testing.T) {
+	r := newRig(t, "--profile", "repair", "--look-every", "10s")
+	checktest.Shell(t, "mount -t tmpfs -o size=64k none "+r.path("state"))
+	t.Cleanup(func() { checktest.Shell(t, "umount "+r.path("state")) })
+	first, _ := r.start()
+	r.ready(first.Pid)
+	checktest.Shell(t, "rm "+r.path("state/events.jsonl")+"; head -c 1M /dev/zero >"+r.path("state/full")+" 2>/dev/null || true; ip link set lo down")
+	r.await("lo is repaired", func() bool { c := r.status().Check("host-loopback"); return c != nil && c.Repaired > 0 })
+	const event = "repaired: host-loopback: node/lo is down"
+	if strings.Contains(r.read("state/events.jsonl"), event) {
+		t.Fatal("the event was written, so that the disk was not full")
+	}
+	if err := os.Remove(r.path("state/full")); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the event is written when there is room", func() bool { return strings.Contains(r.read("state/events.jsonl"), event) })
+	if err := first.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := r.start()
+	r.ready(second.Pid)
+	for _, i := range r.status().Incidents {
+		if i.Check == "host-loopback" && i.Repaired && i.ID == "CG105" && i.Object == "node/lo" {
+			return
+		}
+	}
+	t.Errorf("the second agent knows of %+v", r.status().Incidents)
+}
+
 // With keep enforce the guard comes back, a rogue goes, a file that was deleted is written
 // again, and a conf dir that is replaced is followed.
 func TestKeepsConfDir(t *testing.T) {

@@ -27,6 +27,9 @@ type Node interface {
 	Dirs() []string
 	// Record stores an incident where it outlives the agent.
 	Record(Incident)
+	// Recall returns the incidents of the last day that were recorded before, the newest
+	// first. It is called once, after the first full look.
+	Recall() []Incident
 	// TunnelPeers counts the peers of tunnels by the state of the last probe; nil if there
 	// are none.
 	TunnelPeers() map[string]int
@@ -75,6 +78,8 @@ type Agent struct {
 	checks map[string]*check
 	conf   confState
 	due    dueTimes // of the classes of looks
+
+	recalled sync.Once
 
 	wake  [laneCount]chan struct{} // due has changed
 	files fileWatch
@@ -256,6 +261,9 @@ func (a *Agent) look(ctx context.Context, c classID) (guard.Report, error) {
 	report, err := a.protectedLook(ctx, a.due.classes[c].checks)
 	if ctx.Err() != nil && err == nil {
 		err = context.Cause(ctx)
+	}
+	if c == classFull {
+		a.recalled.Do(a.recall)
 	}
 	a.apply(report, err, began, c == classFull)
 	if c == classFull {

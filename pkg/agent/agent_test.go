@@ -28,6 +28,7 @@ type fakeNode struct {
 	actions  []ConfAction
 	acts     []time.Time
 	records  []Incident
+	earlier  []Incident    // recorded by another agent
 	takes    time.Duration // a full look
 }
 
@@ -76,6 +77,8 @@ func (n *fakeNode) Record(i Incident) {
 	defer n.mu.Unlock()
 	n.records = append(n.records, i)
 }
+
+func (n *fakeNode) Recall() []Incident { return n.earlier }
 
 func (n *fakeNode) TunnelPeers() map[string]int { return nil }
 
@@ -222,6 +225,37 @@ func TestMonotonic(t *testing.T) {
 		if !strings.Contains(at.String(), " m=") {
 			t.Errorf("%s has no monotonic reading: %s", what, at)
 		}
+	}
+}
+
+// What an agent that was killed has recorded is shown by the next one. A finding that
+// lasts is the same incident; one that went in between has ended.
+func TestRecalls(t *testing.T) {
+	began := time.Now().Add(-time.Hour)
+	n := &fakeNode{outcomes: map[string]guard.Outcome{}, earlier: []Incident{
+		{Began: began, Check: "host-loopback", Object: "node/lo", Problem: "is down", Count: 1},
+		{Began: began, Check: "ip-forwarding", Object: "node", Problem: "does not forward", Count: 1},
+		{Began: began, Check: "bridge-port", Object: "node/veth1", Problem: "is no port", Count: 1},
+		{Began: began, Ended: began, Check: "conflist", Object: "/x", Repaired: true, Count: 3},
+	}}
+	n.set("host-loopback", guard.Failed, down())
+	n.set("ip-forwarding", guard.Passed)
+	a := New(Options{Node: n, Log: slog.New(slog.DiscardHandler)})
+	if _, err := a.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lasts := map[string]bool{}
+	for _, i := range a.Status().Incidents {
+		if !i.Began.Equal(began) {
+			t.Errorf("a new incident: %+v", i)
+		}
+		lasts[i.Check] = i.Ended.IsZero()
+	}
+	if len(lasts) != 4 || !lasts["host-loopback"] || lasts["ip-forwarding"] || lasts["bridge-port"] {
+		t.Errorf("which last: %v", lasts)
+	}
+	if len(n.records) != 1 || n.records[0].Check != "ip-forwarding" {
+		t.Errorf("recorded %+v", n.records)
 	}
 }
 

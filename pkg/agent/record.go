@@ -5,7 +5,6 @@ package agent
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/guard"
@@ -55,9 +54,9 @@ func (a *Agent) apply(r guard.Report, err error, began time.Time, full bool) {
 		for name := range a.checks {
 			if !slices.Contains(names, name) {
 				delete(a.checks, name)
-				a.endIncidents(name, func(string) bool { return false }, now)
 			}
 		}
+		a.endForgotten(names, now)
 	}
 	a.mu.Unlock()
 	a.settle()
@@ -68,26 +67,6 @@ func (a *Agent) apply(r guard.Report, err error, began time.Time, full bool) {
 		a.record(i)
 	}
 	a.opt.Changed()
-}
-
-// record stores and logs an incident.
-func (a *Agent) record(i Incident) {
-	a.opt.Node.Record(i)
-	attrs := []any{"check", i.Check, "id", i.ID, "object", i.Object, "problem", i.Problem}
-	if i.Culprit != "" {
-		attrs = append(attrs, "culprit", i.Culprit)
-	}
-	if i.Count > 1 {
-		attrs = append(attrs, "times", i.Count)
-	}
-	switch {
-	case i.Repaired:
-		a.opt.Log.Warn("repaired", attrs...)
-	case i.Ended.IsZero():
-		a.opt.Log.Warn("finding", attrs...)
-	default:
-		a.opt.Log.Info("the finding is gone", append(attrs, "after", i.Ended.Sub(i.Began).Round(time.Second).String())...)
-	}
 }
 
 func (a *Agent) countLook(now, began time.Time, full bool, err error) {
@@ -198,194 +177,6 @@ func stateOf(o guard.Outcome) (state string, bad bool) {
 		return "passed", false
 	}
 	return o.State.String(), false
-}
-
-// repeatQuiet is how long a repair must not have been necessary to count as a new incident.
-const repeatQuiet = 10 * time.Minute
-
-// addRepair adds something that was repaired at once, or counts it if it repeats: another
-// program may undo each repair. Of repeats the tenth, the hundredth and so on are recorded.
-func (a *Agent) addRepair(i Incident) []Incident {
-	for n := range a.status.Incidents {
-		in := &a.status.Incidents[n]
-		if in.Check != i.Check || in.Object != i.Object || !in.Repaired || i.Ended.Sub(in.Ended) >= repeatQuiet {
-			continue
-		}
-		in.Count++
-		in.Ended, in.Problem = i.Ended, i.Problem
-		if isPowerOfTen(in.Count) {
-			return []Incident{*in}
-		}
-		return nil
-	}
-	a.addIncident(i)
-	return []Incident{i}
-}
-
-func isPowerOfTen(n uint64) bool {
-	for n >= 10 && n%10 == 0 {
-		n /= 10
-	}
-	return n == 1
-}
-
-func (a *Agent) addIncident(i Incident) {
-	a.status.Incidents = slices.Insert(a.status.Incidents, 0, i)
-	if len(a.status.Incidents) > incidentsMost {
-		a.status.Incidents = a.status.Incidents[:incidentsMost]
-	}
-}
-
-// openIncident returns the incident of a check and object that lasts, or nil.
-func (a *Agent) openIncident(check, object string) *Incident {
-	for i := range a.status.Incidents {
-		if in := &a.status.Incidents[i]; in.Check == check && in.Object == object && in.Ended.IsZero() {
-			return in
-		}
-	}
-	return nil
-}
-
-// endIncidents ends the incidents of a check whose objects have no finding any more.
-func (a *Agent) endIncidents(check string, has func(object string) bool, now time.Time) (ended []Incident) {
-	for i := range a.status.Incidents {
-		in := &a.status.Incidents[i]
-		if in.Check == check && in.Ended.IsZero() && !has(in.Object) {
-			in.Ended = now
-			ended = append(ended, *in)
-		}
-	}
-	return ended
-}
-
-// settle raises and lowers the problem of the node where a hold-down is over.
-func (a *Agent) settle() {
-	now := time.Now()
-	a.mu.Lock()
-	changed := false
-	for _, c := range a.checks {
-		if at, ok := c.settles(); ok && !now.Before(at) {
-			c.raised, changed = c.bad, true
-		}
-	}
-	a.status.Problem = a.problem()
-	a.mu.Unlock()
-	if changed {
-		a.opt.Changed()
-	}
-}
-
-// settles returns when the check is raised or lowered, if it is to be.
-func (c *check) settles() (time.Time, bool) {
-	hold := holdUp
-	if c.bad {
-		hold = holdDown
-	}
-	return c.turned.Add(hold), c.bad != c.raised
-}
-
-// nextSettle returns how long it is until a hold-down is over.
-func (a *Agent) nextSettle() time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	wait := time.Hour
-	for _, c := range a.checks {
-		if at, ok := c.settles(); ok {
-			wait = min(wait, max(time.Until(at), 0))
-		}
-	}
-	return wait
-}
-
-// problem returns the problem of the node: that of the first check with an enforced policy,
-// or else of the first. The caller holds mu.
-func (a *Agent) problem() *Problem {
-	var raised []*check
-	for _, name := range a.order {
-		if c := a.checks[name]; c != nil && c.raised {
-			raised = append(raised, c)
-		}
-	}
-	if len(raised) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(raised, func(x, y *check) int { return y.rank() - x.rank() })
-	p := &Problem{ID: raised[0].ID, Check: raised[0].Check, Since: raised[0].turned, Checks: len(raised)}
-	var all []string
-	for _, c := range raised {
-		all = append(all, c.sentence())
-	}
-	p.Message = shorten(strings.Join(all, "; "), messageMost)
-	return p
-}
-
-// rank is higher for a worse check: one that has a finding now before one whose hold-down
-// is not over, one that refuses pods before one that warns.
-func (c *check) rank() (rank int) {
-	if c.bad {
-		rank += 2
-	}
-	if c.enforce {
-		rank++
-	}
-	return rank
-}
-
-func (c *check) sentence() string {
-	var all []string
-	for _, f := range c.Findings {
-		if !f.Minor {
-			all = append(all, f.String())
-		}
-	}
-	if len(all) == 0 {
-		return fmt.Sprintf("%s %s: was found, and is gone for less than %s", c.ID, c.Check, holdUp)
-	}
-	return fmt.Sprintf("%s %s: %s", c.ID, c.Check, strings.Join(all, ", "))
-}
-
-// shorten cuts a text to at most n bytes, at a character.
-func shorten(text string, n int) string {
-	const more = " …"
-	if len(text) <= n {
-		return text
-	}
-	cut := 0
-	for i := range text {
-		if i > n-len(more) {
-			break
-		}
-		cut = i
-	}
-	return text[:cut] + more
-}
-
-// Status returns what is known at the moment.
-func (a *Agent) Status() Status {
-	peers := a.opt.Node.TunnelPeers()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	s := a.status
-	s.TunnelPeers = peers
-	s.Checks = make([]CheckStatus, 0, len(a.order))
-	for _, name := range a.order {
-		if c := a.checks[name]; c != nil {
-			status := c.CheckStatus
-			status.Findings = slices.Clone(c.Findings)
-			s.Checks = append(s.Checks, status)
-		}
-	}
-	s.Incidents = slices.Clone(s.Incidents)
-	s.Watches = slices.Clone(s.Watches)
-	s.Conf.Actions = slices.Clone(s.Conf.Actions)
-	s.Counters.ConfActions = map[string]map[string]uint64{}
-	for action, results := range a.status.Counters.ConfActions {
-		s.Counters.ConfActions[action] = map[string]uint64{}
-		for result, n := range results {
-			s.Counters.ConfActions[action][result] = n
-		}
-	}
-	return s
 }
 
 // recoverTo turns a panic into an error.

@@ -79,6 +79,7 @@ type Incident struct {
 	Repaired bool      `json:"repaired,omitempty"` // by the agent
 	Count    uint64    `json:"count"`              // how often it was repaired without ten quiet minutes in between
 	Culprit  string    `json:"culprit,omitempty"`  // who caused it, as far as that is known
+	Earlier  bool      `json:"earlier,omitempty"`  // an agent before this one has recorded it
 }
 
 // A WatchStatus says how the agent hears of one kind of change.
@@ -141,4 +142,32 @@ func (s Status) Check(name string) *CheckStatus {
 		return nil
 	}
 	return &s.Checks[i]
+}
+
+// Status returns what is known at the moment.
+func (a *Agent) Status() Status {
+	peers := a.opt.Node.TunnelPeers()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.status
+	s.TunnelPeers = peers
+	s.Checks = make([]CheckStatus, 0, len(a.order))
+	for _, name := range a.order {
+		if c := a.checks[name]; c != nil {
+			status := c.CheckStatus
+			status.Findings = slices.Clone(c.Findings)
+			s.Checks = append(s.Checks, status)
+		}
+	}
+	s.Incidents = slices.Clone(s.Incidents)
+	s.Watches = slices.Clone(s.Watches)
+	s.Conf.Actions = slices.Clone(s.Conf.Actions)
+	s.Counters.ConfActions = map[string]map[string]uint64{}
+	for action, results := range a.status.Counters.ConfActions {
+		s.Counters.ConfActions[action] = map[string]uint64{}
+		for result, n := range results {
+			s.Counters.ConfActions[action][result] = n
+		}
+	}
+	return s
 }

@@ -19,10 +19,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/agent"
 	"github.com/cni-guard/cni-guard/pkg/attached"
 	"github.com/cni-guard/cni-guard/pkg/checks"
-	"github.com/cni-guard/cni-guard/pkg/events"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
-	"github.com/cni-guard/cni-guard/pkg/printable"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
@@ -35,6 +33,7 @@ type Host struct {
 	log     *slog.Logger
 
 	now     atomic.Pointer[view]
+	diary   diary
 	keeping sync.Mutex
 	good    goodFile // what the conf dir last was when all was well; guarded by keeping
 }
@@ -115,6 +114,7 @@ func (h *Host) Look(ctx context.Context, names ...string) (guard.Report, error) 
 			h.log.Warn("cannot find the runtime", "error", err)
 		}
 		v := h.now.Load()
+		h.diary.write(v.entry.StateDir, h.log) // what a full disk refused
 		return nodecheck.Run(ctx, v.node, h.suite, v.entry)
 	}
 	suite := slices.DeleteFunc(slices.Clone(h.suite), func(c *checks.Check) bool { return !slices.Contains(names, c.Name) })
@@ -149,31 +149,6 @@ func (h *Host) Dirs() []string {
 		}
 	}
 	return dirs
-}
-
-// Record implements agent.Node.
-func (h *Host) Record(i agent.Incident) {
-	dir := h.Entry().StateDir
-	if dir == "" {
-		return
-	}
-	log := slog.New(slog.NewJSONHandler(printable.NewWriter(events.File{Dir: dir}), nil)).With("command", "agent", "check", i.Check)
-	sentence := i.Check + ": " + i.Object + " " + i.Problem
-	attrs := []any{}
-	if i.Culprit != "" {
-		attrs = append(attrs, "culprit", i.Culprit)
-	}
-	if i.Count > 1 {
-		attrs = append(attrs, "count", i.Count, "since", i.Began)
-	}
-	switch {
-	case i.Repaired:
-		log.Warn("repaired: "+sentence, append(attrs, "state", guard.Repaired.String())...)
-	case i.Ended.IsZero():
-		log.Warn(sentence, append(attrs, "state", guard.Failed.String())...)
-	default:
-		log.Info("gone: "+sentence, append(attrs, "state", guard.Passed.String(), "began", i.Began)...)
-	}
 }
 
 // TunnelPeers implements agent.Node.

@@ -61,19 +61,22 @@ func newEventQueue() eventQueue {
 	return eventQueue{pending: map[eventKey]*pendingEvent{}, next: map[eventKey]time.Time{}, seen: map[seenKey]agent.Incident{}}
 }
 
-// add takes over the incidents that are new or have changed.
-func (q *eventQueue) add(incidents []agent.Incident) {
+// add takes over the incidents that are new or have changed since the agent started. What
+// another agent found before, that one has reported.
+func (q *eventQueue) add(incidents []agent.Incident, started time.Time) {
 	seen := make(map[seenKey]agent.Incident, len(incidents))
 	for _, i := range slices.Backward(incidents) { // oldest first
 		key := seenKey{i.Check, i.Object, i.Began}
 		before, known := q.seen[key]
 		seen[key] = i
+		earlier := !known && i.Earlier
 		switch {
+		case earlier && (i.Repaired || i.Ended.Before(started)):
 		case i.Repaired && i.Count > before.Count:
 			q.put(repaired, i, i.Count-before.Count)
 		case i.Repaired:
 		default:
-			if !known {
+			if !known && !earlier {
 				q.put(found, i, 1)
 			}
 			if !i.Ended.IsZero() && before.Ended.IsZero() {

@@ -91,7 +91,7 @@ func (r *Reporter) Run(ctx context.Context) {
 			return
 		}
 		s := r.status()
-		r.events.add(s.Incidents)
+		r.events.add(s.Incidents, s.Started)
 		wait := min(r.writeCondition(ctx, s, time.Now()), r.writeEvents(ctx, time.Now()))
 		timer.Reset(max(wait, 10*time.Millisecond))
 	}
