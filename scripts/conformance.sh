@@ -17,7 +17,7 @@ if ! command -v go >/dev/null; then
 	echo "go is missing: install Go 1.26 from https://go.dev/dl, or the Debian package golang-go where it is that new" >&2
 	exit 2
 fi
-scripts/deps.sh containerd runc conmon
+scripts/deps.sh containerd runc conmon /lib/systemd/systemd-networkd
 bin=conformance/bin
 echo "building the plugins, the reference plugins and the suite" >&2
 scripts/build.sh $bin/guard

@@ -23,6 +23,7 @@ for program; do
 	qemu-aarch64-static) need qemu-aarch64-static qemu-user-static ;;
 	ssh-keygen) need ssh-keygen openssh-client ;;
 	wg) need wg wireguard-tools ;;
+	*/systemd-networkd) need "$program" systemd ;;
 	gcc)
 		need gcc gcc
 		[ -f /usr/include/stdio.h ] || missing="$missing libc6-dev" # not a dependency of gcc

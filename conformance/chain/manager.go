@@ -12,10 +12,10 @@ import (
 // node does not have it.
 const LinkManagerBridge = "br0"
 
-// LinkManager does what systemd-networkd does where a .network file has Name=veth* and
-// Bridge=br0: it makes the veth of each new pod a port of that bridge. It is a plugin
-// of the chain so that it is always done before the next plugin is called; networkd
-// itself is as fast as the machine lets it. Package managers has the real one.
+// LinkManager makes the veth of each new pod a port of its own bridge, once. It is a plugin
+// of the chain so that it is always done before the next plugin is called. systemd-networkd
+// with Name=veth* and Bridge=br0 does it again whenever the port is moved back: package
+// managers has the real one.
 func LinkManager() Plugin { return Plugin{"type": linkManager} }
 
 const linkManager = "link-manager"

@@ -199,7 +199,7 @@ func TestServiceOnOneBridge(t *testing.T) {
 }
 
 // Something takes the pod's port off the bridge before ADD returns, and moves it to a
-// bridge of its own: what systemd-networkd does with Name=veth* and Bridge=br0.
+// bridge of its own, once.
 func TestPortTakenDuringAdd(t *testing.T) {
 	play := func(t *testing.T, guarded bool) {
 		r := rigtest.New(t)

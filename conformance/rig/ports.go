@@ -25,7 +25,7 @@ func (s *Rig) InstallLinkManager(ctx context.Context) error {
 }
 
 // ManageLinks lets the link manager act from now on, and has it take the port of a pod
-// that runs, as systemd-networkd does at a restart.
+// that runs.
 func (s *Rig) ManageLinks(running runtimes.Pod) error {
 	if err := node.AddBridge(s.node.Path, chain.LinkManagerBridge); err != nil {
 		return err

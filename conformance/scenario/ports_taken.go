@@ -10,11 +10,12 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/rig"
 )
 
-// portsTaken has a plugin of the chain in the place of systemd-networkd, with which the
-// order would be one of chance; conformance/managers has the real one.
+// portsTaken has a plugin of the chain in the place of a program that moves ports once.
+// systemd-networkd with Bridge= moves them again whenever they are moved back, which the
+// guard leaves to the operator: conformance/managers plays that.
 var portsTaken = Scenario{
 	Name: "ports-taken",
-	Incident: "A file of systemd-networkd with Name=veth* and Bridge=br0 comes: the port of a pod that runs is moved from its bridge to br0, " +
+	Incident: "A program of the node has a bridge of its own, br0: the port of a pod that runs is moved from its bridge to br0, " +
 		"and so is that of the next pod, between the primary and the end of its ADD.",
 	Harms: []claim.Claim{claim.Beyond, claim.StillBeyond},
 	// CRI-O calls CHECK after ADD, whose failure it takes for a pod that did not start.

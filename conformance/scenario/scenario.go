@@ -56,6 +56,7 @@ func All() []Scenario {
 		newInterfacesBlocked,
 		serviceOnBridge,
 		portsTaken,
+		portsTakenByNetworkd,
 		podRange(podrange.Cases()[0]),
 		podRange(podrange.Cases()[1]),
 		podRange(podrange.Cases()[2]),

@@ -86,6 +86,6 @@ func (t *Target) managerStarted(looked time.Time) bool {
 		return false
 	}
 	// Where the clock was set back since, each ADD would look for as long.
-	ago := time.Since(info.ModTime())
+	ago := t.now().Sub(info.ModTime())
 	return ago >= 0 && ago < bridgePortEvery && looked.Before(info.ModTime().Add(managerSettles))
 }
