@@ -27,22 +27,28 @@ fi
 CGO_ENABLED=0 go build -C conformance -trimpath -o bin/ ./pause
 go test -C conformance -c -o bin/cluster.test ./cluster
 
-# What ends with the namespaces needs no cleanup; control groups and files do.
-CNI_GUARD_CGROUP=cni-guard-cluster-$$
-TMPDIR=$(mktemp -d)
-export CNI_GUARD_CGROUP TMPDIR CNI_GUARD_CLUSTER=$bin
-clean() {
-	trap '' INT TERM
-	[ -z "${child:-}" ] || kill -KILL "$child" 2>/dev/null || true
+# What ends with the namespaces needs no cleanup; control groups and files do, and those
+# too of a run that was killed.
+clean() { # clean PID
 	for _ in 1 2 3 4 5; do # a process that has just ended keeps its group for a moment
-		find /sys/fs/cgroup -depth -type d -path "*/$CNI_GUARD_CGROUP*" -exec rmdir {} + 2>/dev/null || true
-		[ -n "$(find /sys/fs/cgroup -maxdepth 2 -name "$CNI_GUARD_CGROUP")" ] || break
+		find /sys/fs/cgroup -depth -type d \( -path "*/cni-guard-cluster-$1" -o -path "*/cni-guard-cluster-$1/*" \) -exec rmdir {} + 2>/dev/null || true
+		[ -n "$(find /sys/fs/cgroup -maxdepth 2 -name "cni-guard-cluster-$1")" ] || break
 		sleep 1
 	done
-	rm -rf "$TMPDIR"
+	rm -rf "/tmp/cni-guard-cluster-$1"
 }
-trap clean EXIT
+for left in /tmp/cni-guard-cluster-*; do
+	[ ! -d "$left" ] || [ -d "/proc/${left##*-}" ] || clean "${left##*-}"
+done
+end() {
+	trap '' INT TERM
+	[ -z "${child:-}" ] || kill -KILL "$child" 2>/dev/null || true
+	clean $$
+}
+trap end EXIT
 trap 'exit 130' INT TERM
+export TMPDIR=/tmp/cni-guard-cluster-$$ CNI_GUARD_CGROUP=cni-guard-cluster-$$ CNI_GUARD_CLUSTER=$bin
+mkdir -m 0755 "$TMPDIR"
 cd conformance/cluster
 # A script that is killed takes the cluster with it.
 setpriv --pdeathsig KILL nice -n 5 ../../scripts/in-node ../bin/cluster.test -test.v -test.timeout 60m "$@" &
