@@ -55,7 +55,15 @@ func allIncidents() []incident {
 		},
 		{
 			name: "Forwarding is off", what: "A hardening tool has set `net.ipv4.ip_forward` to 0.",
-			values: watching(), begin: sh("echo 0 >/proc/sys/net/ipv4/ip_forward"), end: sh("echo 1 >/proc/sys/net/ipv4/ip_forward"),
+			values: watching(),
+			begin: func(c *Cluster, n *Node) {
+				c.StartPod(PodSpec{Name: "web-0", Node: n.Name}) // a node without pods need not forward
+				n.In("sh", "-euc", "echo 0 >/proc/sys/net/ipv4/ip_forward")
+			},
+			end: func(c *Cluster, n *Node) {
+				n.In("sh", "-euc", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+				c.DeletePod("web-0")
+			},
 			reason: "IpForwarding", alert: "CniGuardForwardingOff",
 		},
 		{
