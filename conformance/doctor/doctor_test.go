@@ -5,6 +5,7 @@ package doctor
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,13 +85,32 @@ func firstFindings(t *testing.T, failures []Failure) string {
 				found := said.Findings()
 				return len(found) > 0 && same(found[0], findings[0])
 			}
-			if found, err := r.judge(r.Bundle(first)); err != nil || len(found) == 0 || !same(found[0], findings[0]) {
+			file := r.Bundle(first)
+			if found, err := r.judge(file); err != nil || len(found) == 0 || !same(found[0], findings[0]) {
 				t.Errorf("first in the bundle is %v, error %v, and on the node %v", found, err, findings[0])
 			}
+			keep(t, file, f.Name)
 			fmt.Fprintf(&table, "| %s | %s | %s | %.1f s | %s |\n", f.Name, f.From, cell(findings[0]), took.Seconds(), f.By)
 		})
 	}
 	return table.String()
+}
+
+// keep copies a bundle to the folder that scripts/bundles.sh names.
+func keep(t *testing.T, file, failure string) {
+	t.Helper()
+	dir := os.Getenv("CNI_GUARD_BUNDLES")
+	if dir == "" {
+		return
+	}
+	content, err := os.ReadFile(file)
+	if err == nil {
+		name := strings.NewReplacer(" ", "-", "`", "", "'", "", ",", "").Replace(failure)
+		err = os.WriteFile(filepath.Join(dir, name+".tar.gz"), content, 0o644)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func cell(f bundle.Finding) string {
