@@ -28,8 +28,9 @@ func forwardingOff() incident {
 			if _, err := node.Serve(ctx, outside, server); err != nil {
 				return err
 			}
-			for name, value := range map[string]string{"net/ipv4/ip_forward": "1", "net/ipv4/conf/default/forwarding": "0"} {
-				if err := setSysctl(name, value); err != nil {
+			// In this order: ip_forward sets the default as well.
+			for _, set := range [][2]string{{"net/ipv4/ip_forward", "1"}, {"net/ipv4/conf/default/forwarding", "0"}} {
+				if err := setSysctl(set[0], set[1]); err != nil {
 					return err
 				}
 			}
