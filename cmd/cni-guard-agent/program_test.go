@@ -376,6 +376,15 @@ func TestKeepsConfDir(t *testing.T) {
 		r.write("conf/10-net.conflist", conf)
 		r.await("the guard is back", guarded)
 	}
+	// The operator's options come back with it, once the agent has seen them.
+	audit := strings.Replace(r.read("conf/10-net.conflist"), `"type":"cni-guard"`, `"type":"cni-guard","mode":"audit"`, 1)
+	for strings.Count(audit, "audit") == 1 && !strings.Contains(r.read("conf/10-net.conflist"), "audit") {
+		seen := r.status().Looks.Quick
+		r.write("conf/10-net.conflist", audit)
+		r.await("the agent looks at the new options", func() bool { return r.status().Looks.Quick > seen })
+		r.write("conf/10-net.conflist", conf)
+		r.await("the guard is back", guarded)
+	}
 	r.write("conf/05-rogue.conflist", strings.Replace(conf, "net", "rogue", 1))
 	r.await("the rogue is in quarantine", func() bool { return r.read("conf/05-rogue.conflist") == "" })
 	if err := os.Remove(r.path("conf/10-net.conflist")); err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,6 +57,30 @@ func entryIn(doc []byte) json.RawMessage {
 		return nil
 	}
 	return l.GuardEntry()
+}
+
+// lastEntry returns the entry that the list of the present installation had when it was last
+// seen with one, nil if there is no installation. A network plugin that rewrites its file
+// removes the entry, and a default one in its place would change what the guard does: one in
+// audit mode would refuse pods from then on.
+func (r Request) lastEntry(record *Record) json.RawMessage {
+	switch {
+	case r.LastEntry != nil:
+		return r.LastEntry
+	case record == nil || record.Snapshot.Effective != filepath.Base(record.Edit.Path) || exists(r.marker()):
+		return nil // not installed, or uninstalled, which keeps the record as long as the plugin
+	}
+	return entryIn(record.Snapshot.Content)
+}
+
+// firstEntry returns the first entry that is there, nil if there is none.
+func firstEntry(entries ...json.RawMessage) json.RawMessage {
+	for _, e := range entries {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
 }
 
 // updateEntry returns the existing entry of the guard with the changes of the command, or

@@ -38,7 +38,7 @@ func (r Request) insert(f target, record *Record) (change, error) {
 	if filepath.Ext(path) != ".conflist" {
 		return r.convert(f, target, doc, a, record)
 	}
-	after, err := r.addGuard(path, doc, entryIn(doc))
+	after, err := r.addGuard(path, doc, firstEntry(entryIn(doc), r.lastEntry(record)))
 	if err != nil {
 		return change{}, err
 	}
@@ -64,7 +64,8 @@ func newChange(path, from string, before, after []byte, a attributes) change {
 	}
 }
 
-// addGuard returns a list with the guard; kept is the existing entry, nil if there is none.
+// addGuard returns a list with the guard; kept is the existing entry, or the one that the
+// list had before it was rewritten, nil if there was none.
 func (r Request) addGuard(path string, doc []byte, kept json.RawMessage) ([]byte, error) {
 	entry, err := r.updateEntry(kept)
 	if err != nil {
@@ -108,7 +109,7 @@ func (r Request) convert(f target, target string, doc []byte, a attributes, reco
 	}
 	after, err := edit.FromConf(doc)
 	if err == nil {
-		after, err = r.addGuard(path, after, convertedEntry(list, record))
+		after, err = r.addGuard(path, after, firstEntry(convertedEntry(list, record), r.lastEntry(record)))
 	}
 	if err != nil {
 		return change{}, fmt.Errorf("make a list of %s: %w", path, err)
@@ -179,10 +180,7 @@ func (r Request) insertOwn(path string, record *Record) (change, error) {
 			return change{}, fmt.Errorf("make a list of %s: %w", path, err)
 		}
 	}
-	if kept == nil {
-		kept = entryIn(list)
-	}
-	after, err := r.addGuard(path, list, kept)
+	after, err := r.addGuard(path, list, firstEntry(kept, entryIn(list), r.lastEntry(record)))
 	if err != nil {
 		return change{}, err
 	}

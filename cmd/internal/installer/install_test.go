@@ -217,6 +217,39 @@ func TestInstallChangesEntry(t *testing.T) {
 	}
 }
 
+// A network plugin that rewrites its file removes the entry. The next install, which may name
+// no options, puts back the one on record, or the one that the caller last saw; after
+// uninstall there is none.
+func TestInstallRestoresEntry(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	n.request.Mode, n.request.Allow = "audit", []string{"20-*"}
+	n.must(installer.Install)
+	installed := n.read("conf/10-a.conflist")
+	rewritten := strings.Replace(list, `"bridge"`, `"bridge","mtu":1400`, 1)
+	n.request.Mode, n.request.Allow = "", nil
+
+	n.write("conf/10-a.conflist", rewritten, 0o600)
+	n.must(installer.Install)
+	if got, want := n.read("conf/10-a.conflist"), strings.Replace(installed, `"bridge"`, `"bridge","mtu":1400`, 1); got != want {
+		t.Errorf("rewritten and installed again:\n%s\nwant\n%s", got, want)
+	}
+
+	n.write("conf/10-a.conflist", rewritten, 0o600)
+	n.request.LastEntry = []byte(`{"type":"cni-guard","mode":"audit","timeout":"2s"}`)
+	n.must(installer.Install)
+	if got := n.read("conf/10-a.conflist"); !strings.Contains(got, `"timeout":"2s"`) || strings.Contains(got, "20-*") {
+		t.Errorf("the entry that was last seen is not there: %s", got)
+	}
+
+	n.request.LastEntry = nil
+	n.must(installer.Uninstall)
+	n.must(installer.Install)
+	if got := n.read("conf/10-a.conflist"); strings.Contains(got, "audit") {
+		t.Errorf("installed after uninstall: %s", got)
+	}
+}
+
 // A program that is right but for its mode is put into place again.
 func TestNotExecutable(t *testing.T) {
 	n := installed(t)

@@ -12,6 +12,7 @@
 package installer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,6 +39,9 @@ type Request struct {
 	Loopback  bool
 	// Mode is the "mode" of a new entry; "" is the default.
 	Mode string
+	// LastEntry is the guard's entry as it was before the network plugin rewrote the file; nil
+	// for the one on record. It is used only where the file has none.
+	LastEntry json.RawMessage
 	// Allow are patterns of names of other files that the guard accepts; see
 	// checks.ConflistOptions.
 	Allow []string

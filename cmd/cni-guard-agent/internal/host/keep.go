@@ -4,6 +4,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -138,9 +139,22 @@ func (h *Host) reinsert(v *view) error {
 	s := v.node.Site
 	s.BinDir = v.node.Record.Site.BinDir
 	_, _, err = installer.Do(installer.Request{
-		Site: s, RecordDir: v.node.RecordDir, ConfOnly: true, Supports: s.Runtime.Supports, Elsewhere: s.ConfDirs("/"),
+		Site: s, RecordDir: v.node.RecordDir, ConfOnly: true, Supports: s.Runtime.Supports, Elsewhere: s.ConfDirs("/"), LastEntry: h.lastEntry(v),
 	}, installer.Install, func(installer.Step) {})
 	return err
+}
+
+// lastEntry returns the guard's entry in the file on record as it was last seen, which may be
+// newer than the record: operators edit it. Nil if it was not seen since the agent started.
+func (h *Host) lastEntry(v *view) json.RawMessage {
+	if h.good.name != filepath.Base(v.node.Record.Edit.Path) {
+		return nil
+	}
+	l, err := conflist.Parse(h.good.name, h.good.content)
+	if err != nil {
+		return nil
+	}
+	return l.GuardEntry()
 }
 
 // remember keeps the intended file while all is well with it. What it was is also in the
@@ -158,6 +172,9 @@ func (h *Host) remember(v *view, a assess.Assessment) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return
+	}
+	if l, err := conflist.Parse(e.Name, content); err != nil || !l.Guarded() {
+		return // rewritten since it was judged
 	}
 	h.good = goodFile{name: e.Name, content: content, mode: info.Mode().Perm()}
 	h.good.uid, h.good.gid = owner(info)
