@@ -37,6 +37,7 @@ func hostileRuns() map[string][]string {
 		"guardctl explain":          {"N"},
 		"guardctl release":          {"--container-id N --network N --cache-dir K --conf-dir C --bin-dir B", "--container-id c1 --network pods --cache-dir K --conf-dir C --bin-dir B"},
 		"guardctl status":           {"--socket C/N", "N"},
+		"guardctl trace":            {"--for 100ms " + site, "--kind N"},
 		"guardctl tunnels":          {"", "--peers N", "--kinds N"},
 		"guardctl tunnels warm":     {"--state-dir S", "--peers N"},
 		"guardctl verify":           {"--bin-dir C/N", "--chain N"},

@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 
 // The last programs are found, the last one first, also after older ones were dropped.
 func TestRecent(t *testing.T) {
-	r, began := &Recent{}, time.Now()
+	r, began := &Recent{}, time.Now().Add(-time.Hour) // all were seen before now
 	for i := range recentMost + 10 {
 		r.add(Process{PID: i + 1, Seen: began.Add(time.Duration(i) * time.Millisecond)})
 	}
