@@ -203,6 +203,9 @@ func (s *sight) container(rooted bool) (limits []report.Limit) {
 	// container, if the node's /proc was mounted into it.
 	first, err := os.Readlink(filepath.Join(s.proc, "1/ns/pid"))
 	nodesFirst := own == initialPIDNamespace || err == nil && (first == initialPIDNamespace || rooted)
+	if !rooted && err == nil && own == first && (hostconf.Root{Dir: s.root}).SystemdBooted() {
+		nodesFirst = true // a node of kind is itself a container
+	}
 	if own != initialPIDNamespace && !nodesFirst {
 		limits = append(limits, report.Limit{What: "the processes of the node", Why: "this process is in a PID namespace of its own", Remedy: withPID})
 	}
