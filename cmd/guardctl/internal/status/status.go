@@ -148,10 +148,17 @@ func (l *lines) conf(c agent.ConfStatus, now time.Time) {
 			l.line("         %s", a.Error)
 		}
 	}
-	if c.Until.After(now) {
-		l.line("another program undoes this: %d times in a row; the next attempt is at %s", c.InARow, c.Until.Local().Format(time.TimeOnly))
+	if c.InARow >= contested {
+		next := ""
+		if c.Until.After(now) {
+			next = "; the next attempt is at " + c.Until.Local().Format(time.TimeOnly)
+		}
+		l.line("another program undoes this: %d times in a row%s", c.InARow, next)
 	}
 }
+
+// contested is after how many actions in a row status says that another program undoes them.
+const contested = 4
 
 func (l *lines) incident(i agent.Incident) {
 	state := "lasts"
