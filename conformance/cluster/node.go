@@ -145,7 +145,8 @@ func (n *Node) WriteConfig(text string) {
 func (n *Node) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("nsenter", append([]string{"-t", n.pid, "-m", "-n", "-p", "-u", "-i", "-C", "--"}, args...)...)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/opt/cni/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}
+	// The plugins come last: one of them is called bridge, as a program of iproute2 is.
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/cni/bin", "HOME=/root", "LC_ALL=C"}
 	return cmd
 }
 
