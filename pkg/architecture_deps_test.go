@@ -41,7 +41,7 @@ func loneImporters() map[string]struct{ importers, reason string } {
 	return map[string]struct{ importers, reason string }{
 		"regexp": {
 			"github.com/containernetworking/cni/pkg/utils",
-			"each expression is compiled anew at every ADD and DEL; skel cannot do without its own two, we can",
+			"each expression is compiled at every ADD and DEL; skel cannot do without its own two, we can",
 		},
 		"os/exec": {
 			module + "/pkg/release",

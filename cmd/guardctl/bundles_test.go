@@ -21,7 +21,7 @@ import (
 const oldBundles = "testdata/bundles"
 
 // Bundles that were made before are judged as they were: a node that is gone cannot be bundled
-// again. If a check says the same in other words, UPDATE=1 writes the findings anew; the
+// again. If a check says the same in other words, UPDATE=1 rewrites the findings; the
 // bundles themselves are not made again with each version, but by scripts/bundles.sh, which adds
 // those that are in the folder CNI_GUARD_BUNDLES.
 func TestOldBundles(t *testing.T) {

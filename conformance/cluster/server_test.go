@@ -24,7 +24,7 @@ func TestServerSide(t *testing.T) {
 		c.Kubectl("apply", "--server-side", "-f", path)
 	}
 	c.Kubectl("wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout="+patience.String())
-	// As docs/cluster.md says. The other one is what a namespace has that nobody labelled so.
+	// As docs/cluster.md says. The other one is what a namespace has without that label.
 	for name, level := range map[string]string{"admits": "privileged", "refuses": "baseline"} {
 		c.Apply("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + name + "\n  labels: {pod-security.kubernetes.io/enforce: " + level + "}\n")
 		// A pod needs its account, even where nothing is stored.

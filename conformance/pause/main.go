@@ -5,7 +5,7 @@
 //
 //	pause ping ADDRESS          sends one ICMP echo request and waits for its reply
 //	pause dial ADDRESS:PORT     connects, and prints what the other side says
-//	pause serve ADDRESS:PORT    says its host name to whoever connects
+//	pause serve ADDRESS:PORT    says its host name to each client
 //	pause write FILE TEMPLATE   writes FILE as TEMPLATE, as the DaemonSet of a network plugin does
 package main
 

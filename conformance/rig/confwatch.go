@@ -14,7 +14,7 @@ import (
 )
 
 // A ConfWatch says when something happens in the conf dir. Its times are those at which this
-// process was told.
+// process was notified.
 type ConfWatch struct {
 	file   *os.File
 	events chan confEvent

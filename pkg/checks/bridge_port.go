@@ -194,7 +194,7 @@ func (s strayPort) finding(t *Target) guard.Finding {
 		f.Change = fmt.Sprintf("master of %s: %s -> %s", s.Name, orNone(s.master.Name), s.bridge.Name)
 		if s.hasVLANs(t) {
 			f.Command, f.Change = "", ""
-			f.Remedy = "Let the pod be attached anew, as its port has lost its VLAN: kubectl delete pod POD."
+			f.Remedy = "Let the pod be attached again, as its port has lost its VLAN: kubectl delete pod POD."
 		}
 		if s.claim.File != "" {
 			f.Remedy = "First keep systemd-networkd off it, with the command of guardctl doctor --check link-manager: until then it takes the port back within milliseconds. Then run: " + f.Command + "."

@@ -39,7 +39,7 @@ func (s strayPort) manager(t *Target) string {
 // bridge. Such a port cannot be moved back while the setting holds: when a port leaves a
 // bridge, the kernel sends RTM_DELLINK of the family AF_BRIDGE (net/bridge/br_if.c,
 // del_nbp), which networkd takes for the end of the interface. It finds the interface
-// anew and configures it once more. Seen with systemd 252 and 257, within 10 ms, each
+// again and configures it once more. Seen with systemd 252 and 257, within 10 ms, each
 // time. A port that networkd has only detached stays where it is added again.
 func (t *Target) findClaims(strays []strayPort) {
 	root := t.host()
@@ -62,7 +62,7 @@ func (t *Target) findClaims(strays []strayPort) {
 				return // it is repaired, as if there were no claim
 			}
 		}
-		// While networkd finds the interface anew, it has no state.
+		// Until networkd has found the interface again, it has no state.
 		for _, network := range conf.Networks {
 			master, ok := network.Master()
 			if ok && master.Text == s.master.Name && (state.Network == "" || state.Network == network.Path) {
@@ -80,7 +80,7 @@ const managerSettles = 5 * time.Second
 // managerStarted reports whether systemd-networkd started after a look at the ports, or so
 // shortly before that it may have taken ports away since.
 func (t *Target) managerStarted(looked time.Time) bool {
-	// systemd makes this link anew at each start of the service.
+	// systemd recreates this link at each start of the service.
 	info, err := os.Lstat(filepath.Join(t.Root, "/run/systemd/units/invocation:systemd-networkd.service"))
 	if err != nil {
 		return false

@@ -32,7 +32,7 @@ func (t *Target) blockedOnNode(ctx context.Context) ([]blocked, error) {
 	}
 	if slices.Contains(suspects, newForward) && !slices.Contains(suspects, ipForward) {
 		// The interfaces of pods on a bridge need not forward, but a bridge that is
-		// made anew must.
+		// recreated must.
 		all = append(all, blocked{sysctl: newForward, object: "node", impact: "interfaces of new pods begin without forwarding, although ip_forward = 1", minor: !direct})
 	}
 	if !t.Thorough || has(ipForward) {

@@ -135,7 +135,7 @@ func TestUndoneAgain(t *testing.T) {
 			t.Errorf("the fourth time it says %q, without %q", said, part)
 		}
 	}
-	// What cannot be read is counted anew.
+	// What cannot be read is counted from the start.
 	if err := os.WriteFile(filepath.Join(state, "ip-forwarding", "repairs.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func TestOpenNetnsJudgesOnce(t *testing.T) {
 		t.Errorf("kind %v, cookie %d, then %d", n.Kind, before, after)
 	}
 	if again := netstate.OpenNetns(pin); again.Kind != netstate.Node {
-		t.Errorf("opened anew it is %v, want node", again.Kind)
+		t.Errorf("opened again it is %v, want node", again.Kind)
 	}
 }
 

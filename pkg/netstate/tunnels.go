@@ -59,7 +59,7 @@ type TunnelLink struct {
 	// and of ipip within FOU or GUE; of wireguard the one that it listens on, as each peer
 	// has its own. Zero if the outer packets are not UDP, or if it is not known.
 	Port uint16
-	// Unopened: no process holds a tun that is up, so that nobody takes its packets.
+	// Unopened: no process holds a tun that is up, so that its packets are lost.
 	Unopened bool
 	Master   int // index of the bridge or Open vSwitch that it is a port of; 0 for none
 

@@ -177,7 +177,7 @@ func TestRunFlappingRoutes(t *testing.T) {
 		w.checkDumps(t, began)
 		// One a second, and one for each peer that was probed.
 		if n := len(suppressed); n < 5 || n > int(time.Since(began)/time.Second)+6 {
-			t.Errorf("ADDs were suppressed anew %d times in %v", n, time.Since(began))
+			t.Errorf("ADDs were suppressed again %d times in %v", n, time.Since(began))
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/cni-guard/cni-guard/conformance/runtimes"
 )
 
-// Configure implements runtimes.Runtime. Every command reads the file anew.
+// Configure implements runtimes.Runtime. Every command reads the file again.
 func (p *Podman) Configure(_ context.Context, version string, plugins ...chain.Plugin) error {
 	text, err := json.Marshal(map[string]any{"cniVersion": version, "name": chain.Name, "plugins": plugins})
 	if err != nil {

@@ -36,7 +36,7 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("vm", flag.ContinueOnError)
 	f.StringVar(&o.kernel, "kernel", "6.1", "Debian's kernel: "+strings.Join(vm.Kernels(), ", "))
 	f.StringVar(&o.cache, "kernels", "", "`directory` where kernels are unpacked; default cni-guard/kernels in the user's cache")
-	f.StringVar(&o.init, "init", "", "static `program` of vm/init; default vm-init beside this program, or built anew")
+	f.StringVar(&o.init, "init", "", "static `program` of vm/init; default vm-init beside this program, or one that is built")
 	f.StringVar(&o.dir, "dir", "", "`directory` for the guest to start the program in, at the same path; default /, empty")
 	f.Var(&o.files, "file", "`PATH[=GUESTPATH]`: a file or directory for the guest; may be repeated")
 	f.Var(&o.env, "env", "`NAME[=VALUE]` for the program, without a value as it is here; may be repeated")

@@ -21,7 +21,7 @@ const resubscribe = 30 * time.Second
 // sysctls, nftables, and the files of the conf dir and the plugin directories.
 type changes struct {
 	changed chan struct{} // has one value if something changed since it was read
-	warn    func(error)   // is told what is not reported; may be called by several goroutines
+	warn    func(error)   // gets what is not reported; may be called by several goroutines
 
 	dirs  atomic.Pointer[[]string]
 	files *dirwatch.Watch

@@ -20,9 +20,9 @@ import (
 
 // newPace subscribes to changes, and returns when to look and how, until ctx ends.
 func (c *call) newPace(ctx context.Context, cmd *cobra.Command) (*pace, looker) {
-	var once sync.Map // each cause is told once
+	var once sync.Map // each cause is reported once
 	changes := newChanges(ctx, func(err error) {
-		if _, told := once.LoadOrStore(err.Error(), true); !told {
+		if _, known := once.LoadOrStore(err.Error(), true); !known {
 			cli.Warn(cmd, err, fmt.Sprintf("(its changes are found by the look every %s)", c.interval))
 		}
 	})
