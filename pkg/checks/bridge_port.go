@@ -116,7 +116,7 @@ func (t *Target) dueForPorts() bool {
 		return false
 	}
 	mark := filepath.Join(t.StateDir, "bridge-port", "looked")
-	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()).Abs() < bridgePortEvery && !t.managerStarted(info.ModTime()) {
+	if looked, ok := modified(mark); ok && time.Since(looked).Abs() < bridgePortEvery && !t.managerStarted(looked) {
 		return false
 	}
 	if os.MkdirAll(filepath.Dir(mark), 0o700) != nil {

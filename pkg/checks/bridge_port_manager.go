@@ -4,9 +4,9 @@ package checks
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
 )
@@ -81,11 +81,21 @@ const managerSettles = 5 * time.Second
 // shortly before that it may have taken ports away since.
 func (t *Target) managerStarted(looked time.Time) bool {
 	// systemd recreates this link at each start of the service.
-	info, err := os.Lstat(filepath.Join(t.Root, "/run/systemd/units/invocation:systemd-networkd.service"))
-	if err != nil {
+	started, ok := modified(t.Root + "/run/systemd/units/invocation:systemd-networkd.service")
+	if !ok {
 		return false
 	}
 	// Where the clock was set back since, each ADD would look for as long.
-	ago := t.now().Sub(info.ModTime())
-	return ago >= 0 && ago < bridgePortEvery && looked.Before(info.ModTime().Add(managerSettles))
+	ago := t.now().Sub(started)
+	return ago >= 0 && ago < bridgePortEvery && looked.Before(started.Add(managerSettles))
+}
+
+// modified returns when a file, or a link itself, was changed; false if that is not known.
+// Every ADD asks, and os.Lstat makes a description of the file that is not needed.
+func modified(path string) (time.Time, bool) {
+	var s unix.Stat_t
+	if err := unix.Lstat(path, &s); err != nil {
+		return time.Time{}, false
+	}
+	return time.Unix(s.Mtim.Unix()), true
 }
