@@ -50,6 +50,9 @@ func TestContainerLimits(t *testing.T) {
 			var got []string
 			for _, l := range s.container(c.rooted) {
 				got = append(got, l.What)
+				if len(l.Checks) > 0 && !c.rooted {
+					t.Errorf("%s makes the exit code 2 on a healthy node: %q", l.What, l.Checks)
+				}
 			}
 			if strings.Join(got, "; ") != strings.Join(c.limits, "; ") || (s.otherNetwork != "") != c.otherNetwork {
 				t.Errorf("limits %q, other network %q; want %q, %t", got, s.otherNetwork, c.limits, c.otherNetwork)
