@@ -214,7 +214,21 @@ func (s *sight) container(rooted bool) (limits []report.Limit) {
 	return append(limits, s.network(nodesFirst, rooted)...)
 }
 
-// network compares the network namespace with that of the node's first process.
+// sharesRoot reports whether this process has the root file system of the first process,
+// as one that was started with unshare or "ip netns exec" has, and one in a container does
+// not. False if that cannot be read.
+func (s *sight) sharesRoot() bool {
+	own, err := os.Stat(s.root)
+	if err != nil {
+		return false
+	}
+	first, err := os.Stat(filepath.Join(s.proc, "1/root"))
+	return err == nil && os.SameFile(own, first)
+}
+
+// network compares the network namespace with that of the node's first process. A process
+// in a container looks at the wrong network by mistake; one on the node itself was put
+// into another network on purpose.
 func (s *sight) network(nodesFirst, rooted bool) []report.Limit {
 	own, _ := os.Readlink(filepath.Join(s.proc, "self/ns/net")) // "" differs from the other as well
 	first, firstErr := os.Readlink(filepath.Join(s.proc, "1/ns/net"))
@@ -223,7 +237,7 @@ func (s *sight) network(nodesFirst, rooted bool) []report.Limit {
 		return nil // an ordinary user may not read it
 	case firstErr == nil && own == first:
 		return nil
-	case firstErr == nil && nodesFirst:
+	case firstErr == nil && nodesFirst && (rooted || !s.sharesRoot()):
 		s.otherNetwork = fmt.Sprintf("this process is in %s and the first process of the node in %s", own, first)
 		return []report.Limit{{What: "the network of the node", Why: s.otherNetwork, Remedy: withNet}}
 	case rooted:

@@ -17,15 +17,17 @@ func TestContainerLimits(t *testing.T) {
 		selfNet, firstNet string
 		files             []string // of the root
 		rooted            bool
+		sharesRoot        bool // with the first process
 		limits            []string
 		otherNetwork      bool
 	}{
-		"node":                      {host, host, "net:[1]", "net:[1]", nil, false, nil, false},
-		"node, other network":       {host, host, "net:[2]", "net:[1]", nil, false, []string{"the network of the node"}, true},
-		"kind":                      {own, own, "net:[1]", "net:[1]", []string{".dockerenv", "run/systemd/system/x"}, false, nil, false},
-		"container":                 {own, own, "net:[1]", "net:[1]", []string{".dockerenv"}, false, []string{"the node's own /etc and /run", "the processes of the node"}, false},
-		"pod with the node's /proc": {own, host, "net:[1]", "net:[1]", []string{"etc/x", "run/systemd/system/x", "var/lib/x", "proc/x", "sys/x"}, true, nil, false},
-		"pod without it":            {own, own, "net:[1]", "net:[1]", []string{"etc/x", "run/systemd/system/x", "var/lib/x", "sys/x"}, true, []string{"the node's /proc"}, false},
+		"node":                      {host, host, "net:[1]", "net:[1]", nil, false, false, nil, false},
+		"unshare -n":                {host, host, "net:[2]", "net:[1]", nil, false, true, []string{"the network of the first process"}, false},
+		"hostPID, no hostNetwork":   {host, host, "net:[2]", "net:[1]", nil, false, false, []string{"the network of the node"}, true},
+		"kind":                      {own, own, "net:[1]", "net:[1]", []string{".dockerenv", "run/systemd/system/x"}, false, false, nil, false},
+		"container":                 {own, own, "net:[1]", "net:[1]", []string{".dockerenv"}, false, false, []string{"the node's own /etc and /run", "the processes of the node"}, false},
+		"pod with the node's /proc": {own, host, "net:[1]", "net:[1]", []string{"etc/x", "run/systemd/system/x", "var/lib/x", "proc/x", "sys/x"}, true, false, nil, false},
+		"pod without it":            {own, own, "net:[1]", "net:[1]", []string{"etc/x", "run/systemd/system/x", "var/lib/x", "sys/x"}, true, false, []string{"the node's /proc"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &sight{proc: t.TempDir(), root: t.TempDir()}
@@ -37,6 +39,13 @@ func TestContainerLimits(t *testing.T) {
 				if err := os.Symlink(to, path); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if root := filepath.Join(s.proc, "1/root"); c.sharesRoot {
+				if err := os.Symlink(s.root, root); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Mkdir(root, 0o755); err != nil {
+				t.Fatal(err)
 			}
 			for _, file := range c.files {
 				path := filepath.Join(s.root, file)
