@@ -13,6 +13,7 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostfs"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 // A Check is a check of a Target.
@@ -63,6 +64,9 @@ type Target struct {
 	// SourceDestCheck asks AWS for the network interface with a MAC address; nil where
 	// AWS may not be asked.
 	SourceDestCheck func(context.Context, net.HardwareAddr) (CloudInterface, error)
+	// PeersProbed is given the peers of the node's tunnels and, of those that a check has
+	// probed through them, the results; nil where they are not counted.
+	PeersProbed func(peers []tunnel.Peer, results []tunnel.ProbeResult)
 	// TryInotify makes an inotify instance with a watch, as root; nil where it may not be
 	// tried. The function of that name does it.
 	TryInotify func() error

@@ -65,6 +65,9 @@ func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	findings = append(findings, unsent...)
 	guard.Hold(ctx, findings...)
 	broken, doubts, err := e.probePeers(ctx, t, samplePeers(peers))
+	if t.PeersProbed != nil && err == nil {
+		t.PeersProbed(peers, e.inner)
+	}
 	findings = append(findings, e.duplicateFindings(table.Duplicates)...)
 	findings = append(findings, limitFindings(broken)...)
 	findings = append(findings, e.lostFindings(t)...)

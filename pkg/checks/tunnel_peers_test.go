@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
+	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
@@ -70,6 +72,28 @@ func TestTunnelPeersKeepsToTheBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who counts the peers is given all, and the results of those that were probed.
+func TestTunnelPeersTellsWhatItProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, n := range []int{0, 3, 1000} {
+			var peers []tunnel.Peer
+			var results []tunnel.ProbeResult
+			guard.Run(t.Context(), []*checks.Check{checks.Find("tunnel-peers")}, guard.Node, guard.Settings{}, &checks.Target{
+				Node: crowdOf(t, n, false), PeersProbed: func(p []tunnel.Peer, r []tunnel.ProbeResult) { peers, results = p, r },
+			})
+			if len(peers) != n || len(results) != min(n, 712) {
+				t.Errorf("of %d peers, %d were told and %d of them probed", n, len(peers), len(results))
+			}
+			for _, r := range results {
+				if r.State != tunnel.Silent {
+					t.Errorf("%s is %s", r.Peer.Probed, r.State)
+					break
+				}
+			}
+		}
+	})
 }
 
 // A countedView counts the requests.

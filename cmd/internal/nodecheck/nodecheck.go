@@ -31,8 +31,8 @@ func WithoutRepairs(s guard.Settings, suite []*checks.Check) guard.Settings {
 }
 
 // Run runs the checks of suite at the stage Node: on the node that this process is on, or
-// on the one that was recorded.
-func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardEntry) (guard.Report, error) {
+// on the one that was recorded. Each of with may complete the target of the former.
+func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardEntry, with ...func(*checks.Target)) (guard.Report, error) {
 	if r := n.Recording; r != nil {
 		return guard.Run(ctx, r.Suite(suite), guard.Node, e.Settings, r.Target(e)), nil
 	}
@@ -41,7 +41,11 @@ func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardE
 		return guard.Report{}, err
 	}
 	defer kernel.Close()
-	return guard.Run(ctx, suite, guard.Node, e.Settings, Target(n, e, kernel)), nil
+	target := Target(n, e, kernel)
+	for _, complete := range with {
+		complete(target)
+	}
+	return guard.Run(ctx, suite, guard.Node, e.Settings, target), nil
 }
 
 // Target returns what the checks look at on the node that this process is on, at the

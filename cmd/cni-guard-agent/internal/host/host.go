@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cni-guard/cni-guard/cmd/internal/installer"
 	"github.com/cni-guard/cni-guard/cmd/internal/node"
@@ -21,7 +20,6 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
-	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 // A Host is the node that the agent runs on. Use New.
@@ -34,6 +32,7 @@ type Host struct {
 
 	now     atomic.Pointer[view]
 	diary   diary
+	peers   peers
 	keeping sync.Mutex
 	good    goodFile // what the conf dir last was when all was well; guarded by keeping
 }
@@ -115,12 +114,12 @@ func (h *Host) Look(ctx context.Context, names ...string) (guard.Report, error) 
 		}
 		v := h.now.Load()
 		h.diary.write(v.entry.StateDir, h.log) // what a full disk refused
-		return nodecheck.Run(ctx, v.node, h.suite, v.entry)
+		return nodecheck.Run(ctx, v.node, h.suite, v.entry, h.countPeers)
 	}
 	suite := slices.DeleteFunc(slices.Clone(h.suite), func(c *checks.Check) bool { return !slices.Contains(names, c.Name) })
 	if slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(kernelChecks(), name) }) {
 		v := h.refresh()
-		return nodecheck.Run(ctx, v.node, suite, v.entry)
+		return nodecheck.Run(ctx, v.node, suite, v.entry, h.countPeers)
 	}
 	v := h.now.Load()
 	return guard.Run(ctx, suite, guard.Node, v.entry.Settings, h.target(v)), nil
@@ -149,21 +148,4 @@ func (h *Host) Dirs() []string {
 		}
 	}
 	return dirs
-}
-
-// TunnelPeers implements agent.Node.
-func (h *Host) TunnelPeers() map[string]int {
-	dir := h.Entry().StateDir
-	if dir == "" {
-		return nil
-	}
-	states, err := tunnel.PeerStoreIn(dir).Load(time.Now())
-	if err != nil || len(states.Peers) == 0 {
-		return nil
-	}
-	counts := map[string]int{}
-	for _, s := range states.Peers {
-		counts[string(s.State)]++
-	}
-	return counts
 }
