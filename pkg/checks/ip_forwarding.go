@@ -151,8 +151,7 @@ func (t *Target) routes(end nodeEnd, entry netstate.Link, six bool) (bool, error
 }
 
 func (t *Target) blocked4(end nodeEnd, entry netstate.Link) ([]blocked, error) {
-	value, err := t.Node.Sysctl(forwardingOf(entry.Name))
-	if err != nil || value != "0" {
+	if on, err := t.Node.Forwards4(entry); err != nil || on {
 		return nil, err
 	}
 	switch routed, err := t.routes(end, entry, false); {
@@ -161,7 +160,7 @@ func (t *Target) blocked4(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 	case !routed:
 		return nil, guard.Skip(fmt.Sprintf("bridge %s is not the router of %s", entry.Name, end.pod))
 	}
-	value, err = t.Node.Sysctl(ipForward)
+	value, err := t.Node.Sysctl(ipForward)
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +179,7 @@ func (t *Target) blocked4(end nodeEnd, entry netstate.Link) ([]blocked, error) {
 // blocked6 asks for all interfaces, which is all that the kernel asks (ip6_forward),
 // until Linux 6.17 gave each interface a force_forwarding.
 func (t *Target) blocked6(end nodeEnd, entry netstate.Link) ([]blocked, error) {
-	value, err := t.Node.Sysctl(ip6ForwardTo)
-	if err != nil || value != "0" {
+	if on, err := t.Node.Forwards6(); err != nil || on {
 		return nil, err
 	}
 	forced, err := t.Node.Sysctl("net/ipv6/conf/" + entry.Name + "/force_forwarding")

@@ -156,6 +156,24 @@ func BenchmarkBridge(b *testing.B) {
 	}
 }
 
+// RTM_GETNETCONF against the file, which it replaces at each ADD.
+func BenchmarkForwards(b *testing.B) {
+	v, err := netstate.OpenNode()
+	must(b, err)
+	b.Cleanup(v.Close)
+	link, err := v.Link("lo")
+	must(b, err)
+	for name, of := range map[string]netstate.Forwarding{"netlink": v, "file": netstate.SysctlReader(v.Sysctl)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := of.Forwards4(link); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // The fake and the kernel agree on what ip_forward sets.
 func TestForwarding(t *testing.T) {
 	fake := parse(t, `
@@ -182,6 +200,20 @@ sysctl net/ipv4/conf/veth0.1/forwarding = 1
 			if got, err := kernel.Sysctl(name); err != nil || got != want {
 				t.Errorf("after %v the kernel has %s = %s, %v; the fake has %s", change, name, got, err, want)
 			}
+		}
+		link, err := kernel.Link("veth0.1")
+		must(t, err)
+		want, err := fake.Forwards4(link)
+		must(t, err)
+		if got, err := kernel.Forwards4(link); err != nil || got != want {
+			t.Errorf("after %v the kernel forwards %t, %v; the fake %t", change, got, err, want)
+		}
+	}
+	// IPv6 has one sysctl for all interfaces.
+	for _, on := range []bool{true, false} {
+		must(t, kernel.SetSysctl("net/ipv6/conf/all/forwarding", map[bool]string{true: "1", false: "0"}[on]))
+		if got, err := kernel.Forwards6(); err != nil || got != on {
+			t.Errorf("the kernel forwards IPv6: %t, %v; want %t", got, err, on)
 		}
 	}
 }

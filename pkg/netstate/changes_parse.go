@@ -67,7 +67,7 @@ func parseConfChange(b []byte) (Change, bool) {
 		return c, false // MPLS
 	}
 	others := 0
-	for attr, value := range attributes(b[min(aligned(1), len(b)):]) {
+	for attr, value := range attributes(b[min(aligned(sizeofNetconf), len(b)):]) {
 		switch attr {
 		case netconfaIfindex:
 			c.Conf = int(int32(number32(value)))

@@ -65,6 +65,7 @@ type View interface {
 
 	Bridging
 	Chains
+	Forwarding
 	Rulesets
 	Paths
 

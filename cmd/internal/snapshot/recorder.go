@@ -114,6 +114,14 @@ func (r recorder) BoundUDP(port uint16) (bool, error) {
 	return record(&r.k.Answers, v, err, "BoundUDP", port)
 }
 
+// Forwards4 implements View. The sysctl is recorded, which a bundle has for every reader.
+func (r recorder) Forwards4(link netstate.Link) (bool, error) {
+	return netstate.SysctlReader(r.Sysctl).Forwards4(link)
+}
+
+// Forwards6 implements View, as Forwards4 does.
+func (r recorder) Forwards6() (bool, error) { return netstate.SysctlReader(r.Sysctl).Forwards6() }
+
 // Sysctl implements View.
 func (r recorder) Sysctl(name string) (string, error) {
 	v, err := r.View.Sysctl(name)

@@ -88,6 +88,14 @@ func (r *replayed) BoundUDP(port uint16) (bool, error) {
 	return replay[bool](&r.k.Answers, "BoundUDP", port)
 }
 
+// Forwards4 implements View. The sysctl is asked for, which a bundle has for every reader.
+func (r *replayed) Forwards4(link netstate.Link) (bool, error) {
+	return netstate.SysctlReader(r.Sysctl).Forwards4(link)
+}
+
+// Forwards6 implements View, as Forwards4 does.
+func (r *replayed) Forwards6() (bool, error) { return netstate.SysctlReader(r.Sysctl).Forwards6() }
+
 // Sysctl implements View.
 func (r *replayed) Sysctl(name string) (string, error) {
 	return replay[string](&r.k.Answers, "Sysctl", name)
