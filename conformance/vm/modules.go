@@ -22,7 +22,7 @@ func Network() []string {
 		"veth", "bridge", "br_netfilter", "dummy", "macvlan", "ipvlan", "tun", "vrf", "8021q",
 		"ipip", "ip6_tunnel", "sit", "ip_gre", "vxlan", "geneve", "wireguard",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_tables", "nft_compat", "nft_ct", "nft_counter", "nft_chain_nat", "nft_masq", "nft_nat", "nft_redir",
-		"nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nf_log_syslog",
+		"nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nf_log_ipv4", "nf_log_ipv6",
 		"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_LOG", "xt_mark", "xt_MASQUERADE", "xt_multiport", "xt_nat", "xt_NFLOG",
 		"xt_REDIRECT", "xt_state", "xt_statistic", "xt_TCPMSS", "xt_tcpudp", "ipt_REJECT", "ip6t_REJECT",
 		"iptable_filter", "iptable_mangle", "iptable_nat", "iptable_raw", "ip6table_filter", "ip6table_mangle", "ip6table_nat", "ip6table_raw",
@@ -34,7 +34,11 @@ func Network() []string {
 // merged returns modules that became part of another, by which they are replaced
 // in kernels that no longer have them.
 func merged() map[string]string {
-	return map[string]string{"nft_counter": "nf_tables"} // 5.18
+	return map[string]string{
+		"nft_counter": "nf_tables",     // 5.18
+		"nf_log_ipv4": "nf_log_syslog", // 5.13
+		"nf_log_ipv6": "nf_log_syslog",
+	}
 }
 
 // A library is the modules of one kernel.
