@@ -32,7 +32,7 @@ test-vm: ## on another kernel, in a virtual machine, with real ipip: some minute
 conformance: ## the incidents on real runtimes, without the guard and with it
 	scripts/conformance.sh
 
-cluster: ## the Helm chart and the incidents in a real Kubernetes; the first run builds that: a quarter of an hour
+cluster: ## the Helm chart and the incidents in a real Kubernetes; an hour, and the first run builds all that: 20 minutes
 	scripts/cluster.sh
 
 window: ## how long a rogue file counts before the agent puts it away: writes docs/agent.md

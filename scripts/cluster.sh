@@ -1,8 +1,8 @@
 #!/bin/sh
 # cluster.sh [FLAGS]: starts a real Kubernetes in private namespaces of this machine, with
-# two nodes, installs cni-guard there by its Helm chart, and plays incidents. FLAGS are
+# two nodes, installs cni-guard there by its Helm chart, and plays incidents: an hour. FLAGS are
 # those of go test, such as -test.run TestPlays/agent-runs. Needs root; the first run builds
-# Kubernetes, which takes a quarter of an hour. KEEP_IMAGE=1 takes the image of the last run.
+# Kubernetes and CRI-O, which takes 20 minutes. KEEP_IMAGE=1 takes the image of the last run.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -11,10 +11,11 @@ if [ "$(id -u)" != 0 ]; then
 	echo "nodes of a cluster need root: run this as root" >&2
 	exit 2
 fi
-scripts/deps.sh containerd runc
+scripts/deps.sh containerd runc conmon
 bin=$PWD/conformance/bin
 scripts/kubernetes.sh "$bin"
 scripts/containerd.sh "$bin"
+scripts/crio.sh "$bin"
 scripts/plugins.sh "$bin/ref"
 scripts/prometheus.sh "$bin"
 scripts/crds.sh "$bin"
@@ -51,6 +52,6 @@ export TMPDIR=/tmp/cni-guard-cluster-$$ CNI_GUARD_CGROUP=cni-guard-cluster-$$ CN
 mkdir -m 0755 "$TMPDIR"
 cd conformance/cluster
 # A script that is killed takes the cluster with it.
-setpriv --pdeathsig KILL nice -n 5 ../../scripts/in-node ../bin/cluster.test -test.v -test.timeout 60m "$@" &
+setpriv --pdeathsig KILL nice -n 5 ../../scripts/in-node ../bin/cluster.test -test.v -test.timeout 150m "$@" &
 child=$!
 wait $child

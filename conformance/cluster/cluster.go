@@ -29,11 +29,13 @@ const Nodes = 2
 
 // A Cluster is a Kubernetes that ends with the test.
 type Cluster struct {
-	t    testing.TB
-	dir  string // on a disk: logs, keys, the data of etcd, the images of the nodes
-	bin  string // what scripts/cluster.sh built
-	api  *API
-	node []*Node
+	t     testing.TB
+	dir   string // on a disk: logs, keys, the data of etcd, the images of the nodes
+	bin   string // what scripts/cluster.sh built
+	api   *API
+	node  []*Node
+	whole *Cluster // that of the whole test, which the others of With share
+	down  func()   // stops the API server; of the whole one
 }
 
 // Up starts a cluster: its nodes are Ready, with bridge, host-local and portmap as their
@@ -72,6 +74,7 @@ func UpControlPlane(t testing.TB) *Cluster {
 	}
 	rigtest.Need(t, "nsenter", "unshare", "pivot_root", "ip", "mount", "runc", "ctr", "iptables")
 	c := &Cluster{t: t, dir: t.TempDir(), bin: bin}
+	c.whole = c
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.showLogs()

@@ -5,7 +5,6 @@ package cluster
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +42,6 @@ spec:
 // The agent inserts the guard each time, and says that another program undoes that.
 func contested(t *testing.T, c *Cluster) {
 	c.Install("keep=enforce")
-	n := c.Node(0)
 	for i := range Nodes {
 		c.Node(i).Write("/etc/primary/10-net.conflist", c.Node(i).Primary())
 	}
@@ -58,32 +56,43 @@ func contested(t *testing.T, c *Cluster) {
 		}
 		return nil
 	})
-	n.awaitGuard()
-	writer := n.process("/pause", "write")
+	var writers [Nodes]string
+	for i := range Nodes {
+		c.Node(i).awaitGuard()
+		writers[i] = c.Node(i).process("/pause", "write")
+	}
 	var took []time.Duration
 	for range rewrites {
-		before := n.modified()
 		began := time.Now()
-		n.In("kill", "-HUP", writer)
-		c.await("that the network plugin writes its file", func() error {
-			if n.modified() == before {
-				return notYet("it is as it was")
-			}
-			return nil
-		})
-		n.awaitGuard()
+		for i, writer := range writers {
+			n := c.Node(i)
+			before := n.modified()
+			n.In("kill", "-HUP", writer)
+			c.await("that the network plugin writes its file", func() error {
+				if n.modified() == before {
+					return notYet("it is as it was")
+				}
+				return nil
+			})
+		}
+		for i := range Nodes {
+			c.Node(i).awaitGuard()
+		}
 		took = append(took, time.Since(began))
 	}
-	t.Logf("the guard was back each time: %s at first, %s in all", durations(took[:20]), durations(took))
-	t.Logf("under %d rewrites: %s", rewrites, load.Stop())
-	status := n.In("sh", "-c", "guardctl status; true")
-	t.Log("\n" + status)
-	if !strings.Contains(status, "another program undoes this") {
-		t.Errorf("guardctl status does not say that another program rewrites the file")
-	}
-	for _, e := range c.Events("default", "Node") {
-		if e.InvolvedObject.Name == n.Name && strings.Contains(e.Message, "10-net.conflist") {
-			t.Logf("event: %s %s (%d times): %s", e.Type, e.Reason, e.Count, e.Message)
+	t.Logf("the guard was back on both nodes each time: %s at first, %s in all", durations(took[:20]), durations(took))
+	t.Logf("under %d rewrites on each node: %s", rewrites, load.Stop())
+	for i := range Nodes {
+		n := c.Node(i)
+		status := n.In("sh", "-c", "guardctl status; true")
+		t.Logf("%s:\n%s", n.Runtime, status)
+		if !strings.Contains(status, "another program undoes this") {
+			t.Errorf("guardctl status on %s does not say that another program rewrites the file", n.Name)
+		}
+		for _, e := range c.Events("default", "Node") {
+			if e.InvolvedObject.Name == n.Name && strings.Contains(e.Message, "10-net.conflist") {
+				t.Logf("event: %s %s (%d times): %s", e.Type, e.Reason, e.Count, e.Message)
+			}
 		}
 	}
 	c.Install()
@@ -109,21 +118,4 @@ func (n *Node) awaitGuard() {
 		}
 		return err
 	})
-}
-
-// process returns the ID that a process has on the node, by its first arguments.
-func (n *Node) process(args ...string) string {
-	n.t.Helper()
-	lines, err := filepath.Glob(n.Inside("/proc/[0-9]*/cmdline"))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for _, line := range lines {
-		text, err := os.ReadFile(line)
-		if err == nil && strings.HasPrefix(string(text), strings.Join(args, "\x00")+"\x00") {
-			return filepath.Base(filepath.Dir(line))
-		}
-	}
-	n.t.Fatalf("%s has no process %q", n.Name, args)
-	return ""
 }

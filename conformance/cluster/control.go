@@ -26,16 +26,8 @@ func (c *Cluster) startControlPlane() {
 		"--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync", "--log-level=error",
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 		"--listen-peer-urls=http://127.0.0.1:2380")
-	kubernetes("kube-apiserver",
-		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--secure-port=443",
-		"--advertise-address="+masterAddress, "--service-cluster-ip-range=10.96.0.0/16",
-		"--cert-dir="+c.pki(""), "--token-auth-file="+c.pki("tokens.csv"),
-		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+c.pki("sa.pub"), "--service-account-signing-key-file="+c.pki("sa.key"),
-		"--kubelet-preferred-address-types=InternalIP", "--profiling=false", "--v=0")
 	c.api = newAPI(c.t, "https://"+masterAddress, "admin", c.pki("apiserver.crt"))
-	c.await("the API server", func() error { return c.api.ready() })
+	c.StartAPIServer()
 	for name, config := range map[string]string{"admin": "admin", "node1": "node1", "node2": "node2"} {
 		c.writeKubeconfig(name, config)
 	}
@@ -45,6 +37,28 @@ func (c *Cluster) startControlPlane() {
 		"--allocate-node-cidrs", "--cluster-cidr=10.244.0.0/16", "--service-cluster-ip-range=10.96.0.0/16")
 	kubernetes("kube-scheduler", "--kubeconfig="+c.pki("admin.kubeconfig"), "--leader-elect=false", "--profiling=false")
 }
+
+// StartAPIServer starts the API server and returns when it is ready. It ends with the
+// whole test, whichever part of that starts it again.
+func (c *Cluster) StartAPIServer() {
+	c.t.Helper()
+	cmd := c.whole.start("kube-apiserver", exec.Command(c.program("kubernetes", "kube-apiserver"),
+		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--secure-port=443",
+		"--advertise-address="+masterAddress, "--service-cluster-ip-range=10.96.0.0/16",
+		"--cert-dir="+c.pki(""), "--token-auth-file="+c.pki("tokens.csv"),
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+c.pki("sa.pub"), "--service-account-signing-key-file="+c.pki("sa.key"),
+		"--kubelet-preferred-address-types=InternalIP", "--profiling=false", "--v=0"))
+	c.whole.down = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed is what it should be
+	}
+	c.await("the API server", func() error { return c.api.ready() })
+}
+
+// StopAPIServer kills the API server. The rest of the control plane and the nodes go on.
+func (c *Cluster) StopAPIServer() { c.whole.down() }
 
 func (c *Cluster) pki(name string) string { return filepath.Join(c.dir, "pki", name) }
 

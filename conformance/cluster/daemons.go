@@ -37,7 +37,7 @@ const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+containerRuntimeEndpoint: unix://SOCKET
 cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
@@ -61,24 +61,34 @@ func (n *Node) daemon(name string, args ...string) *exec.Cmd {
 	return n.c.start(n.Name+"-"+name, cmd)
 }
 
-// startRuntime starts containerd and imports the images.
+// startRuntime starts the node's runtime, which has the images then.
 func (n *Node) startRuntime() {
 	n.t.Helper()
+	if n.Runtime == crio {
+		n.startCRIO()
+		return
+	}
 	n.Write("/etc/containerd/config.toml", containerdConfig)
 	n.StartContainerd()
-	archive, err := cri.PauseArchive(n.c.program("", "pause"))
+	for _, archive := range n.c.images() {
+		n.In("ctr", "--address", "/run/containerd/containerd.sock", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs", archive)
+	}
+}
+
+// images returns the archives of all images by name: those of the agent and that of Pods.
+func (c *Cluster) images() map[string]string {
+	c.t.Helper()
+	archive, err := cri.PauseArchive(c.program("", "pause"))
 	if err != nil {
-		n.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	pause := filepath.Join(n.c.dir, "pause.tar")
-	n.c.write(pause, string(archive))
-	images, err := filepath.Glob(filepath.Join(n.c.bin, "image", "*-image.tar"))
-	if err != nil || len(images) == 0 {
-		n.t.Fatalf("there is no image of the agent, %v: run scripts/cluster.sh", err)
+	pause := filepath.Join(c.dir, "pause.tar")
+	c.write(pause, string(archive))
+	images := map[string]string{cri.PauseImage: pause}
+	for _, tag := range c.Versions() {
+		images["ghcr.io/cni-guard/cni-guard:"+tag] = filepath.Join(c.bin, "image", "cni-guard-"+tag+"-image.tar")
 	}
-	for _, image := range append(images, pause) {
-		n.In("ctr", "--address", "/run/containerd/containerd.sock", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs", image)
-	}
+	return images
 }
 
 // StartContainerd starts containerd and waits until it answers.
@@ -97,7 +107,11 @@ func (n *Node) StartContainerd() {
 
 func (n *Node) startKubelet() {
 	n.t.Helper()
-	n.Write("/var/lib/kubelet/config.yaml", kubeletConfig)
+	socket := "/run/containerd/containerd.sock"
+	if n.Runtime == crio {
+		socket = crioSocket
+	}
+	n.Write("/var/lib/kubelet/config.yaml", strings.ReplaceAll(kubeletConfig, "SOCKET", socket))
 	n.kubelet = n.daemon("kubelet", n.c.program("kubernetes", "kubelet"), "--config=/var/lib/kubelet/config.yaml",
 		"--kubeconfig="+n.c.pki(n.Name+".kubeconfig"), "--hostname-override="+n.Name, "--node-ip="+n.Address, "--v=0")
 }

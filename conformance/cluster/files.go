@@ -9,19 +9,20 @@ import (
 )
 
 // kept are the directories in which an installation leaves something.
-var kept = [...]string{"/etc/cni", "/opt/cni", "/var/lib/cni-guard", "/etc/containerd"}
+var kept = [...]string{"/etc/cni", "/opt/cni", "/var/lib/cni-guard", "/etc/containerd", "/etc/crio", "/etc/containers"}
 
 // Files returns what is in those directories of the node: kind, mode, owner, target of the
 // link and content of each file, by its path.
 func (n *Node) Files() map[string]string {
 	n.t.Helper()
 	files := map[string]string{}
-	list := n.In("sh", "-euc", `for dir; do [ ! -e "$dir" ] || find "$dir" -printf '%p\t%y %m %U:%G %l\n'; done`, "sh", kept[0], kept[1], kept[2], kept[3])
+	inKept := func(script string) string { return n.In(append([]string{"sh", "-euc", script, "sh"}, kept[:]...)...) }
+	list := inKept(`for dir; do [ ! -e "$dir" ] || find "$dir" -printf '%p\t%y %m %U:%G %l\n'; done`)
 	for line := range strings.Lines(list) {
 		path, rest, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		files[path] = rest
 	}
-	sums := n.In("sh", "-euc", `for dir; do [ ! -e "$dir" ] || find "$dir" -type f -exec sha256sum {} +; done`, "sh", kept[0], kept[1], kept[2], kept[3])
+	sums := inKept(`for dir; do [ ! -e "$dir" ] || find "$dir" -type f -exec sha256sum {} +; done`)
 	for line := range strings.Lines(sums) {
 		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		files[path] += " " + sum

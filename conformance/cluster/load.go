@@ -22,6 +22,12 @@ type Load struct {
 	pods    map[string]chan Change[Pod] // those that a worker waits for
 	started []time.Duration             // from the creation of a pod to Ready, as seen by the test
 	failed  []string
+	address []string // of the pods that were Ready
+
+	// Refusals allows for sandboxes that could not be made and were tried again: Stop counts
+	// them. Otherwise each fails the test.
+	Refusals bool
+	known    map[string]bool // events from before the load, by UID
 }
 
 // StartLoad starts that many workers on each node. Each creates a pod, waits until it is
@@ -29,7 +35,10 @@ type Load struct {
 func (c *Cluster) StartLoad(perNode int) *Load {
 	watching, unwatch := context.WithCancel(context.Background())
 	working, finish := context.WithCancel(watching)
-	l := &Load{c: c, finish: finish, unwatch: unwatch, pods: map[string]chan Change[Pod]{}}
+	l := &Load{c: c, finish: finish, unwatch: unwatch, pods: map[string]chan Change[Pod]{}, known: map[string]bool{}}
+	for _, e := range c.Events("default", "Pod") {
+		l.known[e.Metadata.UID] = true // of a load before this one
+	}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -100,6 +109,7 @@ func (l *Load) pod(spec PodSpec) error {
 	if err == nil {
 		l.mu.Lock()
 		l.started = append(l.started, time.Since(began))
+		l.address = append(l.address, last.Status.PodIP)
 		l.mu.Unlock()
 	}
 	if e := l.c.api.Delete(pods + "/" + spec.Name); e != nil {
@@ -129,6 +139,19 @@ func (l *Load) until(changes chan Change[Pod], what string, good func(Change[Pod
 			return fmt.Errorf("it did not happen within %s that %s", patience, what)
 		}
 	}
+}
+
+// Inside returns how many of the pods that were Ready had an address that begins like that.
+func (l *Load) Inside(prefix string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, address := range l.address {
+		if strings.HasPrefix(address, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 // Started returns how many pods have been Ready so far.
@@ -161,8 +184,13 @@ func (l *Load) Stop() string {
 	for _, failure := range l.failed {
 		l.c.t.Error(failure)
 	}
+	refused := 0
 	for _, e := range l.c.Events("default", "Pod") {
-		if strings.HasPrefix(e.InvolvedObject.Name, "load-") && badReason(e) {
+		switch {
+		case !strings.HasPrefix(e.InvolvedObject.Name, "load-") || !badReason(e) || l.known[e.Metadata.UID]:
+		case l.Refusals && e.Reason == "FailedCreatePodSandBox":
+			refused += max(e.Count, 1)
+		default:
 			l.c.t.Errorf("%s: %s (%d times): %s", e.InvolvedObject.Name, e.Reason, max(e.Count, 1), e.Message)
 		}
 	}
@@ -170,8 +198,8 @@ func (l *Load) Stop() string {
 	if len(l.started) == 0 {
 		l.c.t.Fatal("the load started no pod")
 	}
-	return fmt.Sprintf("%d pods were created and deleted, %d failed; Ready after %s (median), %s (longest)",
-		len(l.started), len(l.failed), l.started[len(l.started)/2].Round(10*time.Millisecond), l.started[len(l.started)-1].Round(10*time.Millisecond))
+	return fmt.Sprintf("%d pods were created and deleted, %d failed, %d sandboxes were refused and tried again; Ready after %s (median), %s (longest)",
+		len(l.started), len(l.failed), refused, l.started[len(l.started)/2].Round(10*time.Millisecond), l.started[len(l.started)-1].Round(10*time.Millisecond))
 }
 
 // badReason says whether an event means that CNI, or something that depends on it, failed a pod.

@@ -22,6 +22,7 @@ var nodeScript string
 // A Node is a process in namespaces of its own, and all that runs there.
 type Node struct {
 	Name    string
+	Runtime string // containerd or crio
 	Address string // on the network of the nodes
 	PodCIDR string // what Kubernetes gave it, such as "10.244.0.0/24"
 
@@ -33,12 +34,21 @@ type Node struct {
 	kubelet    *exec.Cmd
 }
 
+// The runtimes of nodes, as guardctl names them.
+const (
+	containerd = "containerd"
+	crio       = "crio"
+)
+
+// nodeRuntime returns the runtime of node i.
+func nodeRuntime(i int) string { return [...]string{containerd, crio}[i%2] }
+
 func nodeName(i int) string { return fmt.Sprintf("node%d", i+1) }
 
 // newNode makes node i, with its eth0 in the cluster's network, and nothing that runs there.
 func (c *Cluster) newNode(i int) *Node {
 	c.t.Helper()
-	n := &Node{Name: nodeName(i), Address: nodeAddress(i), c: c, t: c.t}
+	n := &Node{Name: nodeName(i), Runtime: nodeRuntime(i), Address: nodeAddress(i), c: c, t: c.t}
 	n.cgroup = os.Getenv("CNI_GUARD_CGROUP") + "/" + n.Name
 	var plugins []string
 	for _, name := range []string{"bridge", "host-local", "loopback", "portmap", "ptp"} {
@@ -174,6 +184,30 @@ func (n *Node) Write(path, text string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		n.t.Fatalf("write %s of %s: %v\n%s", path, n.Name, err, out)
 	}
+}
+
+// Agent returns the process ID that the agent's program has on the node, and not that of a
+// probe that kubelet runs.
+func (n *Node) Agent() string {
+	n.t.Helper()
+	return n.process("/cni-guard-agent", "--root=/host")
+}
+
+// process returns the ID that a process has on the node, by its first arguments.
+func (n *Node) process(args ...string) string {
+	n.t.Helper()
+	lines, err := filepath.Glob(n.Inside("/proc/[0-9]*/cmdline"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, line := range lines {
+		text, err := os.ReadFile(line)
+		if err == nil && strings.HasPrefix(string(text), strings.Join(args, "\x00")+"\x00") {
+			return filepath.Base(filepath.Dir(line))
+		}
+	}
+	n.t.Fatalf("%s has no process %q", n.Name, args)
+	return ""
 }
 
 // Inside returns the path by which the test's own process reads a file of the node.

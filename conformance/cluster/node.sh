@@ -41,10 +41,10 @@ for hierarchy in /sys/fs/cgroup/*/; do
 done
 mount --rbind /dev dev
 mount -t tmpfs -o mode=0755 tmpfs run
-mkdir -p run/netns run/lock run/containerd
-rm -rf etc/cni opt/cni etc/containerd var/lib/cni var/lib/cni-guard var/lib/containerd var/lib/kubelet
-mkdir -p etc/cni/net.d opt/cni/bin etc/containerd var/lib/cni var/lib/containerd var/lib/kubelet
-for dir in containerd kubelet; do
+mkdir -p run/netns run/lock
+rm -rf etc/cni opt/cni etc/containerd etc/crio etc/containers var/lib/cni var/lib/cni-guard var/lib/containerd var/lib/containers var/lib/kubelet
+mkdir -p etc/cni/net.d opt/cni/bin var/lib/cni var/lib/containerd var/lib/containers var/lib/kubelet
+for dir in containerd containers kubelet; do
 	mkdir -p "$DISK/$dir"
 	mount --bind "$DISK/$dir" var/lib/$dir
 done

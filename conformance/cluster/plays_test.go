@@ -19,9 +19,13 @@ func plays() []play {
 	return []play{
 		{"agent-runs", agentRuns},
 		{"loopback", loopback},
+		{"rogue-files", rogueFiles},
 		{"contested", contested},
-		{"incidents", incidents},
+		{"killed", killed},
+		{"two-agents", twoAgents},
+		{"outage", outage},
 		{"observe", observed},
+		{"incidents", incidents}, // the last: it leaves a tunnel
 	}
 }
 

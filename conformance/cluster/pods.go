@@ -151,14 +151,21 @@ func (c *Cluster) Metrics(n *Node) string {
 // `cni_guard_repairs_total{check="host-loopback",id="CG301",result="repaired"}`; 0 if there is none.
 func (c *Cluster) Metric(n *Node, series string) float64 {
 	c.t.Helper()
+	value, _ := c.Series(n, series)
+	return value
+}
+
+// Series is Metric, and says whether there is that series.
+func (c *Cluster) Series(n *Node, series string) (float64, bool) {
+	c.t.Helper()
 	for line := range strings.Lines(c.Metrics(n)) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
 			number, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				c.t.Fatalf("read %s: %v", line, err)
 			}
-			return number
+			return number, true
 		}
 	}
-	return 0
+	return 0, false
 }

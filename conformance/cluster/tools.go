@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,19 +91,25 @@ func (c *Cluster) InstallVersion(tag string, values ...string) {
 // AwaitRollout waits until the DaemonSet is rolled out, and fails with what its pods say.
 func (c *Cluster) AwaitRollout() {
 	c.t.Helper()
+	c.awaitDaemonSet(release)
+}
+
+// awaitDaemonSet is AwaitRollout for a DaemonSet of that name.
+func (c *Cluster) awaitDaemonSet(name string) {
+	c.t.Helper()
 	err := AwaitChange(c, "/apis/apps/v1/namespaces/"+Namespace+"/daemonsets", func(change Change[DaemonSet]) bool {
-		return change.Object.Metadata.Name == release && change.Object.RolledOut()
+		return change.Object.Metadata.Name == name && change.Object.RolledOut()
 	})
 	if err == nil {
 		return
 	}
-	pods, _ := c.TryKubectl("describe", "pods", "-n", Namespace, "-l", selector)
-	logs, _ := c.TryKubectl("logs", "-n", Namespace, "-l", selector, "--all-containers", "--prefix", "--tail=20")
-	c.t.Fatalf("await the rollout of the DaemonSet: %v\n%s\n%s", err, pods, logs)
+	pods, _ := c.TryKubectl("describe", "pods", "-n", Namespace, "-l", "app.kubernetes.io/name=cni-guard")
+	logs, _ := c.TryKubectl("logs", "-n", Namespace, "-l", "app.kubernetes.io/name=cni-guard", "--all-containers", "--prefix", "--tail=20")
+	c.t.Fatalf("await the rollout of the DaemonSet "+name+": %v\n%s\n%s", err, pods, logs)
 }
 
 // selector selects the pods of the DaemonSet.
-const selector = "app.kubernetes.io/name=cni-guard"
+const selector = "app.kubernetes.io/name=cni-guard,app.kubernetes.io/instance=" + release
 
 // Uninstall takes the plugin out of the nodes and removes the release, as the chart's notes say.
 func (c *Cluster) Uninstall() {
@@ -130,7 +137,7 @@ func (c *Cluster) Versions() []string {
 func (c *Cluster) AgentPod(n *Node) Pod {
 	c.t.Helper()
 	var list struct{ Items []Pod }
-	c.api.Get("/api/v1/namespaces/"+Namespace+"/pods?labelSelector="+strings.ReplaceAll(selector, "=", "%3D"), &list)
+	c.api.Get("/api/v1/namespaces/"+Namespace+"/pods?labelSelector="+url.QueryEscape(selector), &list)
 	for _, pod := range list.Items {
 		if pod.Spec.NodeName == n.Name && pod.Metadata.DeletionTimestamp == nil {
 			return pod
