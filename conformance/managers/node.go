@@ -70,7 +70,7 @@ func NewNode(t testing.TB, release Release, sys string) *Node {
 	for _, name := range []string{"bridge", "ptp", "host-local", "loopback"} {
 		programs = append(programs, filepath.Join(rigtest.RefDir(t), name))
 	}
-	for _, name := range []string{"cni-guard", "guardctl"} {
+	for _, name := range []string{"cni-guard", "guardctl", "cni-guard-agent"} {
 		programs = append(programs, filepath.Join(rigtest.GuardDir(t), name))
 	}
 	cmd := exec.Command("sh", "-euc", rootScript)

@@ -4,6 +4,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,26 +12,32 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/hostconf"
 )
 
-// manager returns a clause that names who configures the link, as far as that is
-// written down; "" if that is unknown.
+// manager returns clauses that name who configures the link, and by which setting, as far
+// as that is written down; "" if that is unknown.
 func (s strayPort) manager(t *Target) string {
 	link := s.Link
 	if !s.lost() && s.Up {
 		link = s.bridge
 	}
-	root := t.host()
-	claim := ""
+	var clauses []string
+	if manager := t.managerOf(link.Index); manager != "" {
+		clauses = append(clauses, manager)
+	}
 	if s.claim.File != "" {
-		claim = fmt.Sprintf("; %s has systemd-networkd make it a port of %s", s.claim, s.claim.Text)
+		clauses = append(clauses, fmt.Sprintf("%s has systemd-networkd make it a port of %s", s.claim, s.claim.Text))
 	}
-	if state, err := root.NetworkdLink(link.Index); err == nil && state.Managed() {
-		return fmt.Sprintf("; systemd-networkd manages it (%s: NETWORK_FILE = %s)%s", state.File, state.Network, claim)
+	return strings.Join(clauses, "; ")
+}
+
+// managerOf returns a clause that names who configures a link, as far as that is written
+// down; "" if that is unknown.
+func (t *Target) managerOf(index int) string {
+	root := t.host()
+	if state, err := root.NetworkdLink(index); err == nil && state.Managed() {
+		return fmt.Sprintf("systemd-networkd manages it (%s: NETWORK_FILE = %s)", state.File, state.Network)
 	}
-	if claim != "" {
-		return claim
-	}
-	if state, err := root.NetworkManagerDevice(link.Index); err == nil && state.Configures() {
-		return fmt.Sprintf("; NetworkManager manages it (%s: managed = true)", state.File)
+	if state, err := root.NetworkManagerDevice(index); err == nil && state.Configures() {
+		return fmt.Sprintf("NetworkManager manages it (%s: managed = true)", state.File)
 	}
 	return ""
 }

@@ -26,8 +26,8 @@ func (primaryReady) declare() guard.Declaration { return guard.Declaration{Name:
 func (primaryReady) check() *Check {
 	return &Check{
 		ID:        "CG311",
-		Summary:   "No pod starts on the node, because the network plugin lacks something that its daemon makes, or has no address left to give.",
-		Detection: "A file that the plugin reads at each ADD is missing: flannel's /run/flannel/subnet.env, Calico's /var/lib/calico/nodename, the socket of the agent of Cilium, Antrea or OVN-Kubernetes. The bridge of the plugin has another IPv4 address than its range asks for, as after a new podCIDR. All addresses of a set of ranges of host-local are reserved (/var/lib/cni/networks/NETWORK).",
+		Summary:   "No pod starts on the node, because the network plugin lacks something that its daemon makes, or has no address left to give; or the pods have lost the gateway that it gave them.",
+		Detection: "A file that the plugin reads at each ADD is missing: flannel's /run/flannel/subnet.env, Calico's /var/lib/calico/nodename, the socket of the agent of Cilium, Antrea or OVN-Kubernetes. The bridge of the plugin has another IPv4 address than its range asks for, as after a new podCIDR, or has lost it while pods are on it, as after a start of systemd-networkd that manages the bridge. All addresses of a set of ranges of host-local are reserved (/var/lib/cni/networks/NETWORK).",
 		Remedy:    "Run the daemon of the network on this node, or remove what stands in its way, as the finding says.",
 		When:      guard.Node,
 		Default:   guard.Warn,
@@ -35,7 +35,7 @@ func (primaryReady) check() *Check {
 	}
 }
 
-func probePrimaryReady(_ context.Context, t *Target) ([]guard.Finding, error) {
+func probePrimaryReady(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	list, err := t.networkList()
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func probePrimaryReady(_ context.Context, t *Target) ([]guard.Finding, error) {
 	var trouble error
 	known := false
 	for _, p := range list.Plugins {
-		ready, isKnown := readiness(t, list.Name, p)
+		ready, isKnown := readiness(ctx, t, list.Name, p)
 		known = known || isKnown
 		for _, look := range ready {
 			found, err := look()
@@ -66,12 +66,12 @@ func typesOf(list conflist.List) string {
 
 // readiness returns what to look at for a plugin; known is false for one whose needs
 // are not known.
-func readiness(t *Target, network string, p conflist.Plugin) (looks []func() ([]guard.Finding, error), known bool) {
+func readiness(ctx context.Context, t *Target, network string, p conflist.Plugin) (looks []func() ([]guard.Finding, error), known bool) {
 	if file := neededFile(p); file != nil {
 		looks = append(looks, func() ([]guard.Finding, error) { return file.missing(t) })
 	}
 	if p.Type == "flannel" {
-		return append(looks, func() ([]guard.Finding, error) { return flannelReady(t, network, p) }), true
+		return append(looks, func() ([]guard.Finding, error) { return flannelReady(ctx, t, network, p) }), true
 	}
 	pools, dir, err := hostLocalPools(p)
 	if err != nil {
@@ -80,7 +80,7 @@ func readiness(t *Target, network string, p conflist.Plugin) (looks []func() ([]
 	if len(pools) > 0 {
 		looks = append(looks, func() ([]guard.Finding, error) { return poolsFull(t, dir, network, pools) })
 		if bridge, isGateway := gatewayBridge(p); isGateway {
-			looks = append(looks, func() ([]guard.Finding, error) { return bridgeAddress(t, bridge, expectedAddress(pools)) })
+			looks = append(looks, func() ([]guard.Finding, error) { return bridgeAddress(ctx, t, bridge, expectedAddress(pools)) })
 		}
 	}
 	return looks, len(looks) > 0
@@ -136,7 +136,7 @@ func (n need) missing(t *Target) ([]guard.Finding, error) {
 }
 
 // flannelReady judges the bridge and the addresses of the plugin that flannel delegates to.
-func flannelReady(t *Target, network string, p conflist.Plugin) ([]guard.Finding, error) {
+func flannelReady(ctx context.Context, t *Target, network string, p conflist.Plugin) ([]guard.Finding, error) {
 	path, err := subnetFile(p)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func flannelReady(t *Target, network string, p conflist.Plugin) ([]guard.Finding
 	}
 	findings, trouble := poolsFull(t, orDefault(e.Delegate.IPAM.DataDir, hostLocalDir), network, pools)
 	if bridge := bridgeOf(p); bridge != "" {
-		found, err := bridgeAddress(t, bridge, expectedAddress(pools))
+		found, err := bridgeAddress(ctx, t, bridge, expectedAddress(pools))
 		findings, trouble = append(findings, found...), errors.Join(trouble, err)
 	}
 	return findings, trouble
@@ -184,8 +184,9 @@ func gatewayBridge(p conflist.Plugin) (string, bool) {
 
 // bridgeAddress compares the IPv4 addresses of a bridge with the one that the plugin
 // would give it. The plugin refuses to start a pod where another is there and this one
-// is not (ensureAddr in plugins/main/bridge).
-func bridgeAddress(t *Target, bridge string, want netip.Prefix) ([]guard.Finding, error) {
+// is not (ensureAddr in plugins/main/bridge). A bridge that has none gets it with the next
+// pod; those that run have no gateway until then.
+func bridgeAddress(ctx context.Context, t *Target, bridge string, want netip.Prefix) ([]guard.Finding, error) {
 	if !want.IsValid() {
 		return nil, nil
 	}
@@ -197,7 +198,10 @@ func bridgeAddress(t *Target, bridge string, want netip.Prefix) ([]guard.Finding
 		return nil, err
 	}
 	addrs = slices.DeleteFunc(addrs, func(a netip.Prefix) bool { return !a.Addr().Is4() })
-	if len(addrs) == 0 || slices.Contains(addrs, want) {
+	if len(addrs) == 0 {
+		return gatewayLost(ctx, t, bridge, want)
+	}
+	if slices.Contains(addrs, want) {
 		return nil, nil
 	}
 	var have []string
@@ -209,5 +213,30 @@ func bridgeAddress(t *Target, bridge string, want netip.Prefix) ([]guard.Finding
 		Problem: fmt.Sprintf("has %s, and the plugin wants to give it %s", strings.Join(have, ", "), want),
 		Impact:  fmt.Sprintf("no pod starts (%q already has an IP address different from %s)", bridge, want),
 		Remedy:  fmt.Sprintf("Drain the node, as the pods on the bridge lose their network, and run: ip link delete %s. The next pod makes it again.", printable.Word(bridge)),
+	}}, nil
+}
+
+// gatewayLost reports a bridge without an IPv4 address that pods on record are on. The
+// address was there when they started. systemd-networkd 257 takes it at its start where a
+// file matches the bridge; 252 left it.
+func gatewayLost(ctx context.Context, t *Target, bridge string, want netip.Prefix) ([]guard.Finding, error) {
+	ends, err := t.recordedEnds(ctx)
+	if guard.Skips(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ends = slices.DeleteFunc(ends, func(e nodeEnd) bool { return e.master.Name != bridge || !e.has(false) })
+	if len(ends) == 0 {
+		return nil, nil
+	}
+	command := fmt.Sprintf("ip address add %s dev %s", want, printable.Word(bridge))
+	return []guard.Finding{{
+		Object:   "node/" + bridge,
+		Problem:  "has no IPv4 address, and is the gateway of pods",
+		Impact:   fmt.Sprintf("its pods reach nothing but each other, until the next pod starts and the plugin adds %s", want),
+		Evidence: strings.TrimSuffix(fmt.Sprintf("ports of pods on record: %d; %s", len(ends), t.managerOf(ends[0].Master)), "; "),
+		Command:  command, Remedy: "Run: " + command + ". Then keep the network manager of the node off the bridge: guardctl explain link-manager.",
 	}}, nil
 }
