@@ -95,7 +95,7 @@ func TestBrokenCellLeavesNothing(t *testing.T) {
 				}()
 			}
 			var why error
-			w.cell(ctx, how, "none", true, func(_ []claim.Sighting, err error) claim.Verdict {
+			w.cell(ctx, how, "none", true, false, func(_ []claim.Sighting, err error) claim.Verdict {
 				why = err
 				return claim.Verdict{Word: claim.Broken}
 			})

@@ -21,6 +21,7 @@ import (
 type outcome struct {
 	Sightings []claim.Sighting `json:"sightings"`
 	Failure   string           `json:"failure,omitempty"`
+	Doctor    []string         `json:"doctor,omitempty"` // what it finds afterwards, with -bundle
 	Window    window.Result    `json:"window,omitzero"`
 }
 
@@ -34,6 +35,7 @@ func play(ctx context.Context, args []string) error {
 	scratch := flags.String("scratch", "", "an empty `directory`")
 	log := flags.String("log", "", "`file` for the runtime's log")
 	cgroup := flags.String("cgroup", "", "parent of control groups")
+	bundled := flags.Bool("bundle", false, "have guardctl doctor judge the node afterwards, and a bundle of it elsewhere")
 	way := flags.String("way", "", "measure the window of this way instead of playing a scenario")
 	var load window.Load
 	loadFlags(flags, &load)
@@ -63,15 +65,18 @@ func play(ctx context.Context, args []string) error {
 	if *way != "" {
 		return json.NewEncoder(os.Stdout).Encode(measure(ctx, st, *way, load))
 	}
-	return json.NewEncoder(os.Stdout).Encode(perform(ctx, sc, st))
+	return json.NewEncoder(os.Stdout).Encode(perform(ctx, sc, st, *bundled))
 }
 
-func perform(ctx context.Context, sc scenario.Scenario, st *rig.Rig) outcome {
+func perform(ctx context.Context, sc scenario.Scenario, st *rig.Rig, bundled bool) outcome {
 	err := st.Raise(ctx)
 	if err == nil {
 		err = sc.Play(ctx, st)
 	}
 	o := outcome{Sightings: st.Sightings()}
+	if err == nil && bundled {
+		o.Doctor, err = st.JudgeBundle(ctx)
+	}
 	if err != nil {
 		o.Failure = fmt.Sprint(err)
 	}

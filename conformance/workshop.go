@@ -72,19 +72,20 @@ func (w *workshop) close() {
 }
 
 // cell plays a scenario once, in a private node of its own that ends with it,
-// and has the outcome judged.
-func (w *workshop) cell(ctx context.Context, scenario, runtime string, guarded bool, judge func([]claim.Sighting, error) claim.Verdict) report.Run {
+// and has the outcome judged. With bundled, guardctl doctor must find the same on the node
+// as in a bundle of it.
+func (w *workshop) cell(ctx context.Context, scenario, runtime string, guarded, bundled bool, judge func([]claim.Sighting, error) claim.Verdict) report.Run {
 	began := time.Now()
 	log := filepath.Join(w.dir, "log")
 	cgroup := fmt.Sprintf("cni-guard-conformance-%d", os.Getpid())
 	o, err := w.start(ctx, patience, "-scenario", scenario, "-runtime", runtime,
-		fmt.Sprintf("-guarded=%t", guarded), "-log", log, "-cgroup", "/"+cgroup)
+		fmt.Sprintf("-guarded=%t", guarded), fmt.Sprintf("-bundle=%t", bundled), "-log", log, "-cgroup", "/"+cgroup)
 	// Its processes have ended with their pid namespace, its mounts and sockets
 	// with their mount namespace. Control groups are the machine's.
 	if left := removeCgroups("/sys/fs/cgroup", cgroup); left != nil {
 		err = errors.Join(err, left)
 	}
-	run := report.Run{Verdict: judge(o.Sightings, err), Sightings: o.Sightings, Took: time.Since(began)}
+	run := report.Run{Verdict: judge(o.Sightings, err), Sightings: o.Sightings, Doctor: o.Doctor, Took: time.Since(began)}
 	if run.Word == claim.Broken {
 		if text, err := os.ReadFile(log); err == nil {
 			run.Log = report.Relevant(string(text))

@@ -3,6 +3,7 @@
 package bundle
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,6 +77,31 @@ func (r Report) verdicts() map[string]string {
 		all[c.Name] = text
 	}
 	return all
+}
+
+// outlines returns the report without what differs between two looks at a node that does
+// not change: the order of findings, what was counted, and when.
+func (r Report) outlines() Report {
+	all := slices.Clone(r)
+	for i, c := range all {
+		all[i].Skipped, all[i].Findings = withoutDigits(c.Skipped), nil
+		for _, f := range c.Findings {
+			all[i].Findings = append(all[i].Findings, Finding{ID: f.ID, Object: f.Object, Problem: withoutDigits(f.Problem), Minor: f.Minor})
+		}
+		slices.SortFunc(all[i].Findings, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Problem, b.Problem))
+		})
+	}
+	return all
+}
+
+func withoutDigits(text string) string {
+	return strings.Map(func(c rune) rune {
+		if '0' <= c && c <= '9' {
+			return -1
+		}
+		return c
+	}, text)
 }
 
 // late reports whether a check had no time.

@@ -4,8 +4,6 @@ package managers
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -57,16 +55,12 @@ func (n *Node) Doctor(check string) (state string, findings []Finding) {
 // what it says on the node, and that the check has a finding there about the object.
 func (n *Node) SameInBundle(check, object string) {
 	n.t.Helper()
-	n.Run("/opt/cni/bin/guardctl bundle -o /run/bundle.tar.gz --conf-dir " + runtimeDir + "/conf --runtime containerd; chmod 0644 /run/bundle.tar.gz")
-	file := filepath.Join(n.t.TempDir(), "bundle.tar.gz")
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%s/root/run/bundle.tar.gz", n.pid))
-	if err == nil {
-		err = os.WriteFile(file, content, 0o644)
+	node := bundle.Node{
+		Guardctl: filepath.Join(rigtest.GuardDir(n.t), "guardctl"),
+		Command:  n.inside("/opt/cni/bin/guardctl"),
+		Flags:    []string{"--conf-dir", runtimeDir + "/conf", "--runtime", "containerd"},
 	}
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	found, err := bundle.Compare(n.t.Context(), filepath.Join(rigtest.GuardDir(n.t), "guardctl"), file, bundle.Nobody)
+	found, err := node.Judge(n.t.Context())
 	if err != nil {
 		n.t.Error(err)
 		return

@@ -131,10 +131,15 @@ func copyFile(t testing.TB, from, to string) {
 
 // command prepares a program on the node.
 func (n *Node) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("nsenter", append([]string{"-t", n.pid, "-m", "-n", "-p", "--"}, args...)...)
+	args = n.inside(args...)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), "PATH=/opt/cni/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	return cmd
+}
+
+// inside returns the command that runs the one of the arguments on the node.
+func (n *Node) inside(args ...string) []string {
+	return append([]string{"nsenter", "-t", n.pid, "-m", "-n", "-p", "--", "env", "PATH=/opt/cni/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, args...)
 }
 
 // Try runs commands by sh -eu on the node and returns what they printed.

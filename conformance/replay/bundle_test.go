@@ -4,7 +4,6 @@ package replay
 
 import (
 	"context"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,20 +16,20 @@ import (
 // verdict of the node from guardctl doctor.
 func bundled(t *testing.T, r *rigtest.Rig) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
 	t.Cleanup(func() {
 		if t.Failed() || t.Skipped() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // that of the test has ended
 		defer cancel()
-		guardctl := filepath.Join(rigtest.GuardDir(t), "guardctl")
-		out, err := exec.CommandContext(ctx, guardctl, "bundle", "-o", file, "--runtime", "containerd", "--conf-dir", filepath.Join(r.Dir, "conf"),
-			"--bin-dir", rigtest.GuardDir(t)+":"+rigtest.RefDir(t), "--record-dir", r.Dir).CombinedOutput()
-		if err != nil {
-			t.Fatalf("guardctl bundle: %v\n%s", err, out)
+		n := bundle.Node{
+			Guardctl: filepath.Join(rigtest.GuardDir(t), "guardctl"),
+			Flags: []string{
+				"--runtime", "containerd", "--conf-dir", filepath.Join(r.Dir, "conf"),
+				"--bin-dir", rigtest.GuardDir(t) + ":" + rigtest.RefDir(t), "--record-dir", r.Dir,
+			},
 		}
-		if _, err := bundle.Compare(ctx, guardctl, file, bundle.Nobody); err != nil {
+		if _, err := n.Judge(ctx); err != nil {
 			t.Error(err)
 		}
 	})

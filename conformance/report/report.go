@@ -14,6 +14,7 @@ import (
 type Run struct {
 	claim.Verdict
 	Sightings []claim.Sighting `json:"sightings,omitempty"`
+	Doctor    []string         `json:"doctor,omitempty"` // what guardctl doctor found afterwards, where it was asked
 	Took      time.Duration    `json:"took"`
 	Log       []string         `json:"log,omitempty"` // what matters of the runtime's, where it broke
 }

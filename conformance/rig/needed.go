@@ -79,10 +79,5 @@ func (s *Rig) SeeRangeCured(ctx context.Context, pod runtimes.Pod, address strin
 
 // overlaps asks guardctl doctor about the range of the pods.
 func (s *Rig) overlaps(ctx context.Context) (Answer, error) {
-	product := "containerd"
-	if selector, ok := s.Runtime.(runtimes.Selector); ok {
-		product = selector.Product()
-	}
-	return s.Guardctl(ctx, "doctor", "--check", "address-overlap", "--runtime", product,
-		"--conf-dir", fmt.Sprint(s.Runtime.Guard()["confDir"]), "--bin-dir", s.site.Bin)
+	return s.Guardctl(ctx, append([]string{"doctor", "--check", "address-overlap"}, s.where()...)...)
 }
