@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -82,7 +83,7 @@ func Run(root *cobra.Command, stdout, stderr io.Writer, args []string) int {
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.SilenceErrors, root.SilenceUsage, root.DisableSuggestions = true, true, true
-	cmd, err := root.ExecuteC()
+	cmd, err := root.ExecuteContextC(context.WithValue(context.Background(), argsKey{}, args))
 	if err == nil {
 		return ExitOK
 	}
@@ -105,6 +106,19 @@ func Run(root *cobra.Command, stdout, stderr io.Writer, args []string) int {
 		printable.Fprintln(stderr, root.Name()+": hint:", hint)
 	}
 	return exit.Code
+}
+
+// argsKey is the key of the arguments in the context of a command.
+type argsKey struct{}
+
+// ArgsOf returns the arguments that Run was called with, also while a command handles an
+// error of their syntax.
+func ArgsOf(cmd *cobra.Command) []string {
+	if cmd.Context() == nil {
+		return nil
+	}
+	args, _ := cmd.Context().Value(argsKey{}).([]string)
+	return args
 }
 
 // Warn prints a warning that does not end the command.

@@ -73,6 +73,14 @@ func (r Report) npdLine() string {
 	return cut(printable.String(c.label()+": "+what), maxNPD-len(more)) + more
 }
 
+// NPDFailure writes the line of a doctor that made no report, with the reason.
+// node-problem-detector shows nothing else: it does not read the standard error.
+func NPDFailure(w io.Writer, reason error) error {
+	line := "could not tell: " + strings.Join(strings.Fields(printable.String(reason.Error())), " ")
+	_, err := printable.Fprintf(w, "%s\n", cut(line, maxNPD))
+	return err
+}
+
 // cut returns s, or as much of its beginning as fits in n bytes with an ellipsis of dots.
 func cut(s string, n int) string {
 	const dots = "..."

@@ -106,6 +106,7 @@ func Command(suite []*checks.Check, version string) *cobra.Command {
 		}
 		return c.run(cmd)
 	}
+	answerNPD(cmd)
 	return cmd
 }
 
