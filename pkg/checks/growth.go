@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/hostfs"
+	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
 // A counted is what counters had at one time. It is kept in the state directory, so that
@@ -100,9 +101,13 @@ func (t *Target) boot() string {
 
 // readCounters reads counters. Those that the kernel does not have are left out.
 func (t *Target) readCounters(names ...string) (map[string]uint64, error) {
+	return readCounters(t.Node, names...)
+}
+
+func readCounters(node netstate.View, names ...string) (map[string]uint64, error) {
 	values := map[string]uint64{}
 	for _, name := range names {
-		value, err := t.Node.Counter(name)
+		value, err := node.Counter(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -126,33 +131,46 @@ func growthSince(before counted, now map[string]uint64) growth {
 	return g
 }
 
-// watchCounters reads counters again and again until one of them is greater than now,
-// or the time is up.
-func (t *Target) watchCounters(ctx context.Context, now map[string]uint64, within time.Duration) (growth, error) {
+// WatchCounters reads counters of a node again and again until one of them is greater
+// than it was, or the time is up. It returns the last reading, without the counters that
+// the kernel does not have.
+func WatchCounters(ctx context.Context, node netstate.View, were map[string]uint64, within time.Duration) (map[string]uint64, error) {
 	const pause = 20 * time.Millisecond
-	names := slices.Sorted(maps.Keys(now))
+	names := slices.Sorted(maps.Keys(were))
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	end := time.NewTimer(within)
 	defer end.Stop()
 	for {
-		values, err := t.readCounters(names...)
-		if err != nil {
-			return growth{}, err
-		}
-		g := growthSince(counted{Values: now}, values)
-		g.Over = fmt.Sprintf("within %v", within)
-		if len(g.By) > 0 {
-			return g, nil
+		values, err := readCounters(node, names...)
+		if err != nil || len(growthSince(counted{Values: were}, values).By) > 0 {
+			return values, err
 		}
 		select {
 		case <-ticker.C:
 		case <-end.C:
-			return g, nil
+			return values, nil
 		case <-ctx.Done():
-			return g, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// watchCounters returns what counters gain in a time from now.
+func (t *Target) watchCounters(ctx context.Context, now map[string]uint64, within time.Duration) (growth, error) {
+	watch := t.WatchCounters
+	if watch == nil {
+		watch = func(ctx context.Context, were map[string]uint64, within time.Duration) (map[string]uint64, error) {
+			return WatchCounters(ctx, t.Node, were, within)
+		}
+	}
+	values, err := watch(ctx, now, within)
+	if err != nil {
+		return growth{}, err
+	}
+	g := growthSince(counted{Values: now}, values)
+	g.Over = fmt.Sprintf("within %v", within)
+	return g, nil
 }
 
 // growthOf returns what counters gained since the last run or, where there was none, in

@@ -67,6 +67,9 @@ type Target struct {
 	// PeersProbed is given the peers of the node's tunnels and, of those that a check has
 	// probed through them, the results; nil where they are not counted.
 	PeersProbed func(peers []tunnel.Peer, results []tunnel.ProbeResult)
+	// WatchCounters reads counters until one is greater than it was, or the time is up; nil
+	// for the function of that name, which waits. A recorded node has the readings already.
+	WatchCounters func(ctx context.Context, were map[string]uint64, within time.Duration) (map[string]uint64, error)
 	// TryInotify makes an inotify instance with a watch, as root; nil where it may not be
 	// tried. The function of that name does it.
 	TryInotify func() error

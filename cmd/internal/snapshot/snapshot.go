@@ -120,7 +120,13 @@ func (s *Snapshot) Record(t *checks.Target) {
 		f.Site = siteFacts{Kind: r.Kind, MaxConfNum: r.MaxConfNum, DefaultNetwork: r.DefaultNetwork, BinDirs: r.BinDirs, ConfDir: t.Conf.Dir}
 	}
 	t.Files = t.Conf.Runtime.Files
-	t.Node = recorder{t.Node, &s.kernel}
+	live := t.Node
+	t.Node = recorder{live, &s.kernel}
+	f.Functions[watchCounters] = true
+	t.WatchCounters = func(ctx context.Context, were map[string]uint64, within time.Duration) (map[string]uint64, error) {
+		v, err := checks.WatchCounters(ctx, live, were, within)
+		return record(&s.calls, v, err, askCounters(were)...)
+	}
 	if t.ReturnPaths != nil {
 		f.Functions["ReturnPaths"] = true
 		t.ReturnPaths = func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(t.Node) }
@@ -227,6 +233,12 @@ func (s *Snapshot) Target(e node.GuardEntry) *checks.Target {
 		Now:  func() time.Time { return f.Time },
 	}
 	t.Files = t.Conf.Runtime.Files
+	t.WatchCounters = func(_ context.Context, were map[string]uint64, _ time.Duration) (map[string]uint64, error) {
+		if !f.Functions[watchCounters] {
+			return rereadCounters(t.Node, were)
+		}
+		return replay[map[string]uint64](&s.calls, askCounters(were)...)
+	}
 	if f.Functions["ReturnPaths"] {
 		t.ReturnPaths = func() ([]checks.ReturnPath, error) { return checks.ReturnPaths(t.Node) }
 	}

@@ -95,7 +95,7 @@ func TestEveryFieldIsRecorded(t *testing.T) {
 	for of, known := range map[reflect.Type]string{
 		// Those from ContainerID to Holder, Adding and Override belong to a pod.
 		reflect.TypeFor[checks.Target](): "ContainerID IfName Netns Pod Want Recorded Cookie Holder Adding Override " +
-			"Node Attached Conf ReturnPaths SourceDestCheck TryInotify Thorough Options Root Files Now StateDir",
+			"Node Attached Conf ReturnPaths SourceDestCheck WatchCounters TryInotify Thorough Options Root Files Now StateDir",
 		reflect.TypeFor[checks.Conf](): "Dir Network Runtime Caller CRIODefaultNetwork Intent Loopback Inspect",
 	} {
 		for i := range of.NumField() {
