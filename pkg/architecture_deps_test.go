@@ -175,7 +175,8 @@ func TestLeanRulesCanBreak(t *testing.T) {
 }
 
 // The plugin knows the name and options of the checks that run without a pod, and has
-// none of their code: the linker removes a method that nothing calls.
+// none of their code: the linker removes a method that nothing calls. Nor has it what asks
+// WireGuard for its peers.
 func TestPluginHasNoCodeOfNodeChecks(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		checktest.Lacking(t, "no go command to build the plugin with")
@@ -196,5 +197,14 @@ func TestPluginHasNoCodeOfNodeChecks(t *testing.T) {
 		if bytes.Contains(binary, fmt.Appendf(nil, "%s/pkg/checks.%s.check\x00", module, m[1])) {
 			t.Errorf("the plugin has the code of the node check %s: something that it calls refers to NodeSuite, or calls methods by name", m[1])
 		}
+	}
+	has := func(function string) bool {
+		return bytes.Contains(binary, []byte(module+"/pkg/netstate."+function+"\x00"))
+	}
+	if !has("(*Live).wireGuardOf") {
+		t.Error("the plugin makes no dump of tunnels, so that this test sees nothing")
+	}
+	if has("askWireGuard") {
+		t.Error("the plugin has the code that asks WireGuard: something that it calls refers to AskWireGuard")
 	}
 }

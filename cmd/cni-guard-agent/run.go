@@ -52,6 +52,7 @@ func (c *config) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer kernel.Close()
+	netstate.AskWireGuard(kernel)
 	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)).With("node", c.name())
 	h := host.New(c.node, options.Profile, kernel, log)
 	options.Node, options.Kernel, options.IDs, options.Log = h, kernel, h.IDs(), log

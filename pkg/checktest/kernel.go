@@ -102,6 +102,7 @@ func (f *fixture) open(stage guard.Stage, recorded uint64) (*checks.Target, erro
 	if err != nil {
 		return nil, err
 	}
+	netstate.AskWireGuard(node)
 	t := f.target.build(stage, netns, node, func() netstate.View {
 		pod, err := netns.View()
 		if err != nil {

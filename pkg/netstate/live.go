@@ -26,6 +26,8 @@ type Live struct {
 	strict bool // the kernel filters dumps by link
 
 	deadline time.Time // zero: none
+
+	dumpWireGuard func(*TunnelDump) error // see AskWireGuard
 }
 
 var _ View = (*Live)(nil)

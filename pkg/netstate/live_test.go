@@ -23,6 +23,7 @@ func view(t testing.TB, n *netstate.Netns) *netstate.Live {
 	t.Helper()
 	v, err := n.View()
 	must(t, err)
+	netstate.AskWireGuard(v)
 	t.Cleanup(v.Close)
 	return v
 }

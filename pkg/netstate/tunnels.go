@@ -113,7 +113,7 @@ func (l *Live) TunnelDump(kinds ...string) (TunnelDump, error) {
 		{"links", dumpLinks},
 		{"addresses", l.dumpTunnelAddrs},
 		{"forwarding entries", l.dumpFDB},
-		{"peers of WireGuard", l.dumpWireGuard},
+		{"peers of WireGuard", l.wireGuardOf},
 		{"neighbours", l.dumpNeighbours},
 		{"routes", l.dumpTunnelRoutes},
 	} {

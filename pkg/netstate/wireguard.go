@@ -16,8 +16,8 @@ import (
 // A WireGuard is what a device of kind wireguard knows of its peers. Keys are not read.
 type WireGuard struct {
 	Link int // index of the device, whose Port has the port that it listens on
-	// Unread is why the kernel did not tell, as a clause: it takes CAP_NET_ADMIN. Mark and
-	// Peers are empty then. "": it did.
+	// Unread is why the peers are not known, as a clause: it takes CAP_NET_ADMIN. Mark and
+	// Peers are empty then. "": they are known.
 	Unread string `json:",omitempty"`
 	Mark   uint32 `json:",omitempty"` // of the outer packets that leave; 0 for none
 	Peers  []WireGuardPeer
@@ -53,10 +53,33 @@ const (
 	wgAllowedMask = 3
 )
 
-// dumpWireGuard asks each device of kind wireguard for its peers. Only CAP_NET_ADMIN may
-// ask; without it the rest of the dump is still of use.
-func (l *Live) dumpWireGuard(d *TunnelDump) error {
-	links := d.indexes(func(t TunnelLink) bool { return t.Kind == "wireguard" })
+// AskWireGuard makes TunnelDump ask each device of kind wireguard for its peers. It is a
+// function, which only some programs call, and not what TunnelDump always does: the linker
+// leaves it out of the plugin, which is loaded for every pod.
+func AskWireGuard(l *Live) {
+	l.dumpWireGuard = func(d *TunnelDump) error { return askWireGuard(l, d) }
+}
+
+// wireGuardOf adds the devices of kind wireguard to a dump, with their peers if
+// AskWireGuard was called.
+func (l *Live) wireGuardOf(d *TunnelDump) error {
+	if l.dumpWireGuard != nil {
+		return l.dumpWireGuard(d)
+	}
+	for _, index := range d.wireGuardLinks() {
+		d.WireGuard = append(d.WireGuard, WireGuard{Link: index, Unread: "this program does not ask for them"})
+	}
+	return nil
+}
+
+func (d *TunnelDump) wireGuardLinks() []int {
+	return d.indexes(func(t TunnelLink) bool { return t.Kind == "wireguard" })
+}
+
+// askWireGuard asks each device. Only CAP_NET_ADMIN may ask; without it the rest of the
+// dump is still of use.
+func askWireGuard(l *Live, d *TunnelDump) error {
+	links := d.wireGuardLinks()
 	if len(links) == 0 {
 		return nil
 	}

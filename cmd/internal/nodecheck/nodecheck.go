@@ -41,6 +41,7 @@ func Run(ctx context.Context, n *node.Node, suite []*checks.Check, e node.GuardE
 		return guard.Report{}, err
 	}
 	defer kernel.Close()
+	netstate.AskWireGuard(kernel)
 	target := Target(n, e, kernel)
 	for _, complete := range with {
 		complete(target)

@@ -126,6 +126,7 @@ func record(ctx context.Context, cmd *cobra.Command, n *node.Node, suite []*chec
 		kernel = netstate.Unreadable{Err: err}
 	} else {
 		defer live.Close()
+		netstate.AskWireGuard(live)
 		kernel = live
 	}
 	e.Settings = nodecheck.WithoutRepairs(e.Settings, suite)

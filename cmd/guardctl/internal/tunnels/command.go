@@ -157,6 +157,7 @@ func (f *flags) keeper(read []string, log *slog.Logger) (*tunnel.Keeper, error) 
 	if err != nil {
 		return nil, err
 	}
+	netstate.AskWireGuard(node)
 	return &tunnel.Keeper{
 		Store: tunnel.PeerStoreIn(f.stateDir), Kinds: f.kinds, Extra: extra, Interval: 4 * time.Minute, Wait: f.wait,
 		Dump: func() (netstate.TunnelDump, error) { return node.TunnelDump(read...) },
