@@ -93,8 +93,9 @@ func TestEveryReadIsRecorded(t *testing.T) {
 // A field of a Target that this package does not know is not in a bundle.
 func TestEveryFieldIsRecorded(t *testing.T) {
 	for of, known := range map[reflect.Type]string{
-		// Those from ContainerID to Holder, Adding and Override belong to a pod.
-		reflect.TypeFor[checks.Target](): "ContainerID IfName Netns Pod Want Recorded Cookie Holder Adding Override " +
+		// Those from ContainerID to Holder, Adding and Override belong to a pod. PeersProbed
+		// is given what others have recorded.
+		reflect.TypeFor[checks.Target](): "ContainerID IfName Netns Pod Want Recorded Cookie Holder Adding Override PeersProbed " +
 			"Node Attached Conf ReturnPaths SourceDestCheck WatchCounters TryInotify Thorough Options Root Files Now StateDir",
 		reflect.TypeFor[checks.Conf](): "Dir Network Runtime Caller CRIODefaultNetwork Intent Loopback Inspect",
 	} {
