@@ -127,7 +127,7 @@ func (c *config) serve(ctx context.Context, options agent.Options, h *host.Host,
 	}
 	if c.tunnels {
 		all.Go(func() {
-			peers.KeepWarm(ctx, kernel, func() checks.Entry { return h.Entry().Entry }, options.Log)
+			peers.KeepWarm(ctx, kernel, h.Found(), func() checks.Entry { return h.Entry().Entry }, options.Log)
 		})
 	}
 	if c.echo != "off" {

@@ -31,6 +31,8 @@ type Host struct {
 	log     *slog.Logger
 
 	now     atomic.Pointer[view]
+	found   chan struct{} // closed when the site was found for the first time
+	once    sync.Once     // closes it
 	diary   diary
 	peers   peers
 	keeping sync.Mutex
@@ -48,8 +50,8 @@ type view struct {
 
 // New returns the host that flags describe. It looks at nothing yet.
 func New(flags *node.Node, profile agent.Profile, kernel *netstate.Live, log *slog.Logger) *Host {
-	h := &Host{flags: flags, profile: profile, kernel: kernel, suite: checks.Suite(), log: log}
-	h.now.Store(&view{node: flags, entry: node.GuardEntry{Entry: checks.DefaultEntry()}, found: errors.New("find the runtime: not done yet")})
+	h := &Host{flags: flags, profile: profile, kernel: kernel, suite: checks.Suite(), log: log, found: make(chan struct{})}
+	h.now.Store(&view{node: flags, entry: h.permitted(node.GuardEntry{Entry: checks.DefaultEntry()}), found: errors.New("find the runtime: not done yet")})
 	return h
 }
 
@@ -63,14 +65,23 @@ func (h *Host) IDs() map[string]string {
 }
 
 // Find finds the runtime, its directories and the configuration of the guard, as they are
-// now.
+// now. Without the runtime the configuration remains as it was read last.
 func (h *Host) Find(ctx context.Context) error {
 	n := *h.flags
-	v := &view{node: &n, found: n.Find(ctx)}
-	v.entry = h.readEntry(&n)
+	v := &view{node: &n, found: n.Find(ctx), entry: h.now.Load().entry}
+	if v.found == nil {
+		v.entry = h.readEntry(&n)
+	}
 	h.now.Store(v)
+	if v.found == nil {
+		h.once.Do(func() { close(h.found) })
+	}
 	return v.found
 }
+
+// Found returns a channel that is closed when the runtime and the configuration of the guard
+// were found for the first time. Before that Entry returns defaults.
+func (h *Host) Found() <-chan struct{} { return h.found }
 
 // refresh reads again what may change without the runtime: the record of the installation
 // and the configuration of the guard.
@@ -87,10 +98,15 @@ func (h *Host) refresh() *view {
 	return v
 }
 
-// readEntry returns the guard's configuration, without repairs if the profile allows none.
-// What cannot be read of it has its defaults; the check guard-placement reports that.
+// readEntry returns the guard's configuration. What cannot be read of it has its defaults;
+// the check guard-placement reports that.
 func (h *Host) readEntry(n *node.Node) node.GuardEntry {
 	entry, _ := n.GuardEntry()
+	return h.permitted(entry)
+}
+
+// permitted returns a configuration without repairs if the profile allows none.
+func (h *Host) permitted(entry node.GuardEntry) node.GuardEntry {
 	if h.profile != agent.Repair {
 		entry.Settings = nodecheck.WithoutRepairs(entry.Settings, h.suite)
 	}

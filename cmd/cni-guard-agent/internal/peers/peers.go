@@ -20,33 +20,45 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
-// warmInterval is the longest time between two pings of a peer: connection tracking forgets
-// a tunnel after ten minutes, and one ping may be lost.
+// warmInterval is the longest time between two pings of a peer, if the option interval is not
+// shorter: connection tracking forgets a tunnel after ten minutes, and one ping may be lost.
 const warmInterval = 4 * time.Minute
 
 // Settings are what the guard's entry says of tunnels.
 type Settings struct {
 	Kinds    []string
 	Extra    []netip.Addr
+	Interval time.Duration // between two pings of a peer, at most
 	StateDir string
 }
 
 // SettingsOf returns the settings of an entry; off if the check tunnel-warmup is off.
 func SettingsOf(e checks.Entry) (s Settings, off bool) {
 	o := guard.OptionsOf[*checks.TunnelWarmupOptions](e.Settings.Options)
-	return Settings{o.Kinds, o.Peers, e.StateDir}, e.Settings.Checks[checks.TunnelWarmup.Name].Policy == guard.Off || e.StateDir == ""
+	return Settings{o.Kinds, o.Peers, min(o.Interval, warmInterval), e.StateDir}, e.Settings.Checks[checks.TunnelWarmup.Name].Policy == guard.Off || e.StateDir == ""
 }
 
 // same reports whether two settings are the same.
 func (s Settings) same(other Settings) bool {
-	return slices.Equal(s.Kinds, other.Kinds) && slices.Equal(s.Extra, other.Extra) && s.StateDir == other.StateDir
+	return slices.Equal(s.Kinds, other.Kinds) && slices.Equal(s.Extra, other.Extra) && s.Interval == other.Interval && s.StateDir == other.StateDir
 }
 
 // KeepWarm keeps the peers of this node's tunnels warm until ctx ends, as the entry says at
-// the time: it asks for the entry every minute.
-func KeepWarm(ctx context.Context, kernel *netstate.Live, entry func() checks.Entry, log *slog.Logger) {
+// the time: it asks for the entry every minute. It begins when found is closed, so that it
+// never follows defaults that the node's configuration overrides.
+func KeepWarm(ctx context.Context, kernel *netstate.Live, found <-chan struct{}, entry func() checks.Entry, log *slog.Logger) {
+	select {
+	case <-found:
+	case <-ctx.Done():
+		return
+	}
 	for ctx.Err() == nil {
 		s, off := SettingsOf(entry())
+		if off {
+			log.Info("the peers of tunnels are not kept warm: the check tunnel-warmup is off")
+		} else {
+			log.Info("keeping the peers of tunnels warm", "kinds", s.Kinds, "peers", s.Extra, "interval", s.Interval.String())
+		}
 		run, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() {
@@ -56,7 +68,8 @@ func KeepWarm(ctx context.Context, kernel *netstate.Live, entry func() checks.En
 			}
 		}()
 		changed := false
-		for tick := time.NewTicker(time.Minute); !changed && ctx.Err() == nil; {
+		tick := time.NewTicker(time.Minute)
+		for !changed && ctx.Err() == nil {
 			select {
 			case <-tick.C:
 				now, nowOff := SettingsOf(entry())
@@ -64,6 +77,7 @@ func KeepWarm(ctx context.Context, kernel *netstate.Live, entry func() checks.En
 			case <-ctx.Done():
 			}
 		}
+		tick.Stop()
 		stop()
 		<-done
 	}
@@ -71,7 +85,7 @@ func KeepWarm(ctx context.Context, kernel *netstate.Live, entry func() checks.En
 
 func keeper(kernel *netstate.Live, s Settings, log *slog.Logger) *tunnel.Keeper {
 	return &tunnel.Keeper{
-		Store: tunnel.PeerStoreIn(s.StateDir), Kinds: s.Kinds, Extra: s.Extra, Interval: warmInterval, Wait: time.Second,
+		Store: tunnel.PeerStoreIn(s.StateDir), Kinds: s.Kinds, Extra: s.Extra, Interval: s.Interval, Wait: time.Second,
 		Dump: func() (netstate.TunnelDump, error) { return kernel.TunnelDump(s.Kinds...) },
 		Local: func(addr netip.Addr) bool {
 			hop, err := kernel.Lookup(addr)
