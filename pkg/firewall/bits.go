@@ -2,7 +2,10 @@
 
 package firewall
 
-import "bytes"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // A tri is an answer that may be unknown.
 type tri int8
@@ -33,7 +36,10 @@ func knownBits(value ...byte) bits {
 	return bits{value, bytes.Repeat([]byte{0xff}, len(value))}
 }
 
-func unknownBits(n int) bits { return bits{make([]byte, n), make([]byte, n)} }
+func unknownBits(n int) bits {
+	both := make([]byte, 2*n)
+	return bits{both[:n:n], both[n:]}
+}
 
 // equals compares with bytes of the same length.
 func (b bits) equals(to []byte) tri {
@@ -43,6 +49,20 @@ func (b bits) equals(to []byte) tri {
 			return no
 		}
 		if b.known[i] != 0xff {
+			all = maybe
+		}
+	}
+	return all
+}
+
+// masked compares the bits of mask with those of value.
+func (b bits) masked(value, mask []byte) tri {
+	all := yes
+	for i, bit := range mask {
+		if (b.value[i]^value[i])&bit&b.known[i] != 0 {
+			return no
+		}
+		if bit&^b.known[i] != 0 {
 			all = maybe
 		}
 	}
@@ -98,4 +118,18 @@ func (m mark) equals(value, mask uint32) tri {
 		return maybe
 	}
 	return yes
+}
+
+// prefixBytes returns an address and a mask.
+func prefixBytes(p netip.Prefix) (addr, mask []byte) {
+	addr = p.Masked().Addr().AsSlice()
+	mask = make([]byte, len(addr))
+	for i := range mask {
+		if n := p.Bits() - 8*i; n >= 8 {
+			mask[i] = 0xff
+		} else if n > 0 {
+			mask[i] = ^byte(0xff >> n)
+		}
+	}
+	return addr, mask
 }

@@ -90,16 +90,21 @@ func (e *evaluation) chain(c *chain, st state, depth int) *state {
 	}
 	var returned *state
 	current := &st
+	m := newMachine(e.headers, e.base_.hook, e.early())
 	for i := range c.rules {
 		if e.visits++; e.visits > maxVisits {
 			e.doubt("there are too many rules")
 			e.escapes = true
 			return either(returned, current)
 		}
-		m := machine{headers: e.headers, hook: e.base_.hook, early: e.early(), st: *current, register: unknownBits(registerBytes)}
-		t := m.run(c.rules[i].decode())
-		if t == no { // a statement before the condition may have changed the packet
-			current = either(current, &m.st)
+		m.reset(*current)
+		t := m.run(c.rules[i].steps)
+		if t == no && m.st == *current {
+			continue
+		}
+		after := m.st
+		if t == no { // a statement before the condition has changed the packet
+			current = either(current, &after)
 			continue
 		}
 		if m.why != "" && e.why == "" {
@@ -107,13 +112,13 @@ func (e *evaluation) chain(c *chain, st state, depth int) *state {
 		}
 		var next *state
 		if t == maybe {
-			next = either(current, &m.st)
+			next = either(current, &after)
 		}
 		if len(m.verdicts) == 0 {
-			next = either(next, &m.st)
+			next = either(next, &after)
 		}
 		for _, v := range m.verdicts {
-			on, back := e.act(v, c, i, m.st, depth)
+			on, back := e.act(v, c, i, after, depth)
 			next, returned = either(next, on), either(returned, back)
 			if v.kind == vUnknown || v.kind == vMap {
 				e.doubt(fmt.Sprintf("rule %d of chain %s cannot be judged: %s", i+1, c.name, m.why))

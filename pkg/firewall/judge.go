@@ -48,11 +48,11 @@ type table struct {
 	iptables  bool // rules are quoted as iptables-save prints them
 }
 
-// A rule is decoded when it is judged: most never are.
+// A rule is decoded while it is judged: most of its steps never are.
 type rule struct {
 	handle  uint64
 	comment string
-	decode  func() iter.Seq[step]
+	steps   iter.Seq[step]
 }
 
 // maxVisits bounds the rules that are looked at for one packet.

@@ -121,7 +121,7 @@ func decodeLegacyTable(from *netstate.LegacyTable) (*table, bool) {
 		at += next
 	}
 	for _, e := range entries {
-		e.chain.rules = append(e.chain.rules, rule{decode: func() iter.Seq[step] { return decodeEntry(e.entry, l, e.at, names) }})
+		e.chain.rules = append(e.chain.rules, rule{steps: decodeEntry(e.entry, l, e.at, names)})
 	}
 	return t, true
 }

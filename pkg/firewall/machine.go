@@ -112,7 +112,10 @@ func (b bits) putPrefix(at int, p netip.Prefix) {
 	}
 }
 
-// slice returns n bytes from at; what lies behind the end is unknown.
+// view returns n bytes from at, which lie within b and are shared with it.
+func (b bits) view(at, n int) bits { return bits{b.value[at : at+n], b.known[at : at+n]} }
+
+// slice returns a copy of n bytes from at; what lies behind the end is unknown.
 func (b bits) slice(at, n int) bits {
 	out := unknownBits(n)
 	if at >= 0 && at < len(b.value) {
@@ -133,6 +136,17 @@ type machine struct {
 	why      string // of the first condition that is not certain
 }
 
+func newMachine(h *headers, hook uint32, early bool) *machine {
+	return &machine{headers: h, hook: hook, early: early, register: unknownBits(registerBytes)}
+}
+
+// reset prepares for the next rule.
+func (m *machine) reset(st state) {
+	m.st, m.verdicts, m.why = st, m.verdicts[:0], ""
+	clear(m.register.value)
+	clear(m.register.known)
+}
+
 // registerBytes is the size of struct nft_regs: 4 verdict words, and 16 of data.
 const registerBytes = 80
 
@@ -144,12 +158,15 @@ func (m *machine) doubt(why string) tri {
 	return maybe
 }
 
-// field returns a header of the packet.
+// field returns a header of the packet, which must not be changed.
 func (m *machine) field(of bits, at, n int) bits {
-	if m.st.altered {
+	switch {
+	case m.st.altered:
 		return unknownBits(n)
+	case at < 0 || at+n > len(of.value):
+		return of.slice(at, n)
 	}
-	return of.slice(at, n)
+	return of.view(at, n)
 }
 
 // A verdictKind is what a rule does with a packet that it matches.

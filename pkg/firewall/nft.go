@@ -3,6 +3,7 @@
 package firewall
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 
@@ -22,18 +23,25 @@ type step interface {
 func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		for len(b) >= 4 {
-			size := int(binary.NativeEndian.Uint16(b))
-			if size < 4 || size > len(b) {
-				yield(cutShort, nil)
+			var kind uint16
+			var value []byte
+			if kind, value, b = nextAttribute(b); !yield(kind, value) {
 				return
 			}
-			kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-			if !yield(kind, b[4:size]) {
-				return
-			}
-			b = b[min((size+3)&^3, len(b)):]
 		}
 	}
+}
+
+// nextAttribute returns the first of the attributes in b, which has 4 bytes or more, and
+// those behind it. Where there is a rule to decode for each of thousands it stands for the
+// iterator, which allocates.
+func nextAttribute(b []byte) (kind uint16, value, rest []byte) {
+	size := int(binary.NativeEndian.Uint16(b))
+	if size < 4 || size > len(b) {
+		return cutShort, nil, nil
+	}
+	kind = binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+	return kind, b[4:size], b[min((size+3)&^3, len(b)):]
 }
 
 const cutShort = 0xffff
@@ -49,7 +57,10 @@ type fields struct {
 
 func fieldsOf(b []byte) fields {
 	var f fields
-	for kind, value := range attributes(b) {
+	for len(b) >= 4 {
+		var kind uint16
+		var value []byte
+		kind, value, b = nextAttribute(b)
 		f.put(kind, value)
 	}
 	return f
@@ -142,16 +153,19 @@ func inRegisters(at, n int) bool { return at >= 16 && n > 0 && at+n <= registerB
 // the first condition.
 func decodeExpressions(b []byte, sets func(name string) *set) iter.Seq[step] {
 	return func(yield func(step) bool) {
-		for kind, value := range attributes(b) {
+		for rest := b; len(rest) >= 4; {
+			var kind uint16
+			var value []byte
+			kind, value, rest = nextAttribute(rest)
 			var s step = opaque{"an expression that is cut short"}
 			if kind == unix.NFTA_LIST_ELEM {
 				f := fieldsOf(value)
-				name := f.text(unix.NFTA_EXPR_NAME)
+				name, _ := f.take(unix.NFTA_EXPR_NAME)
 				data, _ := f.take(unix.NFTA_EXPR_DATA)
 				inner := fieldsOf(data)
 				s = decodeExpression(name, &inner, sets)
 				if s == nil || f.left() {
-					s = opaque{"the expression " + name}
+					s = opaque{"the expression " + text(name)}
 				}
 			}
 			if !yield(s) {
@@ -162,7 +176,7 @@ func decodeExpressions(b []byte, sets func(name string) *set) iter.Seq[step] {
 }
 
 // decodeExpression returns nil for what is not understood.
-func decodeExpression(name string, f *fields, sets func(string) *set) step {
+func decodeExpression(name []byte, f *fields, sets func(string) *set) step {
 	s := decoded(name, f, sets)
 	if f.left() {
 		return nil
@@ -170,8 +184,13 @@ func decodeExpression(name string, f *fields, sets func(string) *set) step {
 	return s
 }
 
-func decoded(name string, f *fields, sets func(string) *set) step {
-	switch name {
+func decoded(zeroTerminated []byte, f *fields, sets func(string) *set) step {
+	name := zeroTerminated
+	if end := bytes.IndexByte(name, 0); end >= 0 {
+		name = name[:end]
+	}
+	switch string(name) { // no copy
+
 	case "meta":
 		return decodeMeta(f)
 	case "payload":
@@ -193,39 +212,39 @@ func decoded(name string, f *fields, sets func(string) *set) step {
 	case "lookup":
 		return decodeLookup(f, sets)
 	case "match":
-		name := f.text(unix.NFTA_MATCH_NAME)
+		match := f.text(unix.NFTA_MATCH_NAME)
 		info, _ := f.take(unix.NFTA_MATCH_INFO)
-		return decodeMatch(name, f.number(unix.NFTA_MATCH_REV), info)
+		return decodeMatch(match, f.number(unix.NFTA_MATCH_REV), info)
 	case "target":
-		name := f.text(unix.NFTA_TARGET_NAME)
+		target := f.text(unix.NFTA_TARGET_NAME)
 		info, _ := f.take(unix.NFTA_TARGET_INFO)
-		return decodeTarget(name, f.number(unix.NFTA_TARGET_REV), info)
+		return decodeTarget(target, f.number(unix.NFTA_TARGET_REV), info)
 	case "reject":
 		f.ignore()
 		return verdictStep{verdict: verdict{kind: vReject}}
 	case "masq", "redir", "nat":
 		f.ignore()
-		return verdictStep{verdict: verdict{kind: vTranslate}, text: name}
+		return verdictStep{verdict: verdict{kind: vTranslate}, text: string(name)}
 	case "notrack":
 		return notrack{}
 	case "counter", "log", "last", "flow_offload", "secmark":
 		f.ignore()
-		return remark{name}
+		return remark{string(name)}
 	case "objref":
 		object := f.number(unix.NFTA_OBJREF_IMM_TYPE)
 		f.ignore()
 		switch object {
 		case 1, 3, 7, 8, 9: // counter, ct helper, ct timeout, secmark, ct expectation
-			return remark{name}
+			return remark{string(name)}
 		case 2, 4, 5: // quota, limit, connlimit
 			return doubtful{text: "a limit"}
 		}
 		return opaque{"the object of the rule"}
 	case "limit", "quota", "connlimit", "dynset":
 		f.ignore()
-		return doubtful{text: name}
+		return doubtful{text: string(name)}
 	case "rt", "exthdr", "socket", "osf", "numgen", "hash", "xfrm", "tunnel":
-		return decodeOther(name, f)
+		return decodeOther(string(name), f)
 	}
 	return nil
 }
@@ -240,52 +259,6 @@ func decodeOther(name string, f *fields) step {
 	}
 	return load{what: name, at: at, n: registerBytes - at, read: func(*machine) bits { return unknownBits(registerBytes - at) }}
 }
-
-// A set is an anonymous set or map.
-type set struct {
-	unread   bool
-	interval bool
-	elements []element
-}
-
-type element struct {
-	key, end  []byte // end is set in sets of concatenations with ranges only
-	next      []byte // of a set of intervals: where the interval ends; nil: never
-	ends      bool   // an interval ends before key
-	verdict   verdict
-	isVerdict bool
-}
-
-// decodeElements reads NFTA_SET_ELEM_LIST_ELEMENTS. It is not ok if something is not
-// understood.
-func (s *set) decodeElements(b []byte) (ok bool) {
-	for kind, value := range attributes(b) {
-		if kind != unix.NFTA_LIST_ELEM {
-			return false
-		}
-		f := fieldsOf(value)
-		e := element{key: f.data(unix.NFTA_SET_ELEM_KEY)}
-		e.ends = f.number(unix.NFTA_SET_ELEM_FLAGS)&1 != 0
-		if data, ok := f.take(unix.NFTA_SET_ELEM_DATA); ok {
-			if e.verdict, e.isVerdict = decodeVerdict(data); !e.isVerdict {
-				return false
-			}
-		}
-		if f.has(setElemKeyEnd) {
-			e.end = f.data(setElemKeyEnd)
-		}
-		f.take(unix.NFTA_SET_ELEM_USERDATA)
-		f.take(unix.NFTA_SET_ELEM_PAD)
-		if f.left() || e.key == nil {
-			return false
-		}
-		s.elements = append(s.elements, e)
-	}
-	return true
-}
-
-// setElemKeyEnd is NFTA_SET_ELEM_KEY_END (Linux 5.6).
-const setElemKeyEnd = 10
 
 // decodeVerdict reads NFTA_DATA_VERDICT.
 func decodeVerdict(b []byte) (verdict, bool) {

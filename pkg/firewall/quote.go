@@ -39,7 +39,7 @@ func (r *Rules) quote(d drop) *Rule {
 // words returns the text of a rule.
 func (r rule) words(c *chain) string {
 	q := &quoter{iptables: c.table.iptables, names: map[int]string{}, masks: map[int][]byte{}}
-	for s := range r.decode() {
+	for s := range r.steps {
 		s.quote(q)
 	}
 	text := strings.Join(q.phrases, " ")

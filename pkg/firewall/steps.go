@@ -3,7 +3,6 @@
 package firewall
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -26,7 +25,7 @@ func decodeCmp(f *fields) step {
 }
 
 func (c cmpStep) run(m *machine) tri {
-	b := m.register.slice(c.at, len(c.value))
+	b := m.register.view(c.at, len(c.value))
 	var t tri
 	switch c.op {
 	case unix.NFT_CMP_EQ:
@@ -70,7 +69,7 @@ func decodeRange(f *fields) step {
 }
 
 func (r rangeStep) run(m *machine) tri {
-	t := m.register.slice(r.at, len(r.from)).within(r.from, r.to)
+	t := m.register.view(r.at, len(r.from)).within(r.from, r.to)
 	if r.not {
 		t = t.not()
 	}
@@ -104,12 +103,13 @@ func decodeBitwise(f *fields) step {
 }
 
 func (b bitwise) run(m *machine) tri {
-	out := m.register.slice(b.from, len(b.mask))
+	from := m.register.view(b.from, len(b.mask))
+	var value, known [registerBytes]byte
 	for i, mask := range b.mask {
-		out.known[i] |= ^mask
-		out.value[i] = (out.value[i]&mask ^ b.xor[i]) & out.known[i]
+		known[i] = from.known[i] | ^mask
+		value[i] = (from.value[i]&mask ^ b.xor[i]) & known[i]
 	}
-	m.store(b.to, out)
+	m.store(b.to, bits{value[:len(b.mask)], known[:len(b.mask)]})
 	return yes
 }
 
@@ -177,7 +177,7 @@ func (v verdictStep) run(m *machine) tri {
 type setMark struct{ at int }
 
 func (s setMark) run(m *machine) tri {
-	b := m.register.slice(s.at, 4)
+	b := m.register.view(s.at, 4)
 	m.st.mark = mark{binary.NativeEndian.Uint32(b.value), binary.NativeEndian.Uint32(b.known)}
 	return yes
 }
@@ -212,122 +212,4 @@ func (o opaque) run(m *machine) tri {
 	m.register = unknownBits(registerBytes)
 	m.st = state{untracked: maybe, translate: maybe, altered: true}
 	return m.doubt("this program does not know " + o.what)
-}
-
-// A lookup searches a set for what is in registers.
-type lookup struct {
-	at      int
-	name    string
-	set     *set // nil: it is a named set, which is not read
-	not     bool
-	verdict bool // it is a map of verdicts
-	to      int  // the register for what the map has; -1: none
-}
-
-func decodeLookup(f *fields, sets func(string) *set) step {
-	l := lookup{at: f.register(unix.NFTA_LOOKUP_SREG), name: f.text(unix.NFTA_LOOKUP_SET), to: -1}
-	l.not = f.number(unix.NFTA_LOOKUP_FLAGS)&1 != 0
-	f.take(unix.NFTA_LOOKUP_SET_ID)
-	if d, has := f.take(unix.NFTA_LOOKUP_DREG); has {
-		if l.verdict = bytes.Equal(d, []byte{0, 0, 0, 0}); !l.verdict && len(d) == 4 {
-			if l.to = registerOffset(binary.BigEndian.Uint32(d)); l.to < 0 {
-				return nil
-			}
-		}
-	}
-	if !inRegisters(l.at, 1) {
-		return nil
-	}
-	l.set = sets(l.name)
-	return l
-}
-
-func (l lookup) run(m *machine) tri {
-	switch {
-	case l.set == nil || l.set.unread:
-		if l.verdict {
-			m.verdicts = append(m.verdicts, verdict{kind: vMap})
-		}
-		m.forget(l.to)
-		return m.doubt("it depends on the set @" + l.name)
-	case l.verdict:
-		return l.runVerdicts(m)
-	}
-	m.forget(l.to)
-	found := no
-	for _, t := range l.set.matches(m.register, l.at) {
-		found = max(found, t)
-	}
-	if l.not {
-		found = found.not()
-	}
-	return m.unsure(found)
-}
-
-// forget makes a register unknown.
-func (m *machine) forget(at int) {
-	if at >= 0 {
-		m.store(at, unknownBits(registerBytes-at))
-	}
-}
-
-// runVerdicts adds the verdict of each element that the key may be.
-func (l lookup) runVerdicts(m *machine) tri {
-	found := no
-	for i, t := range l.set.matches(m.register, l.at) {
-		if t == no {
-			continue
-		}
-		m.verdicts = append(m.verdicts, l.set.elements[i].verdict)
-		found = max(found, t)
-	}
-	return m.unsure(found)
-}
-
-// matches returns for each element whether the key is that. Of a set of intervals each
-// element that begins one stands for it.
-func (s *set) matches(register bits, at int) []tri {
-	all := make([]tri, len(s.elements))
-	for i, e := range s.elements {
-		if at+len(e.key) > registerBytes {
-			all[i] = maybe
-			continue
-		}
-		key := register.slice(at, len(e.key))
-		switch {
-		case e.ends:
-		case e.end != nil:
-			all[i] = key.equals(e.key)
-			if !bytes.Equal(e.key, e.end) {
-				all[i] = maybe
-			}
-		case s.interval:
-			all[i] = e.contains(key)
-		default:
-			all[i] = key.equals(e.key)
-		}
-	}
-	return all
-}
-
-// sorted orders the elements of a set of intervals. An interval ends at the next element,
-// which is its end, or the begin of another one.
-func (s *set) sorted() {
-	slices.SortStableFunc(s.elements, func(a, b element) int { return bytes.Compare(a.key, b.key) })
-	for i := range s.elements {
-		for _, after := range s.elements[i+1:] {
-			if !bytes.Equal(after.key, s.elements[i].key) {
-				s.elements[i].next = after.key
-				break
-			}
-		}
-	}
-}
-
-func (e element) contains(key bits) tri {
-	t := key.within(e.key, nil)
-	if len(e.next) == len(e.key) {
-		t = t.and(key.within(e.next, nil).not())
-	}
-	return t
 }

@@ -4,7 +4,6 @@ package firewall
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -90,7 +89,7 @@ func (t *table) add(c *netstate.NFTChain, sets map[string]*set) {
 	find := func(name string) *set { return sets[name] }
 	for i := range c.Rules {
 		from := &c.Rules[i]
-		out.rules[i] = rule{handle: from.Handle, comment: from.Comment, decode: func() iter.Seq[step] { return decodeExpressions(from.Expressions, find) }}
+		out.rules[i] = rule{handle: from.Handle, comment: from.Comment, steps: decodeExpressions(from.Expressions, find)}
 	}
 	t.chains[c.Name] = out
 }

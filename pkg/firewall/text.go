@@ -4,7 +4,6 @@ package firewall
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 )
@@ -75,7 +74,7 @@ func (p *textParser) iptablesLine(program, line string) bool {
 	case words[0] == "-A" && len(words) >= 2 && t.chains[words[1]] != nil:
 		c := t.chains[words[1]]
 		steps := iptablesSteps(words[2:], six)
-		c.rules = append(c.rules, rule{decode: func() iter.Seq[step] { return slices.Values(steps) }})
+		c.rules = append(c.rules, rule{steps: slices.Values(steps)})
 		return true
 	}
 	return false
@@ -133,7 +132,7 @@ func (p *textParser) nftLine(line string) bool {
 		return p.nftHook(words)
 	default:
 		steps := nftSteps(words)
-		p.chain.rules = append(p.chain.rules, rule{decode: func() iter.Seq[step] { return slices.Values(steps) }})
+		p.chain.rules = append(p.chain.rules, rule{steps: slices.Values(steps)})
 	}
 	return true
 }

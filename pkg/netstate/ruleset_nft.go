@@ -3,12 +3,12 @@
 package netstate
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -201,28 +201,47 @@ func (l *Live) readTable(r *Ruleset, t nftTable) error {
 			chains[c.Name] = c
 		}
 	}
+	var kept store
 	q := nftQuestion(unix.NFT_MSG_GETRULE, t.family, nl.NewRtAttr(unix.NFTA_RULE_TABLE, nl.ZeroTerminated(t.name)))
 	return l.askNFT(q, unix.NLM_F_DUMP, func(family uint8, b []byte) {
 		table, chain, rule := parseNFTRule(b)
-		if c := chains[chain]; c != nil && family == t.family && table == t.name {
+		if c := chains[string(chain)]; c != nil && family == t.family && string(table) == t.name {
+			rule.Expressions = kept.copy(rule.Expressions)
 			c.Rules = append(c.Rules, rule)
 		}
 	}, nil)
 }
 
-func parseNFTRule(b []byte) (table, chain string, r NFTRule) {
+// A store keeps copies of many small byte slices in few large ones.
+type store struct{ free []byte }
+
+func (s *store) copy(b []byte) []byte {
+	const large = 64 << 10
+	if len(b) > large/4 {
+		return slices.Clone(b)
+	}
+	if len(s.free)+len(b) > cap(s.free) {
+		s.free = make([]byte, 0, large)
+	}
+	from := len(s.free)
+	s.free = append(s.free, b...)
+	return s.free[from:len(s.free):len(s.free)]
+}
+
+// parseNFTRule returns names and expressions that are parts of b.
+func parseNFTRule(b []byte) (table, chain []byte, r NFTRule) {
 	for kind, value := range attributes(b) {
 		switch kind {
 		case unix.NFTA_RULE_TABLE:
-			table = cString(value)
+			table = untilZero(value)
 		case unix.NFTA_RULE_CHAIN:
-			chain = cString(value)
+			chain = untilZero(value)
 		case unix.NFTA_RULE_HANDLE:
 			if len(value) >= 8 {
 				r.Handle = binary.BigEndian.Uint64(value)
 			}
 		case unix.NFTA_RULE_EXPRESSIONS:
-			r.Expressions = slices.Clone(value)
+			r.Expressions = value
 		case unix.NFTA_RULE_USERDATA:
 			r.Comment = ruleComment(value)
 		}
@@ -300,8 +319,11 @@ func (l *Live) readElements(s *NFTSet) error {
 }
 
 // cString returns the text up to the first zero, as a copy.
-func cString(b []byte) string {
-	text, _, _ := strings.Cut(string(b), "\x00")
+func cString(b []byte) string { return string(untilZero(b)) }
+
+// untilZero returns the bytes before the first zero.
+func untilZero(b []byte) []byte {
+	text, _, _ := bytes.Cut(b, []byte{0})
 	return text
 }
 
