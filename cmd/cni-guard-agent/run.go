@@ -125,6 +125,9 @@ func (c *config) serve(ctx context.Context, options agent.Options, h *host.Host,
 	if reporter != nil {
 		all.Go(func() { reporter.Run(ctx) })
 	}
+	if c.keep != string(agent.KeepOff) {
+		all.Go(func() { h.FollowWriters(ctx) })
+	}
 	if c.tunnels {
 		all.Go(func() {
 			peers.KeepWarm(ctx, kernel, h.Found(), func() checks.Entry { return h.Entry().Entry }, options.Log)

@@ -14,10 +14,12 @@ type ConfAction struct {
 	// Action is "reinsert", "quarantine" or "restore".
 	Action string `json:"action"`
 	// Result is "done", "failed", "throttled" or "reported".
-	Result  string `json:"result"`
-	File    string `json:"file"`              // its path
-	Why     string `json:"why"`               // a clause about the file
-	Culprit string `json:"culprit,omitempty"` // who wrote the file, as far as that is known
+	Result string `json:"result"`
+	File   string `json:"file"` // its path
+	Why    string `json:"why"`  // a clause about the file
+	// Culprit is who wrote or removed the file, as a phrase: the process that the kernel has
+	// named, "probably Calico" for a product whose files look like it, or "an unknown program".
+	Culprit string `json:"culprit,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 

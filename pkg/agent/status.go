@@ -78,7 +78,7 @@ type Incident struct {
 	Problem  string    `json:"problem"`
 	Repaired bool      `json:"repaired,omitempty"` // by the agent
 	Count    uint64    `json:"count"`              // how often it was repaired without ten quiet minutes in between
-	Culprit  string    `json:"culprit,omitempty"`  // who caused it, as far as that is known
+	Culprit  string    `json:"culprit,omitempty"`  // who caused it, as in a ConfAction; "" if that is not looked for
 	Earlier  bool      `json:"earlier,omitempty"`  // an agent before this one has recorded it
 }
 

@@ -34,6 +34,7 @@ type Host struct {
 	found   chan struct{} // closed when the site was found for the first time
 	once    sync.Once     // closes it
 	diary   diary
+	writers writers
 	peers   peers
 	keeping sync.Mutex
 	good    goodFile // what the conf dir last was when all was well; guarded by keeping

@@ -51,6 +51,11 @@ func (h *Host) Keep(_ context.Context, act bool) ([]agent.ConfAction, error) {
 	}
 	h.remember(v, a)
 	actions := h.plan(v, a)
+	defer func() { // after they are done: what is wrong does not wait for a name
+		for i := range actions {
+			actions[i].Culprit = h.writerOf(a, filepath.Base(actions[i].File))
+		}
+	}()
 	if !act {
 		return actions, nil
 	}
@@ -74,7 +79,7 @@ func (h *Host) plan(v *view, a assess.Assessment) []agent.ConfAction {
 		rogues = nil
 	}
 	for _, p := range a.Problems {
-		action := agent.ConfAction{File: a.Selection.Path(p.File), Why: p.What, Culprit: authorOf(a, p.File)}
+		action := agent.ConfAction{File: a.Selection.Path(p.File), Why: p.What}
 		switch {
 		case p.Unknown, p.Minor && p.Kind != assess.OwnCopyDiffers:
 			continue
@@ -101,16 +106,6 @@ func (h *Host) plan(v *view, a assess.Assessment) []agent.ConfAction {
 		}
 	}
 	return actions
-}
-
-// authorOf returns the product that probably wrote a file, "" if that is unknown.
-func authorOf(a assess.Assessment, name string) string {
-	for _, f := range a.Files {
-		if f.Name == name {
-			return f.Author
-		}
-	}
-	return ""
 }
 
 func (h *Host) do(v *view, a assess.Assessment, action agent.ConfAction) error {

@@ -146,7 +146,7 @@ func (r *Reporter) event(kind eventKind, p *pendingEvent, serial uint64) *corev1
 		message, level = fmt.Sprintf("%s %s: the finding is gone: %s %s", i.ID, i.Check, i.Object, i.Problem), corev1.EventTypeNormal
 	}
 	if i.Culprit != "" {
-		message += "; probably by " + i.Culprit
+		message += "; by " + i.Culprit
 	}
 	if p.count > 1 {
 		message += fmt.Sprintf(" (%d of these since %s)", p.count, p.first.UTC().Format(time.RFC3339))

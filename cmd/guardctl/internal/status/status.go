@@ -141,7 +141,10 @@ func (l *lines) conf(c agent.ConfStatus, now time.Time) {
 	for _, a := range c.Actions {
 		by := ""
 		if a.Culprit != "" {
-			by = "; probably written by " + a.Culprit
+			by = "; written by " + a.Culprit
+			if a.Action == "restore" {
+				by = "; removed by " + a.Culprit
+			}
 		}
 		l.line("%s %s %s %s: %s%s", a.Time.Local().Format(time.DateTime), a.Result, a.Action, a.File, a.Why, by)
 		if a.Error != "" {
@@ -172,7 +175,7 @@ func (l *lines) incident(i agent.Incident) {
 	}
 	by := ""
 	if i.Culprit != "" {
-		by = "; probably by " + i.Culprit
+		by = "; by " + i.Culprit
 	}
 	l.line("%s %s %s: %s %s (%s%s)", i.Began.Local().Format(time.DateTime), i.ID, i.Check, i.Object, i.Problem, state, by)
 }
