@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -21,20 +20,23 @@ func killed(t *testing.T, c *Cluster) {
 			began := time.Now()
 			n.In("sh", "-euc", "kill -KILL "+n.Agent()+"; echo 0 >"+forwarding+"; ip link set lo down")
 			c.await("that the next agent mends the node", func() error {
-				text, err := os.ReadFile(n.Inside(forwarding))
-				if err == nil && strings.TrimSpace(string(text)) != "1" {
-					err = notYet("it does not forward")
+				if out, err := n.Try("cat", forwarding); err != nil || out != "1\n" {
+					return notYet("it does not forward: %q, %v", out, err)
 				}
-				if err == nil {
-					_, err = n.Try("sh", "-euc", "ip -o link show dev lo up | grep -q LOOPBACK")
-				}
+				_, err := n.Try("sh", "-euc", "ip -o link show dev lo up | grep -q LOOPBACK")
 				return err
 			})
 			took = append(took, time.Since(began))
 			c.awaitAgent(n)
 		}
 		t.Logf("%s: the agent was killed 3 times; the node was mended after %s", n.Runtime, durations(took))
-		t.Log("\n" + n.In("sh", "-c", "guardctl events --since 10m; true"))
+		for _, check := range []string{"host-loopback", "ip-forwarding"} {
+			out := n.In("sh", "-c", "guardctl events --check "+check+"; true")
+			if !strings.Contains(out, "repaired: "+check) {
+				t.Errorf("there is no record of what was repaired:\n%s", out)
+			}
+			t.Log("\n" + out)
+		}
 		c.awaitCondition(n, "False", "")
 		c.DeletePod("web-" + n.Name)
 	}

@@ -436,3 +436,21 @@ func TestOrderOfLooks(t *testing.T) {
 		t.Errorf("lo is %s", s.Loopback)
 	}
 }
+
+// What a full look repairs is recorded, although a quick look, which the repair itself let
+// begin, has overtaken it.
+func TestOvertakenRepair(t *testing.T) {
+	n := &fakeNode{}
+	a := New(Options{Node: n, Log: slog.New(slog.DiscardHandler)})
+	early := time.Now()
+	report := func(o guard.Outcome) guard.Report {
+		o.Check = "host-loopback"
+		return guard.Report{Outcomes: []guard.Outcome{o}}
+	}
+	a.apply(report(guard.Outcome{State: guard.Passed}), nil, early.Add(time.Second), false)
+	a.apply(report(guard.Outcome{State: guard.Repaired, RepairTried: true, Findings: []guard.Finding{down()}}), nil, early, true)
+	s := a.Status()
+	if len(n.records) != 1 || !n.records[0].Repaired || len(s.Incidents) != 1 || s.Checks[0].Repaired != 1 || s.Loopback != "up" {
+		t.Errorf("recorded %+v; lo is %s, incidents %+v, checks %+v", n.records, s.Loopback, s.Incidents, s.Checks)
+	}
+}

@@ -28,7 +28,8 @@ type check struct {
 }
 
 // apply takes over the result of a look. A check whose state comes from a look that began
-// later keeps it: a quick look may overtake a full one.
+// later keeps it: a quick look may overtake a full one. What the full one has repaired is
+// recorded all the same. It may be the repair that let the quick one begin.
 func (a *Agent) apply(r guard.Report, err error, began time.Time, full bool) {
 	now := time.Now()
 	var noted []Incident
@@ -44,6 +45,8 @@ func (a *Agent) apply(r guard.Report, err error, began time.Time, full bool) {
 			a.order = append(a.order, o.Check)
 		}
 		if c.began.After(began) {
+			mended, _ := split(o)
+			noted = append(noted, a.takeRepairs(c, o, mended, now)...)
 			continue
 		}
 		c.began = began
@@ -101,30 +104,18 @@ func (a *Agent) take(c *check, o guard.Outcome, now time.Time) (noted []Incident
 	if o.State != guard.Unknown && bad != c.bad { // an unknown changes nothing
 		c.bad, c.turned = bad, now
 	}
-	mended, left := o.Mended, o.Findings
-	if o.State == guard.Repaired {
-		mended, left = o.Findings, nil
-	}
-	if o.RepairTried && o.State == guard.Repaired || len(o.Mended) > 0 {
-		c.Repaired++
-	}
+	mended, left := split(o)
 	if o.RepairTried && o.State != guard.Repaired {
 		c.RepairsFailed++
 	}
 	if o.State == guard.Unknown {
-		return nil
+		return a.takeRepairs(c, o, mended, now)
 	}
 	has := func(object string) bool {
 		return slices.ContainsFunc(left, func(f guard.Finding) bool { return f.Object == object && !f.Minor })
 	}
 	noted = append(noted, a.endIncidents(c.Check, has, now)...)
-	for _, f := range mended {
-		i := Incident{Began: now, Ended: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem, Repaired: true, Count: 1}
-		if a.openIncident(c.Check, f.Object) == nil && !f.Minor && !o.Quiet {
-			c.Incidents++
-			noted = append(noted, a.addRepair(i)...)
-		}
-	}
+	noted = append(noted, a.takeRepairs(c, o, mended, now)...)
 	for _, f := range left {
 		if f.Minor {
 			continue
@@ -143,6 +134,30 @@ func (a *Agent) take(c *check, o guard.Outcome, now time.Time) (noted []Incident
 		a.status.Loopback = map[string]string{"passed": "up", "failed": "down"}[state]
 		if a.status.Loopback == "" {
 			a.status.Loopback = "unknown"
+		}
+	}
+	return noted
+}
+
+// split returns the findings of an outcome that were repaired, and those that are left.
+func split(o guard.Outcome) (mended, left []guard.Finding) {
+	if o.State == guard.Repaired {
+		return o.Findings, nil
+	}
+	return o.Mended, o.Findings
+}
+
+// takeRepairs counts what a look has repaired, and returns the incidents to record. The
+// caller holds mu.
+func (a *Agent) takeRepairs(c *check, o guard.Outcome, mended []guard.Finding, now time.Time) (noted []Incident) {
+	if o.RepairTried && o.State == guard.Repaired || len(o.Mended) > 0 {
+		c.Repaired++
+	}
+	for _, f := range mended {
+		i := Incident{Began: now, Ended: now, ID: c.ID, Check: c.Check, Object: f.Object, Problem: f.Problem, Repaired: true, Count: 1}
+		if a.openIncident(c.Check, f.Object) == nil && !f.Minor && !o.Quiet {
+			c.Incidents++
+			noted = append(noted, a.addRepair(i)...)
 		}
 	}
 	return noted
