@@ -24,8 +24,8 @@ CGO_ENABLED=0 go build -C conformance -o "$work/demo" ./demo
 mkdir "$work/runs"
 for incident in ${1:-$("$work/demo" list)}; do
 	echo "playing $incident" >&2
-	scripts/in-node "$work/demo" play -ref "$work/ref" "$incident" >"$work/runs/$incident.without.json"
-	scripts/in-node "$work/demo" play -ref "$work/ref" -guard "$work/guard" "$incident" >"$work/runs/$incident.with.json"
+	scripts/in-node "$work/demo" play -ref "$work/ref" -guardctl "$work/guard/guardctl" "$incident" >"$work/runs/$incident.without.json"
+	scripts/in-node "$work/demo" play -ref "$work/ref" -guard "$work/guard" -guardctl "$work/guard/guardctl" "$incident" >"$work/runs/$incident.with.json"
 done
 echo >&2
 "$work/demo" show ${1:+-detail} "$work/runs"

@@ -24,8 +24,6 @@ type Node struct {
 	Command []string
 	// Flags of doctor and bundle say what is not where it is on other nodes.
 	Flags []string
-	// Keep is the path for the bundle; "" if it need not be kept.
-	Keep string
 }
 
 // Bounds of Judge. A node that changes, and a busy machine, may get another answer from
@@ -45,9 +43,6 @@ func (n Node) Judge(ctx context.Context) ([]Finding, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "bundle.tar.gz")
-	if n.Keep != "" {
-		file = n.Keep
-	}
 	for attempt := 1; ; attempt++ {
 		text, err := n.run(ctx, "doctor", "-o", "json")
 		if err != nil {

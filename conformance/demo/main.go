@@ -4,7 +4,8 @@
 // compares the results. scripts/demo.sh runs it.
 //
 //	demo list                                    names of the incidents, in order
-//	demo play -ref DIR [-guard DIR] INCIDENT     one run, as JSON, inside scripts/in-node
+//	demo play -ref DIR [-guard DIR] [-guardctl PROGRAM] INCIDENT
+//	                                             one run, as JSON, inside scripts/in-node
 //	demo show [-detail] DIR                      the comparison of the runs in DIR
 //	demo picture COMMAND <TEXT >FILE.svg         a terminal with the command and its output
 //
@@ -54,6 +55,7 @@ func runPlay(args []string) error {
 	var r rig
 	flags.StringVar(&r.ref, "ref", "", "directory of the reference plugins")
 	flags.StringVar(&r.guard, "guard", "", "directory of cni-guard; without it, pods are not guarded")
+	flags.StringVar(&r.guardctl, "guardctl", "", "guardctl, which is to find the same on the node as in a bundle of it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

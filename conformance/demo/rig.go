@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cni-guard/cni-guard/conformance/bundle"
 	"github.com/cni-guard/cni-guard/conformance/chain"
 	"github.com/cni-guard/cni-guard/conformance/node"
 )
@@ -67,6 +68,7 @@ func (o *outcome) read(file string) error {
 // rig is a private node with a runtime for one run.
 type rig struct {
 	ref, guard string // directories of plugins; guard is "" without cni-guard
+	guardctl   string // that judges the node afterwards; "" for none
 	dir        string // of the runtime
 	node       *node.Node
 	outcome
@@ -88,8 +90,27 @@ func (r *rig) play(ctx context.Context, i incident) (outcome, error) {
 		return outcome{}, err
 	}
 	defer os.RemoveAll(r.dir)
-	err = i.play(ctx, r)
+	if err = i.play(ctx, r); err == nil {
+		err = r.judge(ctx)
+	}
 	return r.outcome, errors.Join(err, r.noteRepairs())
+}
+
+// judge has guardctl doctor judge the node, and a bundle of it on another node. It is an
+// error unless it finds the same.
+func (r *rig) judge(ctx context.Context) error {
+	if r.guardctl == "" {
+		return nil
+	}
+	binDirs := r.ref
+	if r.guard != "" {
+		binDirs = r.guard + ":" + r.ref
+	}
+	_, err := bundle.Node{
+		Guardctl: r.guardctl,
+		Flags:    []string{"--runtime", "containerd", "--conf-dir", filepath.Join(r.dir, "conf"), "--bin-dir", binDirs, "--record-dir", r.dir},
+	}.Judge(ctx)
+	return err
 }
 
 // noteRepairs notes the incidents that cni-guard repaired.
