@@ -59,15 +59,14 @@ type Check[T any] struct {
 	Quiet bool
 
 	// Needs are checks that must not have a finding, or this one is skipped; minor
-	// findings do not count.
-	// They stand earlier in the slice.
+	// findings do not count. They stand earlier in the slice.
 	Needs []*Check[T]
 
 	// Probe reports every occurrence of the failure. An error without findings means
-	// that it could not tell, or, if Skip made it, that the check does not apply here. Findings with an error stand, and the error is
-	// reported beside them: evidence in hand survives a later read that fails. A
-	// probe that has evidence and reads on passes it to Hold first, so
-	// that it also survives a read that hangs.
+	// that it could not tell, or, if Skip made it, that the check does not apply here.
+	// Findings with an error stand, and the error is reported beside them: evidence in
+	// hand survives a later read that fails. A probe that has evidence and reads on
+	// passes it to Hold first, so that it also survives a read that hangs.
 	Probe func(context.Context, *T) ([]Finding, error)
 
 	// Repair removes the failure; nil where only the operator can. The check is

@@ -23,6 +23,8 @@ func (p *plugin) add(args *cmdArgs) error {
 	// The answer is known from here on, so that not even a panic costs a pod.
 	suite := checks.CallSuite()
 	p.returnPrevResult(c)
+	// Without a result this is the entry before the primary plugin (--placement bookend).
+	// There is no interface yet to record or to compare: only the namespace is judged.
 	head := c.PrevResult == nil
 	if head {
 		suite = checks.HeadSuite()

@@ -24,8 +24,9 @@ type holdDown struct {
 
 // forgetAfter returns how long a finding may go unseen and still be the same one when
 // it is seen again: the runtime may not have asked meanwhile, or the check was unknown.
-// Runtimes ask every five seconds. One that asks less often than this never gets an
-// error.
+// kubelet asks its runtime every five seconds (updateRuntimeUp in pkg/kubelet), and
+// containerd then calls STATUS. A caller that asks less often than forgetAfter never gets
+// an error.
 func (h holdDown) forgetAfter() time.Duration { return max(3*h.period, time.Minute) }
 
 // An observation is what one STATUS made of the findings of a check.

@@ -110,7 +110,7 @@ func (j journal) logIfNew(o guard.Outcome) {
 	}
 }
 
-func (j journal) logged() loggedTexts { return loggedTexts{filepath.Join(j.config.StateDir, "told")} }
+func (j journal) logged() loggedTexts { return loggedTexts{filepath.Join(j.config.StateDir, "logged")} }
 
 // logHeld logs a finding that STATUS does not report yet.
 func (j journal) logHeld(o guard.Outcome) {
