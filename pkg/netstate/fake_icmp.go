@@ -3,14 +3,11 @@
 package netstate
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // ListenICMP implements View. Addresses answer as the statements "answers" and
@@ -21,133 +18,50 @@ func (f *Fake) ListenICMP(six bool) (ICMPConn, error) {
 	if err := f.failure("ListenICMP"); err != nil {
 		return nil, err
 	}
-	return &fakeICMP{pings: f.pings, six: six, asked: map[netip.Addr]int{}, wake: make(chan struct{}, 1)}, nil
+	return &fakeICMP{ICMPInbox: NewICMPInbox(), pings: f.pings, six: six, asked: map[netip.Addr]int{}}, nil
 }
 
-// fakeICMP keeps the answers until they are received.
+// fakeICMP answers what is sent.
 type fakeICMP struct {
+	*ICMPInbox
 	pings pings
 	six   bool
-	wake  chan struct{} // something of what follows has changed
 
-	mu       sync.Mutex
-	asked    map[netip.Addr]int
-	answers  []fakeAnswer
-	deadline time.Time
-}
-
-type fakeAnswer struct {
-	message []byte
-	from    Sender
+	mu    sync.Mutex
+	asked map[netip.Addr]int
 }
 
 // Send implements ICMPConn.
 func (c *fakeICMP) Send(message []byte, to netip.Addr) error {
 	c.mu.Lock()
 	c.asked[to]++
+	asked := c.asked[to]
+	c.mu.Unlock()
 	for _, p := range c.pings {
-		if p.addr == to && c.asked[to] >= p.after && (p.upto == 0 || len(message) <= p.upto) {
-			c.answers = append(c.answers, p.answer(message, c.six))
+		if p.addr == to && asked >= p.after && (p.upto == 0 || len(message) <= p.upto) {
+			c.Put(p.answer(message, c.six))
 		}
 	}
-	c.mu.Unlock()
-	c.changed()
 	return nil
 }
-
-// Receive implements ICMPConn.
-func (c *fakeICMP) Receive(buffer []byte) (int, Sender, error) {
-	for {
-		c.mu.Lock()
-		if len(c.answers) > 0 {
-			a := c.answers[0]
-			c.answers = c.answers[1:]
-			c.mu.Unlock()
-			return copy(buffer, a.message), a.from, nil
-		}
-		left := time.Until(c.deadline)
-		forever := c.deadline.IsZero()
-		c.mu.Unlock()
-		if !forever && left <= 0 {
-			return 0, Sender{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
-		}
-		c.await(left, forever)
-	}
-}
-
-// await returns when something has changed, or the time has passed.
-func (c *fakeICMP) await(left time.Duration, forever bool) {
-	if forever {
-		<-c.wake
-		return
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-c.wake:
-	case <-timer.C:
-	}
-}
-
-func (c *fakeICMP) changed() {
-	select {
-	case c.wake <- struct{}{}:
-	default: // the reader will see this change as well
-	}
-}
-
-// SetDeadline implements ICMPConn.
-func (c *fakeICMP) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	c.changed()
-	return nil
-}
-
-// ForbidFragments implements ICMPConn.
-func (c *fakeICMP) ForbidFragments() error { return nil }
-
-// Close implements ICMPConn.
-func (c *fakeICMP) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
 
 // answer makes an echo reply of a request, or an error that quotes it.
-func (p ping) answer(request []byte, six bool) fakeAnswer {
+func (p ping) answer(request []byte, six bool) (message []byte, from Sender) {
 	reply, unreachable := byte(0), byte(3)
 	if six {
 		reply, unreachable = 129, 1
 	}
 	if p.outer.IsValid() {
-		return fakeAnswer{p.refusal(six), Sender{Addr: p.from, Link: p.over}}
+		return p.refusal(six), Sender{Addr: p.from, Link: p.over}
 	}
 	if p.from.IsValid() && !p.answers {
-		quoted := quote(p.addr, request)
-		return fakeAnswer{append([]byte{unreachable, 1, 0, 0, 0, 0, 0, 0}, quoted...), Sender{Addr: p.from, Link: p.over}}
+		return ICMPError(unreachable, 1, p.addr, request), Sender{Addr: p.from, Link: p.over}
 	}
-	message := append([]byte{reply}, request[1:]...)
-	from := p.addr
+	sender := p.addr
 	if p.from.IsValid() {
-		from = p.from
+		sender = p.from
 	}
-	return fakeAnswer{message, Sender{Addr: from, Link: p.over}}
-}
-
-// quote puts the IP header that the request had in front of it, as far as a
-// reader of the error needs it.
-func quote(to netip.Addr, request []byte) []byte {
-	if to.Is6() {
-		header := make([]byte, 40)
-		header[0], header[6] = 6<<4, 58
-		dst := to.As16()
-		copy(header[24:], dst[:])
-		return append(header, request...)
-	}
-	header := make([]byte, 20)
-	header[0], header[9] = 4<<4|5, 1
-	binary.BigEndian.PutUint16(header[2:], uint16(20+len(request)))
-	dst := to.As4()
-	copy(header[16:], dst[:])
-	return append(header, request...)
+	return append([]byte{reply}, request[1:]...), Sender{Addr: sender, Link: p.over}
 }
 
 // pings are the statements "answers" and "unreachable", in their order.

@@ -254,12 +254,12 @@ func (f *Fake) writePaths(b *strings.Builder) {
 // refusal is "port unreachable", which quotes the outer packet of a tunnel.
 func (p ping) refusal(six bool) []byte {
 	kind, code := byte(3), byte(3)
-	quoted := quote(p.outer, make([]byte, 8))
-	protocol := 9
+	protocol := 8 + 9 // in the quoted header
 	if six {
-		kind, code, protocol = 1, 4, 6
+		kind, code, protocol = 1, 4, 8+6
 	}
-	quoted[protocol] = 17
-	binary.BigEndian.PutUint16(quoted[len(quoted)-6:], p.port)
-	return append([]byte{kind, code, 0, 0, 0, 0, 0, 0}, quoted...)
+	message := ICMPError(kind, code, p.outer, make([]byte, 8))
+	message[protocol] = 17
+	binary.BigEndian.PutUint16(message[len(message)-6:], p.port)
+	return message
 }

@@ -3,13 +3,10 @@
 package snapshot
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
@@ -165,26 +162,17 @@ func (r *replayed) ListenICMP(six bool) (netstate.ICMPConn, error) {
 	if own.Err != nil {
 		return nil, own.Err.err()
 	}
-	return &replayedConn{six: six, of: append([]*conversation{own}, others...), count: map[netip.Addr]int{}, wake: make(chan struct{}, 1), idle: make(chan struct{}, 1)}, nil
+	return &replayedConn{ICMPInbox: netstate.NewICMPInbox(), six: six, of: append([]*conversation{own}, others...), count: map[netip.Addr]int{}}, nil
 }
 
-// A replayedConn keeps answers until they are received.
+// A replayedConn answers what is sent as it was answered on the node.
 type replayedConn struct {
-	six  bool
-	of   []*conversation // its own, then those that may know a destination that it does not
-	wake chan struct{}   // something of what follows has changed
-	idle chan struct{}   // the receiver waits, or has ended
+	*netstate.ICMPInbox
+	six bool
+	of  []*conversation // its own, then those that may know a destination that it does not
 
-	mu       sync.Mutex
-	count    map[netip.Addr]int // messages sent
-	pending  []pendingReply
-	deadline time.Time
-	waits    bool // the receiver has handled all that there was
-}
-
-type pendingReply struct {
-	message []byte
-	from    netstate.Sender
+	mu    sync.Mutex
+	count map[netip.Addr]int // messages sent
 }
 
 // Send implements ICMPConn.
@@ -202,9 +190,8 @@ func (c *replayedConn) Send(message []byte, to netip.Addr) error {
 	}
 	if len(c.count) == 0 { // reports come after some message or other
 		for _, r := range c.of[0].Reports {
-			c.pending = append(c.pending, pendingReply{r.Message, netstate.Sender{Addr: r.From, Link: r.Link}})
+			c.Put(r.Message, netstate.Sender{Addr: r.From, Link: r.Link})
 		}
-		c.changed()
 	}
 	at := c.count[to]
 	c.count[to]++
@@ -215,9 +202,8 @@ func (c *replayedConn) Send(message []byte, to netip.Addr) error {
 		return all[at].Err.err()
 	}
 	for _, r := range all[at].Replies {
-		c.pending = append(c.pending, pendingReply{r.message(message, to, c.six), netstate.Sender{Addr: r.From, Link: r.Link}})
+		c.Put(r.message(message, to, c.six), netstate.Sender{Addr: r.From, Link: r.Link})
 	}
-	c.changed()
 	return nil
 }
 
@@ -226,97 +212,9 @@ func (r reply) message(request []byte, to netip.Addr, six bool) []byte {
 	if (r.Type == echoReply4 && !six || r.Type == echoReply6 && six) && len(request) > 0 {
 		return append([]byte{r.Type}, request[1:]...)
 	}
-	message := append([]byte{r.Type, r.Code}, make([]byte, echoHeader-2)...)
-	var header []byte
-	if six {
-		header = make([]byte, 40)
-		header[0], header[6] = 6<<4, 58
-		dst := to.As16()
-		copy(header[24:], dst[:])
-	} else {
-		header = make([]byte, 20)
-		header[0], header[9] = 4<<4|5, 1
-		binary.BigEndian.PutUint16(header[2:], uint16(20+len(request)))
-		if to = to.Unmap(); to.Is4() {
-			dst := to.As4()
-			copy(header[16:], dst[:])
-		}
-	}
-	return append(append(message, header...), request...)
-}
-
-// Receive implements ICMPConn.
-func (c *replayedConn) Receive(buffer []byte) (int, netstate.Sender, error) {
-	for {
-		c.mu.Lock()
-		if len(c.pending) > 0 {
-			next := c.pending[0]
-			c.pending, c.waits = c.pending[1:], false
-			c.mu.Unlock()
-			return copy(buffer, next.message), next.from, nil
-		}
-		left, forever := time.Until(c.deadline), c.deadline.IsZero()
-		c.waits = true
-		signal(c.idle)
-		c.mu.Unlock()
-		if !forever && left <= 0 {
-			return 0, netstate.Sender{}, fmt.Errorf("receive: %w", os.ErrDeadlineExceeded)
-		}
-		c.await(left, forever)
-	}
-}
-
-// await returns when something has changed, or the time has passed.
-func (c *replayedConn) await(left time.Duration, forever bool) {
-	if forever {
-		<-c.wake
-		return
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-c.wake:
-	case <-timer.C:
-	}
-}
-
-func (c *replayedConn) changed() { signal(c.wake) }
-
-// signal wakes who waits for a channel, or the next who does.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // the one that is there already will do
-	}
+	return netstate.ICMPError(r.Type, r.Code, to.Unmap(), request)
 }
 
 // Drain returns once all answers to what was sent have been received and handled: package
 // tunnel need not wait in real time for what was silent when it was recorded.
-func (c *replayedConn) Drain() {
-	for {
-		c.mu.Lock()
-		drained := c.waits && len(c.pending) == 0
-		ended := !c.deadline.IsZero() && time.Until(c.deadline) <= 0
-		c.mu.Unlock()
-		if drained || ended {
-			return
-		}
-		<-c.idle
-	}
-}
-
-// SetDeadline implements ICMPConn.
-func (c *replayedConn) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	c.changed()
-	signal(c.idle)
-	return nil
-}
-
-// ForbidFragments implements ICMPConn. What was recorded has the answers to such messages.
-func (c *replayedConn) ForbidFragments() error { return nil }
-
-// Close implements ICMPConn.
-func (c *replayedConn) Close() error { return c.SetDeadline(time.Unix(1, 0)) }
+func (c *replayedConn) Drain() { c.AwaitHandled() }
