@@ -59,7 +59,7 @@ func killed(t *testing.T, c *Cluster) {
 		status := n.In("sh", "-c", "guardctl status; true")
 		t.Logf("%s:\n%s", n.Runtime, status)
 	}
-	c.Install()
+	c.Install(repairing()...)
 }
 
 // awaitAgent waits until the agent of a node answers.

@@ -50,5 +50,5 @@ func observed(t *testing.T, c *Cluster) {
 		c.awaitCondition(c.Node(i), "False", "")
 		c.Node(i).AwaitReady()
 	}
-	c.Install()
+	c.Install(repairing()...)
 }

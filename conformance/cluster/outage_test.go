@@ -78,5 +78,5 @@ func outage(t *testing.T, c *Cluster) {
 		c.Node(i).AwaitReady()
 	}
 	c.DeletePod("web-0")
-	c.Install()
+	c.Install(repairing()...)
 }
