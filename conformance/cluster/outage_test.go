@@ -10,7 +10,7 @@ import (
 
 // outageFor is how long the API server is gone. The agent tries again after one second, two,
 // four, up to a minute: from then on a longer outage is nothing else.
-const outageFor = 4 * time.Minute
+const outageFor = 3 * time.Minute
 
 // The API server is gone while one incident ends, another comes and goes several times, and a
 // third begins. When it is back, the condition is what is true then, and there are events
