@@ -239,12 +239,12 @@ func podPattern(name string) string {
 // as well carry a VPN of the operator: those count if the addresses behind them are
 // known to be pods', or their name is one that a network plugin uses.
 func podTunnels(t *Target, ranges podRanges) (map[string]bool, error) {
-	dump, err := t.Node.TunnelDump()
+	all, err := t.tunnels()
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]bool{}
-	for _, p := range tunnel.Enumerate(dump).Peers {
+	for _, p := range all.Peers {
 		blocks := append([]netip.Prefix{p.Block}, p.More...)
 		inside := slices.ContainsFunc(blocks, func(b netip.Prefix) bool { return b.IsValid() && ranges.contains(b.Addr()) })
 		mayBeVPN := p.Kind == "wireguard" || strings.Contains(p.Kind, "gre")
@@ -253,7 +253,7 @@ func podTunnels(t *Target, ranges podRanges) (map[string]bool, error) {
 			names[p.Device] = true
 		}
 	}
-	for _, l := range dump.Links {
+	for _, l := range all.Links {
 		if tunnel.IsFlannelUDP(l) {
 			names[l.Name] = true
 		}

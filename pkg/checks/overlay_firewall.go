@@ -45,11 +45,10 @@ func probeOverlayFirewall(ctx context.Context, t *Target) ([]guard.Finding, erro
 	if len(packets) == 0 {
 		return nil, guard.Skip("no tunnel leads to pods of other nodes")
 	}
-	source, err := t.Node.Ruleset(nil)
+	rules, err := t.rules()
 	if err != nil {
 		return nil, err
 	}
-	rules := firewall.Decode(source)
 	var findings []guard.Finding
 	doubt := strings.Join(doubts, "; ")
 	for _, p := range packets {

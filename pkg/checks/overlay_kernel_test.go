@@ -83,7 +83,7 @@ func TestFirewallCommandsHeal(t *testing.T) {
 			if !answers(time.Minute) {
 				t.Errorf("the tunnel does not work after %s", findings[0].Command)
 			}
-			if left := overlayFindings(t, target); len(left) > 0 {
+			if left := overlayFindings(t, &checks.Target{Node: near}); len(left) > 0 {
 				t.Errorf("after %s the check says %v", findings[0].Command, left)
 			}
 		})

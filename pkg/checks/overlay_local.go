@@ -16,10 +16,10 @@ type localRules struct {
 	node  overlayNode
 }
 
-// readLocalRules reads the rules of the node once. Without the privilege to read them the
-// error wraps fs.ErrPermission.
+// readLocalRules reads what is needed to judge the rules of the node. Errors are those of
+// Target.rules.
 func readLocalRules(t *Target) (*localRules, error) {
-	dump, err := t.Node.TunnelDump()
+	tunnels, err := t.tunnels()
 	if err != nil {
 		return nil, err
 	}
@@ -27,11 +27,27 @@ func readLocalRules(t *Target) (*localRules, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := t.rules()
+	if err != nil {
+		return nil, err
+	}
+	return &localRules{rules, overlayNode{t: t, links: links, dump: tunnels.TunnelDump}}, nil
+}
+
+// rules returns the rules of the node's packet filter. It reads them once in a run: the
+// kernel's time for a dump grows with the square of the rules in a chain. Without the privilege
+// to read them the error wraps fs.ErrPermission.
+func (t *Target) rules() (*firewall.Rules, error) {
+	if known := t.ruleset.Load(); known != nil {
+		return known, nil
+	}
 	source, err := t.Node.Ruleset(nil)
 	if err != nil {
 		return nil, err
 	}
-	return &localRules{firewall.Decode(source), overlayNode{t: t, links: links, dump: dump}}, nil
+	rules := firewall.Decode(source)
+	t.ruleset.Store(rules)
+	return rules, nil
 }
 
 // dropsProbe returns the rule of this node that surely drops the packets of a ping through

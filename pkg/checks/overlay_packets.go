@@ -34,7 +34,7 @@ const maxJudgedPeers = 32
 // overlayPackets returns the packets that the tunnels of the node need, and a clause for
 // each tunnel whose packets are not known.
 func overlayPackets(t *Target) (all []overlayPacket, doubts []string, err error) {
-	dump, err := t.Node.TunnelDump()
+	tunnels, err := t.tunnels()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,12 +51,12 @@ func overlayPackets(t *Target) (all []overlayPacket, doubts []string, err error)
 		return nil, nil, err
 	}
 	_, bridge := t.primaryPlugin()
-	n := overlayNode{t: t, links: links, ranges: ranges, bridge: bridge, dump: dump}
+	n := overlayNode{t: t, links: links, ranges: ranges, bridge: bridge, dump: tunnels.TunnelDump}
 	peers := map[string][]tunnel.Peer{}
-	for _, p := range tunnel.Enumerate(dump).Peers {
+	for _, p := range tunnels.Peers {
 		peers[p.Device] = append(peers[p.Device], p)
 	}
-	for _, device := range dump.Links {
+	for _, device := range tunnels.Links {
 		external := device.External && device.Port != 0
 		if !device.Up || !external && !owned[device.Name] || device.Kind == "openvswitch" {
 			continue

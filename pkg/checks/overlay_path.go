@@ -88,11 +88,11 @@ func overheadOf(l netstate.TunnelLink, peers []tunnel.Peer) int {
 }
 
 func probeOverlayPath(ctx context.Context, t *Target) ([]guard.Finding, error) {
-	dump, err := t.Node.TunnelDump()
+	all, err := t.tunnels()
 	if err != nil {
 		return nil, err
 	}
-	devices := overlayDevices(t, dump)
+	devices := overlayDevices(t, all)
 	if len(devices) == 0 {
 		return nil, guard.Skip("no tunnel of this node has peers that the kernel knows")
 	}
@@ -114,13 +114,13 @@ func probeOverlayPath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 }
 
 // overlayDevices returns the devices that are up and have peers, with what is below them.
-func overlayDevices(t *Target, dump netstate.TunnelDump) []overlayDevice {
+func overlayDevices(t *Target, all *nodeTunnels) []overlayDevice {
 	peers := map[string][]tunnel.Peer{}
-	for _, p := range withoutVPNs(t, tunnel.Enumerate(dump).Peers) {
+	for _, p := range withoutVPNs(t, all.Peers) {
 		peers[p.Device] = append(peers[p.Device], p)
 	}
 	var devices []overlayDevice
-	for _, l := range dump.Links {
+	for _, l := range all.Links {
 		if !l.Up || len(peers[l.Name]) == 0 || l.Kind == "openvswitch" || len(devices) >= pathDevices {
 			continue
 		}

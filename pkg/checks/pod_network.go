@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cni-guard/cni-guard/pkg/netstate"
+	"github.com/cni-guard/cni-guard/pkg/tunnel"
 )
 
 // A nodeNetwork is the node's namespace as the checks of the node read it: once in a run,
@@ -66,6 +67,27 @@ func (t *Target) mainRoutes() ([]netstate.Route, error) {
 	}
 	t.tableMain.Store(&routes)
 	return routes, nil
+}
+
+// A nodeTunnels is the tunnels of the node, and the peers that follow from them. It is not
+// changed.
+type nodeTunnels struct {
+	netstate.TunnelDump
+	tunnel.Table
+}
+
+// tunnels reads the tunnels of the node, once in a run: a node has thousands of peers.
+func (t *Target) tunnels() (*nodeTunnels, error) {
+	if known := t.overlay.Load(); known != nil {
+		return known, nil
+	}
+	dump, err := t.Node.TunnelDump()
+	if err != nil {
+		return nil, err
+	}
+	n := &nodeTunnels{dump, tunnel.Enumerate(dump)}
+	t.overlay.Store(n)
+	return n, nil
 }
 
 func isDefault(dst netip.Prefix) bool { return !dst.IsValid() || dst.Bits() == 0 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cni-guard/cni-guard/pkg/firewall"
 	"github.com/cni-guard/cni-guard/pkg/guard"
 	"github.com/cni-guard/cni-guard/pkg/hostfs"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
@@ -55,6 +56,8 @@ type Target struct {
 	// What the checks of the node have read of its network; nil before that.
 	network   atomic.Pointer[nodeNetwork]
 	tableMain atomic.Pointer[[]netstate.Route]
+	ruleset   atomic.Pointer[firewall.Rules]
+	overlay   atomic.Pointer[nodeTunnels]
 	// portsDue is whether this run looks at the ports of the pods on record.
 	portsDue onceBool
 

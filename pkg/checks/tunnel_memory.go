@@ -27,6 +27,7 @@ type peerMemory struct {
 	direct   map[netip.Addr]bool
 	devices  map[string]seenDevice // as they are now
 	gone     map[string]bool       // devices that existed
+	down     map[string]bool       // devices that are down
 	// flannelUDP are the devices of flannel's backend udp that are gone, with when they were
 	// seen first.
 	flannelUDP map[string]time.Time
@@ -69,7 +70,7 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // it for the next. Without a state directory nothing is remembered.
 func (t *Target) recallPeers(d netstate.TunnelDump, table tunnel.Table) peerMemory {
 	now := t.seePaths(d, table)
-	memory := peerMemory{direct: map[netip.Addr]bool{}, emptied: map[string]bool{}, gone: map[string]bool{}}
+	memory := peerMemory{direct: map[netip.Addr]bool{}, emptied: map[string]bool{}, gone: map[string]bool{}, down: map[string]bool{}}
 	current := map[netip.Prefix]bool{}
 	nodes := map[netip.Addr]bool{} // to which some route leads
 	alive := map[string]bool{}
@@ -78,6 +79,9 @@ func (t *Target) recallPeers(d netstate.TunnelDump, table tunnel.Table) peerMemo
 		if _, tunneled := now.Devices[b.Device]; !tunneled {
 			memory.direct[b.Node] = true
 		}
+	}
+	for _, l := range d.Links {
+		memory.down[l.Name] = !l.Up
 	}
 	if t.StateDir == "" {
 		return memory
@@ -214,7 +218,11 @@ func (e *tunnelEvidence) vanishedFindings(named map[netip.Addr]bool) []guard.Fin
 			Remedy:   "If that node is still in the cluster, restart the network's daemon on this node, which writes the route again, and find out what removed it: with systemd-networkd ManageForeignRoutes, networkctl reload, or a device that was deleted.",
 			Minor:    !e.memory.emptied[v.Device],
 		}
-		if e.memory.gone[v.Device] {
+		switch {
+		case e.memory.down[v.Device]:
+			f.Problem = fmt.Sprintf("is down, and with it the route to %s is gone, whose node %s still answers", v.Block, v.Node)
+			f.Remedy = fmt.Sprintf("Run ip link set %s up, restart the network's daemon on this node, which writes the route again, and find out what took the device down (a network manager, or a cleanup script).", v.Device)
+		case e.memory.gone[v.Device]:
 			f.Problem = fmt.Sprintf("is gone, and with it the route to %s, whose node %s still answers", v.Block, v.Node)
 		}
 		findings = append(findings, f)

@@ -53,11 +53,11 @@ const (
 )
 
 func probeTunnelPeers(ctx context.Context, t *Target) ([]guard.Finding, error) {
-	dump, err := t.Node.TunnelDump()
+	all, err := t.tunnels()
 	if err != nil {
 		return nil, err
 	}
-	table := tunnel.Enumerate(dump)
+	dump, table := all.TunnelDump, all.Table
 	memory := t.recallPeers(dump, table)
 	findings := append(downFindings(table.Down), flannelUDPFindings(dump, memory)...)
 	e := newTunnelEvidence(dump, table, memory)
