@@ -59,6 +59,10 @@ func (t tree) folder(name string, perm fs.FileMode) { t.put(name, node{mode: fs.
 
 func (t tree) text(name, text string) { t.put(name, node{mode: 0o644, text: []byte(text)}) }
 
+// builds is the folder of a checkout with kernels and programs that were built. Below a
+// directory that the guest gets it is left out, as the guest has its files in memory.
+const builds = "/conformance/bin"
+
 // add puts a file into the tree, or a directory with all that it holds.
 func (t tree) add(f File) error {
 	if !path.IsAbs(f.Path) {
@@ -78,6 +82,9 @@ func (t tree) add(f File) error {
 		}
 		if err != nil {
 			return fmt.Errorf("add %s: %w", f.Path, err)
+		}
+		if entry.IsDir() && from != root && strings.HasSuffix(filepath.ToSlash(from), builds) {
+			return filepath.SkipDir
 		}
 		rel, err := filepath.Rel(root, from)
 		if err != nil {

@@ -50,6 +50,7 @@ func TestTree(t *testing.T) {
 	dir := t.TempDir()
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o755),
+		os.MkdirAll(filepath.Join(dir, "conformance", "bin", "kernels"), 0o755),
 		os.WriteFile(filepath.Join(dir, "deep", "program"), []byte("run"), 0o755),
 		os.Symlink("../program", filepath.Join(dir, "deep", "er", "link")),
 	} {
@@ -79,15 +80,17 @@ func TestTree(t *testing.T) {
 	}
 	found := unpack(t, &archive)
 	for path, want := range map[string]string{
-		"data/deep/program": "0755 run",
-		"data/deep/er/link": "→ ../program",
-		"data/socket":       "",
-		"usr/bin/tool":      "0755 run",
-		"bin":               "→ usr/bin",
-		"usr/lib/x/y":       "0644 text",
-		"etc/hosts":         "0644 no escape",
-		"proc":              "folder",
-		"run/netns":         "folder",
+		"data/deep/program":    "0755 run",
+		"data/deep/er/link":    "→ ../program",
+		"data/socket":          "",
+		"data/conformance":     "folder",
+		"data/conformance/bin": "",
+		"usr/bin/tool":         "0755 run",
+		"bin":                  "→ usr/bin",
+		"usr/lib/x/y":          "0644 text",
+		"etc/hosts":            "0644 no escape",
+		"proc":                 "folder",
+		"run/netns":            "folder",
 	} {
 		if found[path] != want {
 			t.Errorf("%s is %q, want %q", path, found[path], want)
