@@ -1,22 +1,45 @@
 #!/bin/sh
-# doctor-table.sh: breaks nodes as conformance/doctor does, and writes the table of docs/failures.md
-# from what guardctl doctor said. It replaces the lines between the markers there.
+# doctor-table.sh [KERNEL]: breaks nodes as conformance/doctor does, and writes the tables of
+# docs/failures.md from what guardctl doctor said: one from this machine, and one from a
+# virtual machine with Debian's kernel (6.1 if none is said), for what this one may lack. It
+# replaces the lines between the markers there. Let nothing else run meanwhile, as the
+# tables have times.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
+scripts/deps.sh qemu-system-x86_64 modprobe wg
 page=docs/failures.md
+root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-scripts/build.sh "$work/guard"
-scripts/plugins.sh "$work/ref"
-in_node=$PWD/scripts/in-node
-(cd conformance && CNI_GUARD_DOCTOR_TABLE=$work/table.md CNI_GUARD_BIN=$work/guard CNI_PLUGIN_BIN=$work/ref \
-	go test -count 1 -timeout 40m -exec "$in_node" -run TestFirstFindingIsTheCause ./doctor)
-awk -v table="$work/table.md" '
-	/^<!-- doctor-table: begin -->$/ { print; while ((getline line < table) > 0) print line; skip = 1 }
-	/^<!-- doctor-table: end -->$/ { skip = 0 }
-	!skip || /^<!-- doctor-table: end -->$/ { if (!/^<!-- doctor-table: begin -->$/) print }
-' "$page" >"$work/page.md"
-grep -q '^<!-- doctor-table: begin -->$' "$page" || { echo "$page has no marker <!-- doctor-table: begin -->" >&2; exit 1; }
-cp "$work/page.md" "$page"
+guard=$work/guard ref=$work/ref
+scripts/build.sh "$guard"
+scripts/plugins.sh "$ref"
+export CNI_GUARD_BIN="$guard" CNI_PLUGIN_BIN="$ref" CNI_GUARD_VM_KERNEL="${1:-6.1}" CGO_ENABLED=0
+
+put() { # put TABLE FILE: replaces the lines between the markers of a table
+	grep -q "^<!-- $1: begin -->$" "$page" || { echo "$page has no marker <!-- $1: begin -->" >&2; exit 1; }
+	[ "$(wc -l <"$2")" -gt 2 ] || { echo "the run has no rows for $1" >&2; exit 1; }
+	awk -v table="$1" -v file="$2" '
+		$0 == "<!-- " table ": end -->" { skip = 0 }
+		!skip
+		$0 == "<!-- " table ": begin -->" { while ((getline line < file) > 0) print line; skip = 1 }
+	' "$page" >"$work/page.md"
+	cp "$work/page.md" "$page"
+}
+
+(cd conformance && CNI_GUARD_DOCTOR_TABLE=$work/here.md \
+	go test -count 1 -timeout 40m -exec "$root/scripts/in-node" -run TestFirstFindingIsTheCause ./doctor)
+put doctor-table "$work/here.md"
+
+# A guest with its own time (docs/vm.md): the times are what doctor took there. Its files are
+# gone with it, so that the table is in the log.
+flags="-deadline 1h -own-time -programs chroot -sysctl net.core.fb_tunnels_only_for_init_net=0 -env CNI_GUARD_BIN -env CNI_PLUGIN_BIN"
+for file in "$guard/cni-guard" "$guard/guardctl" "$guard/loopback" "$ref/bridge" "$ref/host-local" "$ref/portmap"; do
+	flags="$flags -file $file"
+done
+CNI_GUARD_VM_FLAGS="$flags" go test -C conformance -v -count 1 -timeout 24h -exec "$root/scripts/in-vm" -run 'FirstFindingInVM$' ./doctor >"$work/vm.log" 2>&1 ||
+	{ cat "$work/vm.log" >&2; exit 1; }
+sed -n 's/^ *\(|.*|\)$/\1/p' "$work/vm.log" >"$work/vm.md"
+put doctor-table-vm "$work/vm.md"

@@ -44,11 +44,10 @@ func TestFirstFindingIsTheCause(t *testing.T) {
 }
 
 // The same of tunnels that need a kernel of their own. It runs by hand, through
-// scripts/in-vm. The rows of the table are in the log, as the machine is gone with all its
-// files.
+// scripts/in-vm. The table is in the log, as the machine is gone with all its files.
 func TestFirstFindingInVM(t *testing.T) {
 	needVM(t)
-	t.Logf("rows:\n%s", firstFindings(t, VMFailures()))
+	t.Logf("table:\n%s%s", tableHead, firstFindings(t, VMFailures()))
 }
 
 func needVM(t *testing.T) {

@@ -53,7 +53,7 @@ func VMFailures() []Failure {
 			Check: "overlay-firewall", Says: "until this node has sent some", By: "whatever is tried opens the tunnel, and it works",
 		},
 		{
-			Name: "`tunl0` is down", From: "calico#2471", Make: ipip, Break: "ip -n near link set tunl0 down",
+			Name: "`tunl0` is down", From: "calico#2471", Make: ipip, Before: true, Break: "ip -n near link set tunl0 down",
 			Check: "tunnel-peers", Says: "is down", By: "`ip route`: no route to 10.244.1.0/24",
 		},
 		{

@@ -73,7 +73,7 @@ func New(t testing.TB) *Rig {
 	if os.Getenv("CNI_GUARD_NODE") != "private" {
 		rigtest.Lack(t, "not a private node: run through scripts/in-node")
 	}
-	rigtest.Need(t, "ip", "bridge", "iptables", "chroot", "mount")
+	rigtest.Need(t, "ip", "bridge", "iptables", "chroot", "mount", "unshare")
 	r := &Rig{Root: t.TempDir(), t: t}
 	for _, dir := range []string{"proc", "sys", "dev", "tmp", "run", "etc/cni/net.d", "opt/cni/bin", "var/lib/cni"} {
 		if err := os.MkdirAll(filepath.Join(r.Root, dir), 0o755); err != nil {
@@ -125,10 +125,12 @@ func (r *Rig) Shell(commands string) string {
 	return string(out)
 }
 
-// guardctl returns the command that runs guardctl on near.
+// guardctl returns the command that runs guardctl on near. It has a PID namespace of its
+// own: beside the first process of a machine, which is on another network, doctor takes near
+// for a container.
 func (r *Rig) guardctl(args ...string) *exec.Cmd {
 	const enter = `mount -t proc proc "$ROOT/proc"; mount -t sysfs -o ro sysfs "$ROOT/sys"; exec chroot "$ROOT" /opt/cni/bin/guardctl "$@"`
-	cmd := exec.Command("ip", append([]string{"netns", "exec", "near", "sh", "-euc", enter, "guardctl"}, args...)...)
+	cmd := exec.Command("ip", append([]string{"netns", "exec", "near", "unshare", "--pid", "--fork", "--kill-child", "sh", "-euc", enter, "guardctl"}, args...)...)
 	cmd.Env = append(os.Environ(), "ROOT="+r.Root)
 	return cmd
 }
