@@ -16,6 +16,7 @@ need mount mount
 need strace strace
 need chattr e2fsprogs
 need sysctl procps
+need ethtool ethtool
 for program; do
 	case $program in
 	qemu-system-x86_64) need "$program" qemu-system-x86 ;;

@@ -21,7 +21,7 @@ type Failure struct {
 
 // Failures returns those that namespaces of any kernel with VXLAN can play.
 func Failures() []Failure {
-	return slices.Concat(tunnelFailures(), firewallFailures(), podFailures())
+	return slices.Concat(tunnelFailures(), firewallFailures(), podFailures(), wireFailures())
 }
 
 // tunnelFailures are those of a node itself, and of its tunnel.

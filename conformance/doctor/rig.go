@@ -93,6 +93,7 @@ func New(t testing.TB) *Rig {
 	r.Write("etc/cni/net.d/10-pods.conflist", conflist)
 	r.Write("etc/resolv.conf", "nameserver 192.168.50.12\n")
 	t.Cleanup(func() {
+		_ = exec.Command("sh", "-c", "ip netns pids far | xargs -r kill -9").Run() // the agent, which a failure needs
 		for _, node := range []string{"near", "far", "pod"} {
 			_ = exec.Command("ip", "netns", "delete", node).Run()
 		}
@@ -117,7 +118,7 @@ func (r *Rig) Write(name, text string) {
 func (r *Rig) Shell(commands string) string {
 	r.t.Helper()
 	cmd := exec.Command("sh", "-euc", commands)
-	cmd.Env = append(os.Environ(), "ROOT="+r.Root, "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	cmd.Env = append(os.Environ(), "ROOT="+r.Root, "GUARD="+rigtest.GuardDir(r.t), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("%v: %s", err, out)
