@@ -189,7 +189,10 @@ func explain(what, path string, err error) error {
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EXDEV):
 		return fmt.Errorf("%s: %w: %s is a mount point, and cannot be replaced: %s", what, err, path, mountRemedy)
 	case errors.Is(err, syscall.EPERM) && os.Geteuid() == 0:
-		return fmt.Errorf("%s: %w: %s or its directory may be immutable (lsattr -d %s %s): run chattr -i", what, err, path, path, dir)
+		if p := immutable(path); p != "" {
+			return fmt.Errorf("%s: %w: %s is immutable: find out why, then run chattr -ia %s", what, err, p, p)
+		}
+		return fmt.Errorf("%s: %w: root is refused here: %s belongs to another user and this container lacks CAP_CHOWN, CAP_FOWNER or CAP_DAC_OVERRIDE, or a security module such as SELinux forbids it", what, err, path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: run this as root", what, err)
 	}
@@ -203,10 +206,8 @@ func checkReplaceable(path string) error {
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		return explain("write into "+dir, path, err)
 	}
-	for _, p := range []string{dir, path} {
-		if isImmutable(p) {
-			return fmt.Errorf("replace %s: %s is immutable: find out why, then run chattr -ia %s", path, p, p)
-		}
+	if p := immutable(path); p != "" {
+		return fmt.Errorf("replace %s: %s is immutable: find out why, then run chattr -ia %s", path, p, p)
 	}
 	if isMountPoint(path) {
 		return fmt.Errorf("replace %s: it is a mount point, and cannot be replaced: %s", path, mountRemedy)
@@ -229,6 +230,16 @@ func checkOwner(path string, a attributes) error {
 		return fmt.Errorf("replace %s: it belongs to uid %d: run this as root", path, a.uid)
 	}
 	return nil
+}
+
+// immutable returns which of a file and its directory is immutable; "" if none is.
+func immutable(path string) string {
+	for _, p := range []string{filepath.Dir(path), path} {
+		if isImmutable(p) {
+			return p
+		}
+	}
+	return ""
 }
 
 // isImmutable reports whether a file can be neither renamed nor replaced (chattr +i or +a).

@@ -5,6 +5,7 @@ package installer_test
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,6 +52,35 @@ func TestImmutable(t *testing.T) {
 	}
 	if n.has("bin/cni-guard") || n.has("record/install.json") {
 		t.Error("it changed something")
+	}
+}
+
+// Root in a container may lack what it takes to keep the owner of a file, which must not
+// be taken for an immutable file.
+func TestLacksCapability(t *testing.T) {
+	n := newNode(t)
+	n.write("conf/10-a.conflist", list, 0o600)
+	if err := os.Chown(n.path("conf/10-a.conflist"), 1000, 1000); err != nil {
+		checktest.Lacking(t, "files here have no other owner: "+err.Error())
+	}
+	p, err := installer.Install(n.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and the thread ends with the goroutine
+		header, data := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+		err := unix.Capget(&header, &data[0])
+		data[0].Effective &^= 1 << unix.CAP_CHOWN
+		if err = errors.Join(err, unix.Capset(&header, &data[0])); err == nil {
+			err = p.Run(func(installer.Step) {})
+		}
+		result <- err
+	}()
+	err = <-result
+	if err == nil || !strings.Contains(err.Error(), "lacks CAP_CHOWN") || strings.Contains(err.Error(), "immutable") {
+		t.Errorf("got %v", err)
 	}
 }
 
