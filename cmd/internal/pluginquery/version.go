@@ -32,7 +32,10 @@ const (
 // SupportsFunc returns a function for conflist.Runtime.Supports: its error says why a
 // plugin does not support a version of the spec. It runs each binary once, as CRI-O and
 // cri-dockerd do before they load a file, waits at most timeout for the answer, and
-// remembers it. One goroutine may use it at a time.
+// remembers it. A plugin that does not answer in time, or could not be run for a shortage
+// of this process, is assumed to support all versions: a busy node is no proof that the
+// runtime refuses the file, and the check chain-plugins reports it as unknown. One
+// goroutine may use it at a time.
 func SupportsFunc(timeout time.Duration) func(binary, cniVersion string) error {
 	type answer struct {
 		versions []string
@@ -48,6 +51,8 @@ func SupportsFunc(timeout time.Duration) func(binary, cniVersion string) error {
 			answers[binary] = a
 		}
 		switch {
+		case errors.Is(a.err, context.DeadlineExceeded), IsShortage(a.err):
+			return nil
 		case a.err != nil:
 			return fmt.Errorf("it does not answer VERSION: %w", a.err)
 		case !slices.Contains(a.versions, cniVersion):

@@ -139,6 +139,14 @@ func TestSupportsFunc(t *testing.T) {
 	}
 }
 
+// A plugin that does not answer in time proves nothing: CRI-O waits longer, and the node
+// may be busy.
+func TestSupportsFuncTimeout(t *testing.T) {
+	if err := pluginquery.SupportsFunc(10*time.Millisecond)(script(t, "exec sleep 60"), "1.0.0"); err != nil {
+		t.Errorf("the plugin is said to be refused: %v", err)
+	}
+}
+
 // A plugin is run once, however many versions are asked for.
 func TestSupportsFuncAsksOnce(t *testing.T) {
 	plugin := filepath.Join(t.TempDir(), "plugin")
