@@ -1,9 +1,9 @@
 #!/bin/sh
 # test-vm.sh [KERNEL...]: runs what looks at the kernel on kernels of Debian, in
-# virtual machines: 6.1 without an argument, which may be 5.10, 6.1 or 6.12. Then,
-# on the first of them, what needs modules of a machine's own: a Service without
-# br_netfilter, and the incident of the cold tunnels on real ipip. A test that skips
-# there is a failure. Logs go to conformance/bin/vm-logs.
+# virtual machines: 6.1 without an argument, which may be 5.10, 6.1 or 6.12. Then, on
+# the first of them, what needs modules or the clock of a machine's own: a Service
+# without br_netfilter, an agent while the clock is set, and the incident of the cold
+# tunnels on real ipip. A test that skips there is a failure. Logs go to conformance/bin/vm-logs.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -64,6 +64,10 @@ done
 echo "a Service without br_netfilter, kernel $1" >&2
 export CNI_GUARD_VM_FLAGS="$flags -programs modprobe,depmod"
 run bridge-netfilter conformance -timeout 24h -run '^TestServiceWithoutBridgeNetfilter$' -exec "$root/scripts/in-vm" ./replay
+
+echo "a clock that is set, kernel $1" >&2
+export CNI_GUARD_VM_FLAGS="-deadline 1h"
+run clock . -timeout 1h -run '^TestClockJumps$' -exec "$root/scripts/in-vm" ./cmd/cni-guard-agent
 
 echo "cold tunnels, kernel $1" >&2
 export CNI_GUARD_VM_FLAGS="$flags -sysctl net.core.fb_tunnels_only_for_init_net=0"
