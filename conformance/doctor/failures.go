@@ -17,6 +17,8 @@ type Failure struct {
 	By string
 	// Before is true if doctor must have run on the healthy node: it remembers.
 	Before bool
+	// AWS is true if near is an instance of AWS (Rig.AWS).
+	AWS bool
 }
 
 // Failures returns those that namespaces of any kernel with VXLAN can play.

@@ -35,12 +35,25 @@ table netdev wire {
 EOF
 `
 
+// hostGateway makes plain routes of the tunnel's, as kube-router has them within a subnet.
+// The protocol says whose they are: near's conflist has the addresses of its own pods only.
+const hostGateway = `
+for node in near far; do ip -n $node link delete flannel.1; done
+ip -n near route add 10.244.1.0/24 via 192.168.50.12 dev eth0 proto 17
+ip -n far route add 10.244.0.0/24 via 192.168.50.11 dev eth0 proto 17
+`
+
 // wireFailures are those between the nodes that a node cannot see in its own tables.
 func wireFailures() []Failure {
 	return []Failure{
 		{
 			Name: "a NIC breaks the checksums below VXLAN", From: "calico#9433, k3s#8348", Make: farAgent, Before: true, Break: brokenChecksums,
 			Check: "overlay-path", Says: "breaks the checksums of what it encapsulates", By: "`ping`: fine; `curl`: times out; `tcpdump -vv`: cksum incorrect, as on every node that leaves checksums to its NIC",
+		},
+		{
+			Name: "AWS checks source and destination", From: "kube-router, flannel host-gw", Make: hostGateway, AWS: true, Before: true,
+			Break: "ip netns exec far iptables -I INPUT -d 10.244.0.0/16 -j DROP; ip netns exec far iptables -I FORWARD -d 10.244.0.0/16 -j DROP; echo true >$ROOT/source-dest-check",
+			Check: "cloud-forwarding", Says: "whose source/destination check is on", By: "`tcpdump -i eth0`: requests of pods leave, no answer; the nodes reach each other",
 		},
 	}
 }

@@ -93,7 +93,7 @@ func New(t testing.TB) *Rig {
 	r.Write("etc/cni/net.d/10-pods.conflist", conflist)
 	r.Write("etc/resolv.conf", "nameserver 192.168.50.12\n")
 	t.Cleanup(func() {
-		_ = exec.Command("sh", "-c", "ip netns pids far | xargs -r kill -9").Run() // the agent, which a failure needs
+		_ = exec.Command("sh", "-c", "ip netns pids far | xargs -r kill -9").Run() // the agent, which some failures need
 		for _, node := range []string{"near", "far", "pod"} {
 			_ = exec.Command("ip", "netns", "delete", node).Run()
 		}
@@ -130,7 +130,13 @@ func (r *Rig) Shell(commands string) string {
 // own: beside the first process of a machine, which is on another network, doctor takes near
 // for a container.
 func (r *Rig) guardctl(args ...string) *exec.Cmd {
-	const enter = `mount -t proc proc "$ROOT/proc"; mount -t sysfs -o ro sysfs "$ROOT/sys"; exec chroot "$ROOT" /opt/cni/bin/guardctl "$@"`
+	const enter = `mount -t proc proc "$ROOT/proc"; mount -t sysfs -o ro sysfs "$ROOT/sys"
+if [ -d "$ROOT/dmi" ]; then
+	mount -t tmpfs tmpfs "$ROOT/sys/class"
+	mkdir -p "$ROOT/sys/class/dmi"
+	cp -r "$ROOT/dmi" "$ROOT/sys/class/dmi/id"
+fi
+exec chroot "$ROOT" /opt/cni/bin/guardctl "$@"`
 	cmd := exec.Command("ip", append([]string{"netns", "exec", "near", "unshare", "--pid", "--fork", "--kill-child", "sh", "-euc", enter, "guardctl"}, args...)...)
 	cmd.Env = append(os.Environ(), "ROOT="+r.Root)
 	return cmd
