@@ -42,6 +42,11 @@ func podFailures() []Failure {
 			Check: "bridge-netfilter", Says: "cni0", By: "Pods of other nodes answer behind a Service, and those of this node do not",
 		},
 		{
+			Name: "br_netfilter, and FORWARD drops what stays on the bridge", From: "weave#2758, k8s#39823", Make: pod + services, Before: true,
+			Break: "ip netns exec near iptables -A FORWARD -i flannel.1 -j ACCEPT; ip netns exec near iptables -A FORWARD -o flannel.1 -j ACCEPT; ip netns exec near iptables -P FORWARD DROP",
+			Check: "overlay-firewall", Says: "which br_netfilter brings to FORWARD", By: "`tcpdump -i veth1`: requests leave the pod and come to no other on its bridge; `bridge link`: all forwarding",
+		},
+		{
 			Name: "a pod's end of the veth lost its bridge", From: "seed 000", Make: pod, Before: true, Break: "ip -n near link set veth1 nomaster",
 			Check: "bridge-port", Says: "veth1", By: "`ip link`: veth1 is up; `bridge link` lacks it",
 		},

@@ -68,7 +68,46 @@ func overlayPackets(t *Target) (all []overlayPacket, doubts []string, err error)
 		all = append(all, outer...)
 		all = append(all, n.inner(device, peers[device.Name])...)
 	}
+	if len(all) > 0 {
+		all = append(all, n.bridged()...)
+	}
 	return all, doubts, nil
+}
+
+// bridged returns the new connections between pods of this node, where br_netfilter has the
+// packets that the bridge forwards pass through FORWARD.
+func (n overlayNode) bridged() []overlayPacket {
+	at := slices.IndexFunc(n.links, func(l netstate.Link) bool { return n.bridge != "" && l.Name == n.bridge })
+	if at < 0 {
+		return nil
+	}
+	side := firewall.Interface{Name: n.links[at].Name, Index: n.links[at].Index}
+	var all []overlayPacket
+	for _, six := range []bool{false, true} {
+		own, ok := n.ownBlock(side.Name, six)
+		if !ok || !n.filtersBridge(six) {
+			continue
+		}
+		all = append(all, overlayPacket{
+			Packet: firewall.Packet{Hook: firewall.Forward, Six: six, Protocol: 6, In: side, Out: side, Src: own, Dst: own, States: []firewall.State{firewall.New}},
+			device: side.Name, bridge: n.bridge, pods: n.ranges.family(own.Addr()).prefixes,
+			what: "new connections between pods of this node, which br_netfilter brings to FORWARD,", impact: "pods of this node cannot connect to each other",
+		})
+	}
+	return all
+}
+
+// filtersBridge reports whether FORWARD sees the packets that the bridge forwards.
+func (n overlayNode) filtersBridge(six bool) bool {
+	value, err := n.t.Node.Sysctl(bypass{six: six}.sysctl())
+	if err != nil {
+		return false // br_netfilter is not loaded
+	}
+	if value == "1" {
+		return true
+	}
+	bridge, err := n.t.Node.Bridge(n.bridge)
+	return err == nil && bridge.NFCall(six)
 }
 
 // An overlayNode is what is known of the node for its packets.
