@@ -25,7 +25,9 @@ func TestServerSide(t *testing.T) {
 	}
 	c.Kubectl("wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout="+patience.String())
 	// As docs/cluster.md says. The other one is what a namespace has without that label.
-	for name, level := range map[string]string{"admits": "privileged", "refuses": "baseline"} {
+	// It comes first: the role bindings are for the account of the last one.
+	for _, namespace := range [][2]string{{"refuses", "baseline"}, {"admits", "privileged"}} {
+		name, level := namespace[0], namespace[1]
 		c.Apply("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + name + "\n  labels: {pod-security.kubernetes.io/enforce: " + level + "}\n")
 		// A pod needs its account, even where nothing is stored.
 		c.Apply(c.template(t, name, "default", "--show-only", "templates/rbac.yaml"))
