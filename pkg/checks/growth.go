@@ -101,10 +101,12 @@ func (t *Target) boot() string {
 
 // readCounters reads counters. Those that the kernel does not have are left out.
 func (t *Target) readCounters(names ...string) (map[string]uint64, error) {
-	return readCounters(t.Node, names...)
+	return ReadCounters(t.Node, names...)
 }
 
-func readCounters(node netstate.View, names ...string) (map[string]uint64, error) {
+// ReadCounters reads counters of a node (netstate.View.Counter). Those that the kernel does
+// not have are left out.
+func ReadCounters(node netstate.View, names ...string) (map[string]uint64, error) {
 	values := map[string]uint64{}
 	for _, name := range names {
 		value, err := node.Counter(name)
@@ -142,7 +144,7 @@ func WatchCounters(ctx context.Context, node netstate.View, were map[string]uint
 	end := time.NewTimer(within)
 	defer end.Stop()
 	for {
-		values, err := readCounters(node, names...)
+		values, err := ReadCounters(node, names...)
 		if err != nil || len(growthSince(counted{Values: were}, values).By) > 0 {
 			return values, err
 		}

@@ -3,11 +3,10 @@
 package snapshot
 
 import (
-	"errors"
-	"io/fs"
 	"maps"
 	"slices"
 
+	"github.com/cni-guard/cni-guard/pkg/checks"
 	"github.com/cni-guard/cni-guard/pkg/netstate"
 )
 
@@ -27,25 +26,15 @@ func askCounters(were map[string]uint64) []any {
 // rereadCounters returns the reading in which a counter has grown, or the last one, of a
 // bundle that has each reading. Early versions of guardctl made such; they read at most
 // this often.
-func rereadCounters(node netstate.View, were map[string]uint64) (map[string]uint64, error) {
+func rereadCounters(node netstate.View, were map[string]uint64) (values map[string]uint64, err error) {
 	const readings = 16
-	values := map[string]uint64{}
+	names := slices.Collect(maps.Keys(were))
 	for range readings {
-		grown := false
-		for name, had := range were {
-			value, err := node.Counter(name)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			values[name] = value
-			grown = grown || value > had
-		}
-		if grown {
+		values, err = checks.ReadCounters(node, names...)
+		grown := slices.ContainsFunc(names, func(name string) bool { return values[name] > were[name] })
+		if err != nil || grown {
 			break
 		}
 	}
-	return values, nil
+	return values, err
 }
