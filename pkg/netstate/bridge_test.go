@@ -211,7 +211,9 @@ sysctl net/ipv4/conf/veth0.1/forwarding = 1
 	}
 	// IPv6 has one sysctl for all interfaces.
 	for _, on := range []bool{true, false} {
-		must(t, kernel.SetSysctl("net/ipv6/conf/all/forwarding", map[bool]string{true: "1", false: "0"}[on]))
+		value := map[bool]string{true: "1", false: "0"}
+		must(t, kernel.SetSysctl("net/ipv6/conf/all/forwarding", value[on]))
+		must(t, kernel.SetSysctl("net/ipv6/conf/default/forwarding", value[!on])) // is not asked for
 		if got, err := kernel.Forwards6(); err != nil || got != on {
 			t.Errorf("the kernel forwards IPv6: %t, %v; want %t", got, err, on)
 		}
