@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
-scripts/deps.sh qemu-system-x86_64 modprobe wg
+scripts/deps.sh
 page=docs/failures.md
 root=$PWD
 work=$(mktemp -d)
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 guard=$work/guard ref=$work/ref
 scripts/build.sh "$guard"
 scripts/plugins.sh "$ref"
-export CNI_GUARD_BIN="$guard" CNI_PLUGIN_BIN="$ref" CNI_GUARD_VM_KERNEL="${1:-6.1}" CGO_ENABLED=0
+export CNI_GUARD_BIN="$guard" CNI_PLUGIN_BIN="$ref" CGO_ENABLED=0
 
 put() { # put TABLE FILE: replaces the lines between the markers of a table
 	grep -q "^<!-- $1: begin -->$" "$page" || { echo "$page has no marker <!-- $1: begin -->" >&2; exit 1; }
@@ -33,13 +33,8 @@ put() { # put TABLE FILE: replaces the lines between the markers of a table
 	go test -count 1 -timeout 40m -exec "$root/scripts/in-node" -run TestFirstFindingIsTheCause ./doctor)
 put doctor-table "$work/here.md"
 
-# A guest with its own time (docs/vm.md): the times are what doctor took there. Its files are
-# gone with it, so that the table is in the log.
-flags="-deadline 1h -own-time -programs chroot -sysctl net.core.fb_tunnels_only_for_init_net=0 -env CNI_GUARD_BIN -env CNI_PLUGIN_BIN"
-for file in "$guard/cni-guard" "$guard/guardctl" "$guard/loopback" "$ref/bridge" "$ref/host-local" "$ref/portmap"; do
-	flags="$flags -file $file"
-done
-CNI_GUARD_VM_FLAGS="$flags" go test -C conformance -v -count 1 -timeout 24h -exec "$root/scripts/in-vm" -run 'FirstFindingInVM$' ./doctor >"$work/vm.log" 2>&1 ||
+# The files of a guest are gone with it, so that the table is in the log.
+CNI_GUARD_VM_KERNEL="${1:-6.1}" scripts/doctor-vm.sh "$guard" "$ref" 'FirstFindingInVM$' >"$work/vm.log" 2>&1 ||
 	{ cat "$work/vm.log" >&2; exit 1; }
 sed -n 's/^ *\(|.*|\)$/\1/p' "$work/vm.log" >"$work/vm.md"
 put doctor-table-vm "$work/vm.md"

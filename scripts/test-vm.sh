@@ -1,9 +1,10 @@
 #!/bin/sh
 # test-vm.sh [KERNEL...]: runs what looks at the kernel on kernels of Debian, in
 # virtual machines: 6.1 without an argument, which may be 5.10, 6.1 or 6.12. Then, on
-# the first of them, what needs modules or the clock of a machine's own: a Service
-# without br_netfilter, an agent while the clock is set, and the incident of the cold
-# tunnels on real ipip. A test that skips there is a failure. Logs go to conformance/bin/vm-logs.
+# the first of them, what needs modules, the clock or the limits of a machine's own: a
+# Service without br_netfilter, an agent while the clock is set, the incident of the cold
+# tunnels on real ipip, and doctor on the broken nodes of conformance/doctor that need such.
+# A test that skips there is a failure. Logs go to conformance/bin/vm-logs.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -31,9 +32,15 @@ report() { # report NAME LOG STATUS SECONDS: counts what ran, and shows what did
 run() { # run NAME DIR ARGUMENTS...: go test in the directory
 	name=$1 dir=$2
 	shift 2
+	log "$name" go test -C "$dir" -v -count 1 "$@"
+}
+
+log() { # log NAME COMMAND...
+	name=$1
+	shift
 	status=0
 	began=$(date +%s)
-	go test -C "$dir" -v -count 1 "$@" >"$logs/$name.log" 2>&1 || status=$?
+	"$@" >"$logs/$name.log" 2>&1 || status=$?
 	report "$name" "$logs/$name.log" $status $(($(date +%s) - began))
 }
 
@@ -73,5 +80,8 @@ echo "cold tunnels, kernel $1" >&2
 export CNI_GUARD_VM_FLAGS="$flags -sysctl net.core.fb_tunnels_only_for_init_net=0"
 run tunnels conformance -timeout 24h -exec "$root/scripts/in-vm" ./tunnels
 sed -n '/nodes, three times/,/^---/p' "$logs/tunnels.log" | grep -v '^---' || true
+
+echo "doctor on broken nodes, kernel $1" >&2
+log doctor scripts/doctor-vm.sh "$bin/guard" "$bin/ref"
 
 [ -z "$failed" ] || { echo "failed:$failed; their logs are in $logs" >&2; exit 1; }

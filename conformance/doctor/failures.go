@@ -10,6 +10,7 @@ type Failure struct {
 	From  string // where it was seen
 	Make  string // commands that make the healthy node, beside those of all; "" for none
 	Break string // commands
+	Undo  string // commands that end what outlives the nodes; "" for none
 
 	Check string // whose finding must be the first
 	Says  string // part of it

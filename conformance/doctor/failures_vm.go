@@ -37,7 +37,21 @@ for node in near far; do
 done
 `
 
-// VMFailures returns the failures of tunnels that not every kernel has.
+// fullConntrack makes new connections faster than the table forgets them. Its limit is one
+// for all namespaces, which the first one sets.
+const fullConntrack = `
+cat /proc/sys/net/netfilter/nf_conntrack_max >"$ROOT/most"
+echo 100 >/proc/sys/net/netfilter/nf_conntrack_max
+touch "$ROOT/flood"
+ip netns exec near bash -c '
+	while [ -e "$ROOT/flood" ]; do
+		for port in $(seq 1000 1150); do echo >/dev/udp/192.168.50.12/$port; done
+		sleep 0.5
+	done' >/dev/null 2>&1 &
+`
+
+// VMFailures returns the failures of tunnels that not every kernel has, and of limits that
+// only the first network namespace of a machine sets.
 func VMFailures() []Failure {
 	return []Failure{
 		{
@@ -55,6 +69,12 @@ func VMFailures() []Failure {
 		{
 			Name: "`tunl0` is down", From: "calico#2471", Make: ipip, Before: true, Break: "ip -n near link set tunl0 down",
 			Check: "tunnel-peers", Says: "is down", By: "`ip route`: no route to 10.244.1.0/24",
+		},
+		{
+			Name: "connection tracking is full", From: "kubernetes#18604", Before: true,
+			Make:  "ip netns exec near iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+			Break: fullConntrack, Undo: `rm -f "$ROOT/flood"; cat "$ROOT/most" >/proc/sys/net/netfilter/nf_conntrack_max`,
+			Check: "table-pressure", Says: "lost", By: "`dmesg`: nf_conntrack: table full, dropping packet; `tcpdump`: packets of some connections, not of others",
 		},
 		{
 			Name: "the peer drops WireGuard's port", From: "k3s, flannel wireguard-native", Make: wireguard, Break: "ip netns exec far iptables -I INPUT -p udp --dport 51820 -j DROP",
