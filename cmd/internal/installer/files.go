@@ -188,7 +188,7 @@ func explain(what, path string, err error) error {
 		return fmt.Errorf("%s: %w: free some space (df %s, df -i %s) and run this again", what, err, dir, dir)
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EXDEV):
 		return fmt.Errorf("%s: %w: %s is a mount point, and cannot be replaced: %s", what, err, path, mountRemedy)
-	case errors.Is(err, syscall.EPERM) && os.Geteuid() == 0:
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
 		if p := immutable(path); p != "" {
 			return fmt.Errorf("%s: %w: %s is immutable: find out why, then run chattr -ia %s", what, err, p, p)
 		}
@@ -230,6 +230,32 @@ func checkOwner(path string, a attributes) error {
 		return fmt.Errorf("replace %s: it belongs to uid %d: run this as root", path, a.uid)
 	}
 	return nil
+}
+
+// checkKeepsOwner returns an error if this process is root, and lacks what it takes to give a
+// new file the owner and mode of a, as in a container. It takes CAP_CHOWN, and then
+// CAP_FOWNER, to change the mode of a file of another user.
+func checkKeepsOwner(path string, a attributes) error {
+	var data [2]unix.CapUserData
+	if os.Geteuid() != 0 || unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]) != nil {
+		return nil // checkOwner is for ordinary users
+	}
+	var lacking []string
+	lacks := func(name string, capability uint) {
+		if data[0].Effective&(1<<capability) == 0 {
+			lacking = append(lacking, name)
+		}
+	}
+	if a.uid != 0 || a.gid != os.Getegid() {
+		lacks("CAP_CHOWN", unix.CAP_CHOWN)
+	}
+	if a.uid != 0 {
+		lacks("CAP_FOWNER", unix.CAP_FOWNER)
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return fmt.Errorf("write %s: the file belongs to uid %d and gid %d, and so must the new one, which takes %s: add this to the capabilities of the container; nothing was changed", path, a.uid, a.gid, strings.Join(lacking, " and "))
 }
 
 // immutable returns which of a file and its directory is immutable; "" if none is.

@@ -67,20 +67,60 @@ func TestLacksCapability(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	err = withoutCapabilities(func() error { return p.Run(func(installer.Step) {}) }, unix.CAP_CHOWN)
+	if err == nil || !strings.Contains(err.Error(), "lacks CAP_CHOWN") || strings.Contains(err.Error(), "immutable") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// withoutCapabilities runs a function in a thread that lacks some capabilities.
+func withoutCapabilities(do func() error, lacking ...uint) error {
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and the thread ends with the goroutine
 		header, data := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
 		err := unix.Capget(&header, &data[0])
-		data[0].Effective &^= 1 << unix.CAP_CHOWN
+		for _, capability := range lacking {
+			data[0].Effective &^= 1 << capability
+		}
 		if err = errors.Join(err, unix.Capset(&header, &data[0])); err == nil {
-			err = p.Run(func(installer.Step) {})
+			err = do()
 		}
 		result <- err
 	}()
-	err = <-result
-	if err == nil || !strings.Contains(err.Error(), "lacks CAP_CHOWN") || strings.Contains(err.Error(), "immutable") {
-		t.Errorf("got %v", err)
+	return <-result
+}
+
+// A file that cannot be read may be the one that CRI-O selects, and the next one that can be
+// read is none to put the guard into, even if it is named. One that CRI-O does not come to is
+// of no account.
+func TestCannotRead(t *testing.T) {
+	for name, unreadable := range map[string]string{"the selected one": "conf/10-a.conflist", "a later one": "conf/20-b.conflist"} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			n.set("runtime", "crio")
+			n.set("file", "20-b.conflist")
+			n.write("conf/10-a.conflist", list, 0o640)
+			n.write("conf/20-b.conflist", list, 0o640)
+			if unreadable == "conf/20-b.conflist" {
+				n.set("file", "10-a.conflist")
+			}
+			if err := os.Chown(n.path(unreadable), 1000, 1000); err != nil {
+				checktest.Lacking(t, "files here have no other owner: "+err.Error())
+			}
+			before := n.listing("conf")
+			err := withoutCapabilities(func() error {
+				_, err := installer.Install(n.request)
+				return err
+			}, unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH)
+			refused := err != nil && strings.Contains(err.Error(), "10-a.conflist: permission denied: root is refused here") && strings.Contains(err.Error(), "CAP_DAC_OVERRIDE")
+			if refused != (name == "the selected one") || !refused && err != nil {
+				t.Errorf("got %v", err)
+			}
+			if n.listing("conf") != before {
+				t.Errorf("it changed %s", n.listing("conf"))
+			}
+		})
 	}
 }
 

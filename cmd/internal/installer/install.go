@@ -48,6 +48,11 @@ func Install(r Request) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
+	if len(c.steps) > 0 {
+		if err := checkKeepsOwner(c.Path, attributes{c.Mode, c.UID, c.GID}); err != nil {
+			return p, err
+		}
+	}
 	if err := c.finishConversion(record); err != nil {
 		return p, err
 	}

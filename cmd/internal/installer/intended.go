@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,9 @@ func (p *Plan) chooseFile(r Request, record *Record) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
+	if err := checkReadable(s); err != nil {
+		return target{}, err
+	}
 	if r.File != "" {
 		return r.namedFile(s)
 	}
@@ -45,6 +49,24 @@ func (p *Plan) chooseFile(r Request, record *Record) (target, error) {
 	}
 	in := r.intent(s, record)
 	return now, p.checkIntended(r, assess.Assess(s, in), now, in.Record)
+}
+
+// checkReadable returns an error if a file that the runtime may select cannot be read by this
+// process. The runtime can read it, and what it selects is not known.
+func checkReadable(s conflist.Selection) error {
+	for _, f := range s.Files {
+		if f.Verdict == conflist.NotLoadable {
+			break
+		}
+		path := filepath.Join(s.Dir, f.Name)
+		if _, err := s.Read(f.Name); errors.Is(err, fs.ErrPermission) {
+			return explain("read "+path, path, fs.ErrPermission)
+		}
+		if f.Verdict == conflist.Selected {
+			break
+		}
+	}
+	return nil
 }
 
 // isBroken reports whether a file exists and cannot be parsed, as after a power failure or
