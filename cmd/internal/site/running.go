@@ -144,14 +144,26 @@ func (p product) process(root string) (runtimeconf.Process, error) {
 		return runtimeconf.Process{}, fmt.Errorf("find process of %s: no process is seen listening at %s", p.name, p.sockets[0])
 	}
 	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*")) // the pattern is a good one
+	var denied error
 	for _, dir := range links {
 		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil || !holds(dir, inodes) {
+		if err != nil {
 			continue
 		}
-		if found, err := runtimeconf.ReadProcess(proc, pid); err == nil && p.runs(found) {
+		found, err := runtimeconf.ReadProcess(proc, pid)
+		if err != nil || !p.runs(found) {
+			continue
+		}
+		held, err := holds(dir, inodes)
+		if held {
 			return found, nil
 		}
+		if errors.Is(err, os.ErrPermission) {
+			denied = fmt.Errorf("find process of %s: see whether process %d has %s open: %w: it takes root with CAP_SYS_PTRACE", p.name, pid, p.sockets[0], os.ErrPermission)
+		}
+	}
+	if denied != nil {
+		return runtimeconf.Process{}, denied
 	}
 	return runtimeconf.Process{}, fmt.Errorf("find process of %s: no process named %s is seen to hold %s open", p.name, p.program, p.sockets[0])
 }
@@ -205,14 +217,21 @@ func listening(proc string, sockets []string) (links []string) {
 	return links
 }
 
-// holds reports whether a process has one of the sockets open. An ordinary user
-// sees that of own processes only.
-func holds(dir string, links []string) bool {
-	fds, _ := filepath.Glob(filepath.Join(dir, "fd/*")) // the pattern is a good one
-	return slices.ContainsFunc(fds, func(fd string) bool {
-		link, err := os.Readlink(fd)
-		return err == nil && slices.Contains(links, link)
-	})
+// holds reports whether a process has one of the sockets open. The error says why that is
+// not known. It takes CAP_SYS_PTRACE for a process with more capabilities than this one
+// (ptrace(2)), and an ordinary user sees it of own processes only.
+func holds(dir string, links []string) (bool, error) {
+	fds, err := os.ReadDir(filepath.Join(dir, "fd"))
+	for _, fd := range fds {
+		link, errLink := os.Readlink(filepath.Join(dir, "fd", fd.Name()))
+		if errLink == nil && slices.Contains(links, link) {
+			return true, nil
+		}
+		if err == nil && !errors.Is(errLink, os.ErrNotExist) { // closed meanwhile
+			err = errLink
+		}
+	}
+	return false, err
 }
 
 // listens reports whether a process listens at a socket: a runtime that was stopped
