@@ -14,7 +14,8 @@ import (
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
 
-// What the chart gives the agent's container. A test of the chart has the same lists.
+// chartCapabilities returns what the chart gives the agent's container. A test of the chart
+// has the same lists, and TestChartCapabilities compares those of the generated manifests.
 func chartCapabilities(profile string) []string {
 	switch profile {
 	case "observe":
@@ -25,15 +26,34 @@ func chartCapabilities(profile string) []string {
 	return []string{"sys_chroot", "net_admin", "net_raw", "chown", "fowner", "dac_override"}
 }
 
+func TestChartCapabilities(t *testing.T) {
+	for file, profile := range map[string]string{"observe": "observe", "install": "repair"} {
+		manifest, err := os.ReadFile("../../deploy/manifests/" + file + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, container, _ := strings.Cut(string(manifest), "- name: agent\n")
+		want := "add: [" + strings.ToUpper(strings.Join(chartCapabilities(profile), ", ")) + "]"
+		if _, add, _ := strings.Cut(container, "add: ["); !strings.HasPrefix("add: ["+add, want) {
+			t.Errorf("%s.yaml gives the agent other capabilities than %s", file, want)
+		}
+	}
+}
+
 // confined starts the agent as in the chart's container: root of the node's file system at
 // another path, with these capabilities, and none to be had by executing something.
 func (r *rig) confined(capabilities ...string) (*os.Process, *buffer) {
 	r.t.Helper()
+	return r.start(confinement(capabilities)...)
+}
+
+// confinement returns the command that takes all but these capabilities from another one.
+func confinement(capabilities []string) []string {
 	set := "--bounding-set=-all"
 	for _, c := range capabilities {
 		set += ",+" + c
 	}
-	return r.start("setpriv", "--no-new-privs", "--inh-caps=-all", set, "--")
+	return []string{"setpriv", "--no-new-privs", "--inh-caps=-all", set, "--"}
 }
 
 // confinedRig is a rig whose agent is to enter the node's root.
@@ -152,5 +172,29 @@ func TestEnforceCapabilities(t *testing.T) {
 			}
 			r.await("the rogue is in quarantine", func() bool { return r.read("conf/05-rogue.conflist") == "" })
 		})
+	}
+}
+
+// With the profile repair the checks that ask other nodes ask them with NET_RAW, and say that
+// they lack it without.
+func TestProbeCapabilities(t *testing.T) {
+	addNodes(t)
+	all := chartCapabilities("repair")
+	for _, missing := range []string{"", "net_raw"} {
+		r := confinedRig(t, "--profile", "repair")
+		agent, _ := r.start(append([]string{"ip", "netns", "exec", "near"}, confinement(without(all, missing))...)...)
+		r.ready(agent.Pid)
+		for _, check := range []string{"tunnel-peers", "overlay-path"} {
+			unknown := func() bool {
+				c := r.status().Check(check)
+				return c != nil && c.State == "unknown" && strings.Contains(c.Why, "open ICMP socket: operation not permitted; it takes CAP_NET_RAW")
+			}
+			passed := func() bool { c := r.status().Check(check); return c != nil && c.State == "passed" }
+			if missing == "" {
+				r.await(check+" has passed", passed)
+			} else {
+				r.await(check+" is unknown without NET_RAW", unknown)
+			}
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"guardctl": main})
+	testscript.Main(m, map[string]func(){"guardctl": main, "containerd": fakeContainerd})
 }
 
 // TestScripts runs guardctl as an operator does. The stubs of release.txtar are
