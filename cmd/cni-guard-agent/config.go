@@ -38,17 +38,17 @@ type config struct {
 func newConfig(cmd *cobra.Command) *config {
 	c := &config{node: node.New(cmd)}
 	all, own := cmd.PersistentFlags(), cmd.Flags()
-	all.StringVar(&c.socket, "socket", agentapi.Socket, "unix socket on the node that guardctl status and ping use")
-	all.StringVar(&c.kubernetes, "kubernetes", "auto", "report to Kubernetes: auto (if this is a pod), on, off")
+	all.StringVar(&c.socket, "socket", agentapi.Socket, "unix socket on the node, which guardctl status and ping use")
+	all.StringVar(&c.kubernetes, "kubernetes", "auto", "report to Kubernetes: auto (if it runs in a pod), on, off")
 	all.StringVar(&c.nodeName, "node-name", os.Getenv("NODE_NAME"), "name of the node in the cluster (default: $NODE_NAME, or the host name)")
-	own.StringVar(&c.profile, "profile", string(agent.Observe), "observe: only report; repair: also repair what the checks can repair")
+	own.StringVar(&c.profile, "profile", string(agent.Observe), "observe (only report) or repair (also repair what the checks can repair)")
 	own.StringVar(&c.keep, "keep", string(agent.KeepReport), "what to do if the conf dir is not as installed: off, report, enforce (needs profile repair)")
-	own.StringVar(&c.lockFile, "lock", "/run/cni-guard/agent.lock", "file whose lock makes this the only agent of the node")
-	own.StringVar(&c.metrics, "metrics-address", "off", "address for /metrics, such as 127.0.0.1:9464 or :9464; off for none")
-	own.DurationVar(&c.lookEvery, "look-every", time.Minute, "time between two looks at everything, 10s to 1h")
-	own.StringVar(&c.echo, "echo-address", "off", "address on which the agents of other nodes test the tunnels, such as :10977; off for none")
-	own.BoolVar(&c.tunnels, "warm-tunnels", true, "keep the peers of tunnels warm, as the check tunnel-warmup is configured (needs CAP_NET_RAW)")
-	own.BoolVar(&c.once, "once", false, "make one look, print it as JSON and end")
+	own.StringVar(&c.lockFile, "lock", "/run/cni-guard/agent.lock", "lock file that keeps a second agent on the node from starting")
+	own.StringVar(&c.metrics, "metrics-address", "off", "address on which to serve /metrics, such as 127.0.0.1:9464 or :9464, or off")
+	own.DurationVar(&c.lookEvery, "look-every", time.Minute, "time between two full looks, which run all checks; 10s to 1h")
+	own.StringVar(&c.echo, "echo-address", "off", "address on which to answer the tunnel tests of the agents on other nodes, such as :10977, or off")
+	own.BoolVar(&c.tunnels, "warm-tunnels", true, "keep tunnels warm by pinging their peers, with the options of the check tunnel-warmup (needs CAP_NET_RAW)")
+	own.BoolVar(&c.once, "once", false, "run all checks once, print the result as JSON and exit")
 	cli.Complete(cmd, "profile", agent.Profiles()...)
 	cli.Complete(cmd, "keep", agent.Keeps()...)
 	return c
@@ -104,9 +104,9 @@ func (c *config) client() (*kube.Client, error) {
 func clearCommand(c *config) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clear-condition",
-		Short: "Remove the condition of this node that the agent has written",
-		Long: "Clear-condition removes cni-guard.io/NetworkProblem from the status of this node. It\n" +
-			"is for uninstalling the agent, and must run after that has ended.",
+		Short: "Remove the condition that the agent wrote for this node",
+		Long: "Clear-condition removes cni-guard.io/NetworkProblem from the status of this node. Run\n" +
+			"it when you uninstall the agent, after the agent has stopped.",
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client()
@@ -114,7 +114,7 @@ func clearCommand(c *config) *cobra.Command {
 				return err
 			}
 			if client == nil {
-				return errors.New("clear the condition: this is no pod of a cluster: name the node with --node-name and run it in one")
+				return errors.New("clear the condition: not running in a pod of a cluster: run this in a pod, with --node-name NODE")
 			}
 			return client.ClearCondition(cmd.Context(), c.name())
 		},

@@ -40,14 +40,14 @@ const envPrefix = "CNI_GUARD_AGENT_"
 func root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cni-guard-agent",
-		Short: "Look after this node's pod network until SIGTERM",
-		Long: "The agent watches the kernel and the runtime's directories, mends what the checks of\n" +
-			"cni-guard can repair, and reports to Prometheus and Kubernetes. guardctl status shows\n" +
-			"what it knows. docs/agent.md describes it.\n\n" +
-			"Each flag can be given as a variable of the environment: --conf-dir as\n" +
-			envPrefix + "CONF_DIR. A flag beats its variable.\n\n" +
-			"With --once it makes one look, prints the result and ends: exit code 0 no problem,\n" +
-			"1 findings, 2 a check could not be completed.",
+		Short: "Watch and repair this node's pod network until SIGTERM",
+		Long: "The agent watches the kernel and the runtime's directories, repairs what the checks\n" +
+			"of cni-guard can repair, and reports to Prometheus and Kubernetes. guardctl status\n" +
+			"shows its state. docs/agent.md describes it.\n\n" +
+			"Each flag can also be set by an environment variable: --conf-dir by\n" +
+			envPrefix + "CONF_DIR. The flag takes precedence.\n\n" +
+			"With --once it runs all checks once, prints the result and exits: exit code 0 no\n" +
+			"problem, 1 findings, 2 a check could not be completed.",
 		Version: build,
 		Args:    cli.NoArgs,
 	}
@@ -76,7 +76,7 @@ func takeEnvironment(cmd *cobra.Command) (err error) {
 func pingCommand(c *config) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ping",
-		Short: "Ask the agent of this node for a sign of life",
+		Short: "Check that the agent of this node answers",
 		Long: "Ping is for the liveness probe of the pod. It asks over the unix socket, which works\n" +
 			"with lo down. Exit codes: 0 the agent answers, 2 it does not.",
 		Args: cli.NoArgs,

@@ -113,7 +113,7 @@ func (c *config) serve(ctx context.Context, options agent.Options, h *host.Host,
 	defer all.Wait()
 	all.Go(func() {
 		if err := agentapi.Serve(ctx, socket, agentapi.Handler(func() agentapi.Status { return c.status(a) })); err != nil {
-			options.Log.Error("the socket is gone: guardctl status and the liveness probe fail", "error", err)
+			options.Log.Error("the socket failed: guardctl status and the liveness probe get no answer", "error", err)
 		}
 	})
 	if c.metrics != "off" {
@@ -193,7 +193,7 @@ func lockOnly(ctx context.Context, path string, log *slog.Logger) (unlock func()
 		}
 		if !waiting {
 			waiting = true
-			log.Warn("another agent runs on this node: waiting until it ends", "lock", path)
+			log.Warn("another agent runs on this node: waiting for it to stop", "lock", path)
 		}
 		select {
 		case <-time.After(lockEvery):

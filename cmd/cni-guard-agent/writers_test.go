@@ -76,7 +76,7 @@ func TestNamesWriter(t *testing.T) {
 
 	agent, log := r.start()
 	r.ready(agent.Pid)
-	r.awaitLog(log, "the kernel names who writes")
+	r.awaitLog(log, "the kernel reports which process writes")
 	writer := r.writeRogue(group)
 	r.await("the rogue is in quarantine, and its writer is named", func() bool {
 		return r.read("conf/05-rogue.conflist") == "" && r.culprit() != ""

@@ -38,21 +38,21 @@ func statusCommand() *cobra.Command {
 		Short: "Print the state of every node, its worst finding and since when",
 		Long: "Status reads the condition " + cluster.Condition + " of the nodes, which the agent of\n" +
 			"cni-guard writes, and prints a line for each node, the worst first:\n\n" +
-			"  problem  the agent reports a finding that lasts\n" +
-			"  unknown  the agent cannot look at the node\n" +
-			"  silent   the agent has not reported for a while: see its pod on that node\n" +
+			"  problem  the agent reports a lasting finding\n" +
+			"  unknown  the agent cannot check the node\n" +
+			"  silent   the agent has not reported for --silent-after: see its pod on that node\n" +
 			"  none     no agent has ever reported from the node\n" +
 			"  ok       the agent reports no lasting finding\n\n" +
 			"Exit codes: 0 every node is ok, 1 a node has a problem, 2 a node is unknown, silent or\n" +
-			"has no agent, or the cluster cannot be asked, 64 wrong arguments or flags.",
+			"has no agent, or the API server did not answer, 64 wrong arguments or flags.",
 		Example: "  kubectl cni-guard status\n  kubectl cni-guard status -l topology.kubernetes.io/zone=a -o wide\n  kubectl cni-guard status --watch",
 	}
 	flags := s.cmd.Flags()
 	flags.StringVarP(&s.format, "output", "o", "text", "output format: text, wide or json")
 	flags.BoolVarP(&s.watch, "watch", "w", false, "after the list, print every change")
 	flags.StringVarP(&s.selector, "selector", "l", "", "only nodes with these labels")
-	flags.DurationVar(&s.silent, "silent-after", cluster.SilentAfter, "how old a report may be")
-	flags.StringVar(&s.connect.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl)")
+	flags.DurationVar(&s.silent, "silent-after", cluster.SilentAfter, "age from which a report counts as missing")
+	flags.StringVar(&s.connect.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the same as kubectl's)")
 	flags.StringVar(&s.connect.Context, "context", "", "context of the kubeconfig (default: the current one)")
 	s.cmd.RunE = func(_ *cobra.Command, names []string) error {
 		if !slices.Contains([]string{"text", "wide", "json"}, s.format) {

@@ -128,7 +128,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", i, got, want[i])
 		}
 	}
-	for _, want := range []string{"b-lo: CG104 host-loopback: lo is down", "it said last: 24 checks passed", "4 nodes: 1 problem, 1 silent, 1 none, 1 ok"} {
+	for _, want := range []string{"b-lo: CG104 host-loopback: lo is down", "its last report: 24 checks passed", "4 nodes: 1 problem, 1 silent, 1 none, 1 ok"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

@@ -54,7 +54,7 @@ func tunnelFailures() []Failure {
 		},
 		{
 			Name: "the tunnel's device is gone", From: "flannel#1348", Break: "ip -n near link delete flannel.1", Before: true,
-			Check: "tunnel-peers", Says: "is gone", By: "`ip link`: nothing, and nothing says that something should be there",
+			Check: "tunnel-peers", Says: "is gone", By: "`ip link`: no device, and no sign that there should be one",
 		},
 		{
 			Name: "the device was made again, without routes", From: "real flannel", Before: true,
@@ -63,7 +63,7 @@ func tunnelFailures() []Failure {
 		},
 		{
 			Name: "a route is gone", From: "networkctl reload", Before: true, Break: "ip -n near route delete 10.244.1.0/24",
-			Check: "tunnel-peers", Says: "10.244.1.0/24", By: "`ip route`: nothing says that one is missing",
+			Check: "tunnel-peers", Says: "10.244.1.0/24", By: "`ip route`: no sign that a route is missing",
 		},
 		{
 			Name: "the peer has this node's MAC", From: "submariner#4024",
@@ -78,7 +78,7 @@ func tunnelFailures() []Failure {
 		{
 			Name: "the peer has an old MAC of this node", From: "udev, systemd-networkd",
 			Break: "ip -n far neigh replace 10.244.0.0 lladdr 0a:58:00:00:00:ee dev flannel.1 nud permanent; bridge -n far fdb append 0a:58:00:00:00:ee dev flannel.1 dst 192.168.50.11",
-			Check: "tunnel-peers", Says: "for another MAC", By: "`tcpdump -i flannel.1`: answers arrive, and the pod gets none",
+			Check: "tunnel-peers", Says: "for another MAC", By: "`tcpdump -i flannel.1`: answers arrive, but not at the pod",
 		},
 		{
 			Name: "the device's MAC changed, its neighbors were flushed", From: "real flannel", Break: "ip -n near link set flannel.1 address 0a:58:00:00:00:0b",
@@ -99,7 +99,7 @@ func tunnelFailures() []Failure {
 		},
 		{
 			Name: "the peer's device is gone", From: "flannel#869", Break: "ip -n far link delete flannel.1",
-			Check: "tunnel-peers", Says: "port unreachable", By: "`tcpdump -i eth0 icmp`: udp port 8472 unreachable, for who looks for it",
+			Check: "tunnel-peers", Says: "port unreachable", By: "`tcpdump -i eth0 icmp`: udp port 8472 unreachable, if you capture ICMP",
 		},
 		{
 			Name: "the peer drops the tunnel's port", From: "a security group", Break: "ip netns exec far iptables -A INPUT -p udp --dport 8472 -j DROP",
@@ -111,7 +111,7 @@ func tunnelFailures() []Failure {
 		},
 		{
 			Name: "an OUTPUT rule of this node", From: "a hardening script", Break: "ip netns exec near iptables -A OUTPUT -p udp --dport 8472 -j DROP",
-			Check: "tunnel-peers", Says: "this node itself drops", By: "`tcpdump -i eth0`: nothing; `nft list ruleset`: the rule, among thousands",
+			Check: "tunnel-peers", Says: "this node itself drops", By: "`tcpdump -i eth0`: nothing; `nft list ruleset`: the rule, among thousands of others",
 		},
 		{
 			Name: "the path carries less than the MTU", From: "flannel#1614", Break: "ip -n far link set eth0 mtu 1400",
@@ -124,7 +124,7 @@ func tunnelFailures() []Failure {
 		{
 			Name: "two nodes have one podCIDR", From: "real flannel",
 			Break: "ip -n near neigh add 10.244.2.0 lladdr 0a:58:00:00:00:02 dev flannel.1 nud permanent; ip -n far address add 192.168.50.13/24 dev eth0; ip -n far address add 10.244.2.0/32 dev flannel.1; bridge -n near fdb append 0a:58:00:00:00:0c dev flannel.1 dst 192.168.50.13; ip -n near neigh replace 10.244.2.0 lladdr 0a:58:00:00:00:0c dev flannel.1 nud permanent",
-			Check: "tunnel-peers", Says: "no route leads to pods there", By: "`ip route`: nothing says that one is missing",
+			Check: "tunnel-peers", Says: "no route leads to pods there", By: "`ip route`: no sign that a route is missing",
 		},
 	}
 }

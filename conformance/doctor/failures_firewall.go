@@ -87,7 +87,7 @@ func firewallFailures() []Failure {
 	return []Failure{
 		{
 			Name: "Docker sets FORWARD to DROP", From: "kops#3958", Break: docker, Before: true,
-			Check: "overlay-firewall", Says: "which Docker sets", By: "`iptables -S FORWARD`: a policy, as on healthy nodes; `tcpdump -i flannel.1`: requests of pods never come there",
+			Check: "overlay-firewall", Says: "which Docker sets", By: "`iptables -S FORWARD`: a policy, as on healthy nodes; `tcpdump -i flannel.1`: no requests of pods",
 		},
 		{
 			Name: "firewalld's zone rejects the tunnel and pods", From: "flannel#2055", Break: firewalld,
@@ -95,7 +95,7 @@ func firewallFailures() []Failure {
 		},
 		{
 			Name: "ufw denies incoming", From: "k3s#1280", Break: ufw,
-			Check: "tunnel-peers", Says: "which ufw sets", By: "`tcpdump -i eth0`: VXLAN comes in, and `tcpdump -i flannel.1` has none of it",
+			Check: "tunnel-peers", Says: "which ufw sets", By: "`tcpdump -i eth0`: VXLAN arrives; `tcpdump -i flannel.1`: nothing",
 		},
 		{
 			Name: "an image rejects what it does not know", From: "k3s#977, Oracle", Break: "ip netns exec near iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; ip netns exec near iptables -A INPUT -p icmp -j ACCEPT; ip netns exec near iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited",

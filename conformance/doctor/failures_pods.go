@@ -35,26 +35,26 @@ func podFailures() []Failure {
 		},
 		{
 			Name: "the tunnel does not forward", From: "systemd#468", Make: pod, Before: true, Break: "echo 0 | ip netns exec near tee /proc/sys/net/ipv4/conf/flannel.1/forwarding >/dev/null",
-			Check: "ip-forwarding", Says: "flannel.1", By: "`sysctl net.ipv4.ip_forward`: 1; `tcpdump -i flannel.1`: answers come, and pods get none",
+			Check: "ip-forwarding", Says: "flannel.1", By: "`sysctl net.ipv4.ip_forward`: 1; `tcpdump -i flannel.1`: answers arrive, but not at the pods",
 		},
 		{
 			Name: "bridge-netfilter is off", From: "kops#5393", Make: pod + services, Before: true, Break: "echo 0 | ip netns exec near tee /proc/sys/net/bridge/bridge-nf-call-iptables >/dev/null",
-			Check: "bridge-netfilter", Says: "cni0", By: "Pods of other nodes answer behind a Service, and those of this node do not",
+			Check: "bridge-netfilter", Says: "cni0", By: "A Service is answered by pods of other nodes, but not by those of this node",
 		},
 		{
 			Name: "br_netfilter, and FORWARD drops what stays on the bridge", From: "weave#2758, k8s#39823", Make: pod + services, Before: true,
 			Break: "ip netns exec near iptables -A FORWARD -i flannel.1 -j ACCEPT; ip netns exec near iptables -A FORWARD -o flannel.1 -j ACCEPT; ip netns exec near iptables -P FORWARD DROP",
-			Check: "overlay-firewall", Says: "which br_netfilter brings to FORWARD", By: "`tcpdump -i veth1`: requests leave the pod and come to no other on its bridge; `bridge link`: all forwarding",
+			Check: "overlay-firewall", Says: "which br_netfilter brings to FORWARD", By: "`tcpdump -i veth1`: requests leave the pod and reach no other pod on the bridge; `bridge link`: all forwarding",
 		},
 		{
-			Name: "a pod's end of the veth lost its bridge", From: "seed 000", Make: pod, Before: true, Break: "ip -n near link set veth1 nomaster",
-			Check: "bridge-port", Says: "veth1", By: "`ip link`: veth1 is up; `bridge link` lacks it",
+			Name: "a pod's host veth lost its bridge", From: "seed 000", Make: pod, Before: true, Break: "ip -n near link set veth1 nomaster",
+			Check: "bridge-port", Says: "veth1", By: "`ip link`: veth1 is up; `bridge link`: no veth1",
 		},
 		{
 			Name: "flanneld ended (backend udp)", From: "flannel, backend udp",
 			Make:  "ip -n near route delete 10.244.1.0/24; ip -n near link delete flannel.1; ip -n far link delete flannel.1\n",
 			Break: "ip -n near tuntap add dev flannel0 mode tun; ip -n near link set flannel0 mtu 1472 up; ip -n near address add 10.244.0.0/32 dev flannel0; ip -n near route add 10.244.0.0/16 dev flannel0",
-			Check: "tunnel-peers", Says: "no process holds it", By: "`ip link`: NO-CARRIER, for who looks for it",
+			Check: "tunnel-peers", Says: "no process holds it", By: "`ip link`: NO-CARRIER, which is easy to overlook",
 		},
 	}
 }

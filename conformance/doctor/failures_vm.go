@@ -64,7 +64,7 @@ func VMFailures() []Failure {
 		},
 		{
 			Name: "the tunnel is cold", From: "seed 002", Make: ipip, Break: "ip netns exec near iptables -D INPUT -p 4 -j ACCEPT; ip netns exec near iptables -P INPUT DROP; ip netns exec near iptables -A INPUT -p icmp -j ACCEPT",
-			Check: "overlay-firewall", Says: "until this node has sent some", By: "whatever is tried opens the tunnel, and it works",
+			Check: "overlay-firewall", Says: "until this node has sent some", By: "any test sends a packet, which opens the tunnel, and so succeeds",
 		},
 		{
 			Name: "`tunl0` is down", From: "calico#2471", Make: ipip, Before: true, Break: "ip -n near link set tunl0 down",

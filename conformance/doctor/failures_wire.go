@@ -48,7 +48,7 @@ func wireFailures() []Failure {
 	return []Failure{
 		{
 			Name: "a NIC breaks the checksums below VXLAN", From: "calico#9433, k3s#8348", Make: farAgent, Before: true, Break: brokenChecksums,
-			Check: "overlay-path", Says: "breaks the checksums of what it encapsulates", By: "`ping`: fine; `curl`: times out; `tcpdump -vv`: cksum incorrect, as on every node that leaves checksums to its NIC",
+			Check: "overlay-path", Says: "breaks the checksums of what it encapsulates", By: "`ping`: fine; `curl`: times out; `tcpdump -vv`: cksum incorrect, as on every node that offloads checksums to its NIC",
 		},
 		{
 			Name: "AWS checks source and destination", From: "kube-router, flannel host-gw", Make: hostGateway, AWS: true, Before: true,

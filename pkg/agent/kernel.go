@@ -13,7 +13,7 @@ import (
 // resubscribe is the time between two attempts to subscribe.
 const resubscribe = 30 * time.Second
 
-var errEnded = errors.New("the subscription ended; it is tried again")
+var errEnded = errors.New("the subscription ended; retrying")
 
 // loIndex is the index of lo in every namespace (net/core/dev.h, LOOPBACK_IFINDEX).
 const loIndex = 1
@@ -219,7 +219,7 @@ func (a *Agent) setWatch(source string, events bool, err error) {
 	if changed && events {
 		a.opt.Log.Info("the kernel reports changes", "source", source)
 	} else if changed {
-		a.opt.Log.Warn("the kernel does not report changes: they are polled for, or found by the next full look", "source", source, "error", why)
+		a.opt.Log.Warn("the kernel does not report changes: the agent polls for them, or finds them in the next full look", "source", source, "error", why)
 	}
 	a.opt.Changed()
 }

@@ -90,7 +90,7 @@ func (c *check) sentence() string {
 		}
 	}
 	if len(all) == 0 {
-		return fmt.Sprintf("%s %s: was found, and is gone for less than %s", c.ID, c.Check, holdUp)
+		return fmt.Sprintf("%s %s: the finding is gone, but for less than %s", c.ID, c.Check, holdUp)
 	}
 	return fmt.Sprintf("%s %s: %s", c.ID, c.Check, strings.Join(all, ", "))
 }

@@ -51,7 +51,7 @@ func (d *diary) write(dir string, log *slog.Logger) {
 	for len(d.waiting) > 0 {
 		if err := writeIncident(dir, d.waiting[0]); err != nil {
 			if d.refusals++; d.refusals == 1 {
-				log.Warn("cannot record incidents; they are recorded later", "dir", dir, "error", err)
+				log.Warn("cannot record incidents: will retry", "dir", dir, "error", err)
 			}
 			return
 		}

@@ -48,7 +48,7 @@ func (h *Host) FollowWriters(ctx context.Context) {
 		return
 	}
 	if !mayNameWriters() {
-		h.log.Info("who writes to the conf dir is known only if a file looks like that of a product", "error", "the kernel names the process only with CAP_SYS_ADMIN")
+		h.log.Info("cannot see which process writes to the conf dir: a writer is only guessed from the name of its file", "error", "the kernel names the process only with CAP_SYS_ADMIN")
 		return
 	}
 	why := ""
@@ -57,7 +57,7 @@ func (h *Host) FollowWriters(ctx context.Context) {
 		if err := h.followWriters(ctx); err != nil {
 			wait = writersCheck
 			if err.Error() != why {
-				h.log.Warn("who writes to the conf dir is known only if a file looks like that of a product", "error", err)
+				h.log.Warn("cannot see which process writes to the conf dir: a writer is only guessed from the name of its file", "error", err)
 			}
 			why = err.Error()
 		}
@@ -82,7 +82,7 @@ func (h *Host) followWriters(ctx context.Context) error {
 	}
 	h.writers.start()
 	defer h.writers.stop()
-	h.log.Info("the kernel names who writes to the conf dir", "dir", dir)
+	h.log.Info("the kernel reports which process writes to the conf dir", "dir", dir)
 	tick := time.NewTicker(writersCheck)
 	defer tick.Stop()
 	for {

@@ -32,7 +32,7 @@ const ConditionType corev1.NodeConditionType = "cni-guard.io/NetworkProblem"
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // ErrNoCluster is wrapped if this process is in no pod.
-var ErrNoCluster = errors.New("this is no pod of a cluster")
+var ErrNoCluster = errors.New("not running in a pod of a cluster")
 
 // requestTimeout bounds each request.
 const requestTimeout = 10 * time.Second

@@ -150,7 +150,7 @@ func (r *Reporter) patch(ctx context.Context, want *corev1.NodeCondition) error 
 // conditionOf returns the condition that a status stands for. It reports false before the
 // first look has ended.
 func conditionOf(s agent.Status, now time.Time) (corev1.NodeCondition, bool) {
-	c := corev1.NodeCondition{Type: ConditionType, Status: corev1.ConditionFalse, Reason: "NoNetworkProblem", Message: "cni-guard found no problem of the pod network on this node"}
+	c := corev1.NodeCondition{Type: ConditionType, Status: corev1.ConditionFalse, Reason: "NoNetworkProblem", Message: "cni-guard found no problem with the pod network on this node"}
 	last := s.Looks.LastFull
 	switch {
 	case s.Problem != nil:
@@ -158,7 +158,7 @@ func conditionOf(s agent.Status, now time.Time) (corev1.NodeCondition, bool) {
 	case last.IsZero() && s.Error == "" && now.Sub(s.Started) < staleLook:
 		return c, false
 	case last.IsZero() || now.Sub(last) > staleLook:
-		c.Status, c.Reason, c.Message = corev1.ConditionUnknown, "CannotLook", shorten("the agent of cni-guard cannot look at this node: "+s.Error, 1024)
+		c.Status, c.Reason, c.Message = corev1.ConditionUnknown, "CannotLook", shorten("the cni-guard agent cannot check this node: "+s.Error, 1024)
 	}
 	return c, true
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package status is guardctl status: what the agent of this node knows and has done.
+// Package status is guardctl status: the state of the agent on this node, its findings and its repairs.
 package status
 
 import (
@@ -22,8 +22,8 @@ func Command() *cobra.Command {
 	var socket string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what the agent of this node knows and has done",
-		Long: "Status asks cni-guard-agent over its socket. It runs no check itself: guardctl doctor\n" +
+		Short: "Show the state of the agent on this node, its findings and its repairs",
+		Long: "Status asks cni-guard-agent over its socket. It runs no checks itself; guardctl doctor\n" +
 			"does.\n\n" +
 			"Exit codes: 0 the agent runs and has no finding, 1 at least one finding, 2 no agent\n" +
 			"answers, or a check could not be completed.",
@@ -72,7 +72,7 @@ func exitCode(s agent.Status) int {
 func write(w io.Writer, s agentapi.Status, now time.Time) error {
 	out := &lines{w: w}
 	out.line("agent %s on %s, profile %s, keep %s; started %s", s.Version, s.Node, s.Profile, s.Keep, ago(s.Started, now))
-	out.line("lo %s; %d full looks, the last %s in %s; %d quick looks", s.Loopback, s.Looks.Full, ago(s.Looks.LastFull, now), s.Looks.LastDuration.Round(time.Millisecond), s.Looks.Quick)
+	out.line("lo %s; %d full looks, the last %s (took %s); %d quick looks", s.Loopback, s.Looks.Full, ago(s.Looks.LastFull, now), s.Looks.LastDuration.Round(time.Millisecond), s.Looks.Quick)
 	for _, watch := range s.Watches {
 		how := "the kernel reports changes"
 		if !watch.Events {
@@ -84,7 +84,7 @@ func write(w io.Writer, s agentapi.Status, now time.Time) error {
 		out.line("the last look failed: %s", s.Error)
 	}
 	if s.Problem != nil {
-		out.line("problem of the node: %s, since %s", s.Problem.Reason(), ago(s.Problem.Since, now))
+		out.line("node problem: %s, began %s", s.Problem.Reason(), ago(s.Problem.Since, now))
 	}
 	passed, skipped := 0, 0
 	for _, c := range s.Checks {
@@ -101,7 +101,7 @@ func write(w io.Writer, s agentapi.Status, now time.Time) error {
 	out.conf(s.Conf, now)
 	if len(s.Incidents) > 0 {
 		out.line("")
-		out.line("incidents, the newest first:")
+		out.line("incidents, newest first:")
 	}
 	for _, i := range s.Incidents {
 		out.incident(i)
@@ -122,7 +122,7 @@ func (l *lines) line(format string, args ...any) {
 }
 
 func (l *lines) check(c agent.CheckStatus, now time.Time) {
-	l.line("%-8s %s %s, since %s", c.State, c.ID, c.Check, ago(c.Since, now))
+	l.line("%-8s %s %s, began %s", c.State, c.ID, c.Check, ago(c.Since, now))
 	for _, f := range c.Findings {
 		l.line("         %s", f)
 	}
@@ -154,9 +154,9 @@ func (l *lines) conf(c agent.ConfStatus, now time.Time) {
 	if c.InARow >= contested {
 		next := ""
 		if c.Until.After(now) {
-			next = "; the next attempt is at " + c.Until.Local().Format(time.TimeOnly)
+			next = "; next attempt at " + c.Until.Local().Format(time.TimeOnly)
 		}
-		l.line("another program undoes this: %d times in a row%s", c.InARow, next)
+		l.line("another program undoes this: %d actions in a row%s", c.InARow, next)
 	}
 }
 

@@ -19,9 +19,9 @@ func TestContested(t *testing.T) {
 	}{
 		{agent.ConfStatus{}, ""},
 		{agent.ConfStatus{InARow: 3}, ""},
-		{agent.ConfStatus{InARow: 100}, "another program undoes this: 100 times in a row\n"},
-		{agent.ConfStatus{InARow: 100, Until: now.Add(-time.Second)}, "another program undoes this: 100 times in a row\n"},
-		{agent.ConfStatus{InARow: 130, Until: now.Add(time.Minute)}, "130 times in a row; the next attempt is at " + now.Add(time.Minute).Local().Format(time.TimeOnly)},
+		{agent.ConfStatus{InARow: 100}, "another program undoes this: 100 actions in a row\n"},
+		{agent.ConfStatus{InARow: 100, Until: now.Add(-time.Second)}, "another program undoes this: 100 actions in a row\n"},
+		{agent.ConfStatus{InARow: 130, Until: now.Add(time.Minute)}, "130 actions in a row; next attempt at " + now.Add(time.Minute).Local().Format(time.TimeOnly)},
 	} {
 		var out strings.Builder
 		l := &lines{w: &out}

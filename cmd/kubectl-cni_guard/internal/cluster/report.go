@@ -65,7 +65,7 @@ func Reports(nodes []Node, names []string, now time.Time, silentAfter time.Durat
 }
 
 func report(n Node, now time.Time, silentAfter time.Duration) Report {
-	r := Report{Node: n.Name, State: None, Ready: string(corev1.ConditionUnknown), Message: "no agent has reported from this node: is a pod of the DaemonSet running on it?"}
+	r := Report{Node: n.Name, State: None, Ready: string(corev1.ConditionUnknown), Message: "no agent has reported from this node: check that a pod of the DaemonSet runs on it"}
 	for _, c := range n.Status.Conditions {
 		switch c.Type {
 		case corev1.NodeReady:
@@ -76,7 +76,7 @@ func report(n Node, now time.Time, silentAfter time.Duration) Report {
 			switch {
 			case now.Sub(r.Reported) > silentAfter:
 				r.State = Silent
-				r.Message = "the agent does not report; it said last: " + c.Message
+				r.Message = "the agent no longer reports; its last report: " + c.Message
 				r.Since = r.Reported
 			case c.Status == corev1.ConditionTrue:
 				r.State = Problem
