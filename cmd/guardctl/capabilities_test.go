@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cni-guard/cni-guard/cmd/internal/cri"
 	"github.com/cni-guard/cni-guard/cmd/internal/cri/critest"
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
@@ -39,7 +40,8 @@ func chartCapabilities(t *testing.T) []string {
 }
 
 // fakeContainerd is a process that looks like containerd from outside: it listens at the
-// socket of the node whose root is in the environment. It serves no CRI.
+// socket of the node whose root is in the environment. By CRI it says which directories it
+// uses only if the environment says so.
 func fakeContainerd() {
 	err := syscall.Chroot(os.Getenv("CNI_GUARD_TEST_NODE"))
 	var l net.Listener
@@ -50,8 +52,12 @@ func fakeContainerd() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	runtime := critest.Runtime{Fails: "unknown service"}
+	if os.Getenv("CNI_GUARD_TEST_CRI") != "" {
+		runtime = critest.Runtime{Loaded: &cri.Loaded{ConfDir: "/srv/conf", BinDirs: []string{"/srv/bin"}, MaxConfNum: 1}}
+	}
 	fmt.Println("ready")
-	go func() { _ = critest.Runtime{Fails: "unknown service"}.Serve(l) }()
+	go func() { _ = runtime.Serve(l) }()
 	_, _ = io.Copy(io.Discard, os.Stdin) // ends with the test
 }
 
@@ -72,7 +78,7 @@ const (
 
 // newInstallNode returns a node whose containerd was started with --config, which names
 // other directories than the default ones. Its conf dir has the file of a network plugin.
-func newInstallNode(t *testing.T, guardctl string, uid, gid int) *installNode {
+func newInstallNode(t *testing.T, guardctl string, uid, gid int, env ...string) *installNode {
 	t.Helper()
 	n := &installNode{t: t, guardctl: guardctl, root: nodeDir(t, "host")}
 	// A shell for the scripts that stand for programs, with its libraries, and the processes of
@@ -93,17 +99,17 @@ mount -t proc proc proc`, n.root)
 	if err := errors.Join(os.Chown(n.path("srv/conf/10-pods.conflist"), uid, gid), os.Chmod(n.path("srv/conf/10-pods.conflist"), 0o640)); err != nil {
 		t.Fatal(err)
 	}
-	n.startContainerd()
+	n.startContainerd(env)
 	return n
 }
 
 func (n *installNode) path(name string) string { return filepath.Join(n.root, name) }
 
-func (n *installNode) startContainerd() {
+func (n *installNode) startContainerd(env []string) {
 	n.t.Helper()
 	containerd := &exec.Cmd{
 		Path: n.guardctl, Args: []string{"containerd", "--config", "/srv/containerd.toml"},
-		Env: append(os.Environ(), "CNI_GUARD_TEST_NODE="+n.root), Stderr: os.Stderr,
+		Env: slices.Concat(os.Environ(), env, []string{"CNI_GUARD_TEST_NODE=" + n.root}), Stderr: os.Stderr,
 	}
 	stdin, errIn := containerd.StdinPipe()
 	stdout, errOut := containerd.StdoutPipe()
@@ -205,17 +211,21 @@ func TestInstallCapabilities(t *testing.T) {
 			}
 		})
 	}
+	const commandLine = "its configuration is /srv/containerd.toml: the command line of containerd"
 	for name, test := range map[string]struct {
 		capabilities []string
 		uid, gid     int
+		env          []string
+		found        string
 	}{
-		"with all, file of another user": {all, otherUID, otherGID},
-		"with two, file of root":         {[]string{"sys_chroot", "sys_ptrace"}, 0, 0},
+		"with all, file of another user":      {all, otherUID, otherGID, nil, commandLine},
+		"with two, file of root":              {[]string{"sys_chroot", "sys_ptrace"}, 0, 0, nil, commandLine},
+		"with one, and containerd serves CRI": {[]string{"sys_chroot"}, 0, 0, []string{"CNI_GUARD_TEST_CRI=1"}, "conf_dir is /srv/conf: the running containerd, unlike its configuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newInstallNode(t, guardctl, test.uid, test.gid)
+			n := newInstallNode(t, guardctl, test.uid, test.gid, test.env...)
 			code, stdout, stderr := n.install(test.capabilities)
-			if code != 0 || !strings.Contains(stdout, "its configuration is /srv/containerd.toml: the command line of containerd") || !strings.Contains(stdout, "the guard is installed") {
+			if code != 0 || !strings.Contains(stdout, test.found) || !strings.Contains(stdout, "the guard is installed") {
 				t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
 			}
 			content, errRead := os.ReadFile(n.path(conf))
