@@ -145,13 +145,7 @@ func (c *Cluster) sh(commands string) string {
 // start starts a daemon whose output goes to a log. It ends with the test.
 func (c *Cluster) start(name string, cmd *exec.Cmd) *exec.Cmd {
 	c.t.Helper()
-	if err := os.MkdirAll(filepath.Join(c.dir, "log"), 0o755); err != nil {
-		c.t.Fatal(err)
-	}
-	log, err := os.OpenFile(c.log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	log := c.openLog(name)
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -162,6 +156,20 @@ func (c *Cluster) start(name string, cmd *exec.Cmd) *exec.Cmd {
 		_ = cmd.Wait()
 	})
 	return cmd
+}
+
+// openLog opens the log of a daemon, to add to it.
+func (c *Cluster) openLog(name string) *os.File {
+	c.t.Helper()
+	err := os.MkdirAll(filepath.Join(c.dir, "log"), 0o755)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	log, err := os.OpenFile(c.log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return log
 }
 
 // log returns the path of a daemon's log.

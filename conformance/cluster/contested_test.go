@@ -39,9 +39,9 @@ spec:
 `
 
 // The network plugin's DaemonSet rewrites its file a hundred times while pods come and go.
-// The agent inserts the guard each time, and says that another program undoes that.
+// The agent inserts the guard each time, says that another program undoes that, and names its pod.
 func contested(t *testing.T, c *Cluster) {
-	c.Install("keep=enforce")
+	c.Install("keep=enforce", "agent.nameWriters=true")
 	for i := range Nodes {
 		c.Node(i).Write("/etc/primary/10-net.conflist", c.Node(i).Primary())
 	}
@@ -88,6 +88,9 @@ func contested(t *testing.T, c *Cluster) {
 		t.Logf("%s:\n%s", n.Runtime, status)
 		if !strings.Contains(status, "another program undoes this") {
 			t.Errorf("guardctl status on %s does not say that another program rewrites the file", n.Name)
+		}
+		if want := "in the pod with UID " + c.podOf(n, "app=primary").Metadata.UID; !strings.Contains(status, want) {
+			t.Errorf("guardctl status on %s does not say that the file was written %s", n.Name, want)
 		}
 		for _, e := range c.Events("default", "Node") {
 			if e.InvolvedObject.Name == n.Name && strings.Contains(e.Message, "10-net.conflist") {

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // startControlPlane starts etcd, the API server, the controller manager and the
@@ -39,21 +41,43 @@ func (c *Cluster) startControlPlane() {
 }
 
 // StartAPIServer starts the API server and returns when it is ready. It ends with the
-// whole test, whichever part of that starts it again.
+// whole test, whichever part of that starts it again. One that ends by itself, as it does if
+// etcd is slow on a busy machine, is started again, as kubelet does with a static pod.
 func (c *Cluster) StartAPIServer() {
 	c.t.Helper()
-	cmd := c.whole.start("kube-apiserver", exec.Command(c.program("kubernetes", "kube-apiserver"),
+	log := c.whole.openLog("kube-apiserver")
+	program := c.program("kubernetes", "kube-apiserver")
+	args := []string{
 		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--secure-port=443",
-		"--advertise-address="+masterAddress, "--service-cluster-ip-range=10.96.0.0/16",
-		"--cert-dir="+c.pki(""), "--token-auth-file="+c.pki("tokens.csv"),
+		"--advertise-address=" + masterAddress, "--service-cluster-ip-range=10.96.0.0/16",
+		"--cert-dir=" + c.pki(""), "--token-auth-file=" + c.pki("tokens.csv"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+c.pki("sa.pub"), "--service-account-signing-key-file="+c.pki("sa.key"),
-		"--kubelet-preferred-address-types=InternalIP", "--profiling=false", "--v=0"))
-	c.whole.down = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed is what it should be
+		"--service-account-key-file=" + c.pki("sa.pub"), "--service-account-signing-key-file=" + c.pki("sa.key"),
+		"--kubelet-preferred-address-types=InternalIP", "--profiling=false", "--v=0",
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer log.Close()
+		for ctx.Err() == nil {
+			cmd := exec.CommandContext(ctx, program, args...)
+			cmd.Stdout, cmd.Stderr = log, log
+			err := cmd.Run()
+			fmt.Fprintf(log, "kube-apiserver has ended: %v; wanted: %v\n", err, ctx.Err() != nil)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	down := func() {
+		stop()
+		<-ended
+	}
+	c.whole.down = down
+	c.whole.t.Cleanup(down)
 	c.await("the API server", func() error { return c.api.ready() })
 }
 

@@ -136,6 +136,12 @@ func (c *Cluster) Versions() []string {
 // AgentPod returns the agent's pod of a node.
 func (c *Cluster) AgentPod(n *Node) Pod {
 	c.t.Helper()
+	return c.podOf(n, selector)
+}
+
+// podOf returns the pod of a DaemonSet on a node, by a label selector.
+func (c *Cluster) podOf(n *Node, selector string) Pod {
+	c.t.Helper()
 	var list struct{ Items []Pod }
 	c.api.Get("/api/v1/namespaces/"+Namespace+"/pods?labelSelector="+url.QueryEscape(selector), &list)
 	for _, pod := range list.Items {
@@ -143,7 +149,7 @@ func (c *Cluster) AgentPod(n *Node) Pod {
 			return pod
 		}
 	}
-	c.t.Fatalf("%s has no pod of the agent", n.Name)
+	c.t.Fatalf("%s has no pod with %s", n.Name, selector)
 	return Pod{}
 }
 

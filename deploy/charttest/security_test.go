@@ -29,7 +29,8 @@ func profiles() []struct {
 		{"observe", map[string]any{"profile": "observe"}},
 		{"repair", nil},
 		{"repair, keep: enforce", map[string]any{"keep": "enforce"}},
-		{"uninstall", map[string]any{"mode": "uninstall"}},
+		{"repair, agent.nameWriters", map[string]any{"agent": map[string]any{"nameWriters": true}}},
+		{"uninstall", map[string]any{"mode": "uninstall", "agent": map[string]any{"nameWriters": true}}}, // as --reuse-values has it
 	}
 }
 
@@ -37,10 +38,10 @@ func profiles() []struct {
 // DaemonSet does not follow.
 func exceptions() map[string]string {
 	return map[string]string{
-		"host namespaces":            "hostNetwork: the node's network is what the agent looks after, and it must start without a pod network",
+		"host namespaces":            "hostNetwork: the node's network is what the agent looks after, and it must start without a pod network; hostPID with `agent.nameWriters`",
 		"hostPath volumes":           "the node's file system: the programs are installed there, and the configuration of its network is read there",
 		"hostPort":                   "the port of the metrics is on the node's network; `metrics.enabled: false` closes it",
-		"non-default capabilities":   "installer: `SYS_PTRACE`, to see which process listens at the runtime's socket; agent with `profile: repair`: `NET_ADMIN` and `NET_RAW`",
+		"non-default capabilities":   "installer: `SYS_PTRACE`, to see which process listens at the runtime's socket; agent with `profile: repair`: `NET_ADMIN` and `NET_RAW`; agent with `agent.nameWriters`: `SYS_ADMIN`",
 		"unrestricted capabilities":  "`SYS_CHROOT`, to take the node's root as its own; installer, and agent with `keep: enforce`: `CHOWN`, `FOWNER` and `DAC_OVERRIDE`, to keep owner and mode of a file",
 		"forbidden AppArmor profile": "installer: the default profile does not let it see other processes; `installer.appArmorProfile` sets another one",
 		"restricted volume types":    "the node's file system, as above",
@@ -127,19 +128,20 @@ func replaceInDoc(t *testing.T, table string) {
 	}
 }
 
-// No container is privileged or may become so, none sees a process of the node, and each
-// has the capabilities that its work needs and no other.
+// No container is privileged or may become so, none sees a process of the node unless that is
+// asked for, and each has the capabilities that its work needs and no other.
 func TestContainers(t *testing.T) {
 	want := map[string]map[string]string{
-		"observe":               {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT"},
-		"repair":                {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT NET_ADMIN NET_RAW"},
-		"repair, keep: enforce": {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT NET_ADMIN NET_RAW CHOWN FOWNER DAC_OVERRIDE"},
-		"uninstall":             {"uninstall": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "clear-condition": "", "remove": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE"},
+		"observe":                   {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT"},
+		"repair":                    {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT NET_ADMIN NET_RAW"},
+		"repair, keep: enforce":     {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT NET_ADMIN NET_RAW CHOWN FOWNER DAC_OVERRIDE"},
+		"repair, agent.nameWriters": {"install": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "agent": "SYS_CHROOT NET_ADMIN NET_RAW SYS_ADMIN"},
+		"uninstall":                 {"uninstall": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE", "clear-condition": "", "remove": "SYS_CHROOT SYS_PTRACE CHOWN FOWNER DAC_OVERRIDE"},
 	}
 	for _, p := range profiles() {
 		t.Run(p.name, func(t *testing.T) {
 			spec := one[appsv1.DaemonSet](t, objects(t, p.values)).Spec.Template.Spec
-			if spec.HostPID || spec.HostIPC || !spec.HostNetwork || spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
+			if spec.HostPID != (p.name == "repair, agent.nameWriters") || spec.HostIPC || !spec.HostNetwork || spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
 				t.Errorf("hostPID %v, hostIPC %v, hostNetwork %v", spec.HostPID, spec.HostIPC, spec.HostNetwork)
 			}
 			got := map[string]string{}
