@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cni-guard/cni-guard/pkg/checktest"
 )
 
@@ -64,6 +66,25 @@ func (r *rig) podGroup(uid string) string {
 	return group
 }
 
+// overlay puts the conf dir on overlayfs, as in a node that is a container, and on some
+// distributions. It has no handles of files, and the kernel names who writes there since Linux 6.6.
+func (r *rig) overlay() {
+	r.t.Helper()
+	var kernel unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&kernel); err != nil {
+		r.t.Fatal(err)
+	}
+	version := unix.ByteSliceToString(kernel.Release[:])
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 6 {
+		r.t.Logf("Linux %s: the conf dir is not on overlayfs (%v)", version, err)
+		return
+	}
+	upper, conf := r.t.TempDir(), r.path("conf")
+	checktest.Shell(r.t, fmt.Sprintf("mount -t tmpfs tmpfs %[1]s && mkdir %[1]s/upper %[1]s/work && mount -t overlay -o lowerdir=%[2]s,upperdir=%[1]s/upper,workdir=%[1]s/work overlay %[2]s", upper, conf))
+	r.t.Cleanup(func() { checktest.Shell(r.t, fmt.Sprintf("umount -l %s %s", conf, upper)) })
+}
+
 // With CAP_SYS_ADMIN the event of a rogue file names the process that wrote it, and its pod;
 // without it the event says that this is not known.
 func TestNamesWriter(t *testing.T) {
@@ -74,6 +95,7 @@ func TestNamesWriter(t *testing.T) {
 	const pod = "0e3b1c6d-1111-2222-3333-444455556666"
 	group := r.podGroup(pod)
 
+	r.overlay()
 	agent, log := r.start()
 	r.ready(agent.Pid)
 	r.awaitLog(log, "the kernel reports which process writes")

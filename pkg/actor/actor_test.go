@@ -75,7 +75,7 @@ func TestRecent(t *testing.T) {
 func FuzzName(f *testing.F) {
 	f.Add([]byte{2, 0, 28, 0, 1, 2, 3, 4, 5, 6, 7, 8, 4, 0, 0, 0, 1, 0, 0, 0, 9, 9, 9, 9, 'a', 0, 0, 0})
 	f.Fuzz(func(t *testing.T, info []byte) {
-		g := &group{fids: true, dirs: map[string]string{"\x04\x00\x00\x00\x01\x00\x00\x00\x09\x09\x09\x09": "/conf"}}
+		g := &group{dir: "/conf"}
 		var w Write
 		g.name(&w, info)
 		if w.Path == "" != (w.Name == "") && w.Path != "/conf" {

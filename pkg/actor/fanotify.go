@@ -30,10 +30,7 @@ type Write struct {
 // CAP_SYS_ADMIN.
 type group struct {
 	file *os.File
-	fids bool
-
-	mu   sync.Mutex
-	dirs map[string]string // by handle
+	dir  string // whose files the events name; "" if they have descriptors
 }
 
 // newGroup opens an instance. Flags are those of fanotify_init(2) beside FAN_CLASS_NOTIF.
@@ -42,7 +39,7 @@ func newGroup(flags uint) (*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open fanotify: %w", err)
 	}
-	return &group{file: os.NewFile(uintptr(fd), "fanotify"), fids: flags&unix.FAN_REPORT_DIR_FID != 0, dirs: map[string]string{}}, nil
+	return &group{file: os.NewFile(uintptr(fd), "fanotify")}, nil
 }
 
 func (g *group) close() { _ = g.file.Close() }
@@ -61,28 +58,39 @@ func (g *group) mark(flags uint, mask uint64, path string) error {
 	return nil
 }
 
-// events reads until ctx ends, and then closes the instance and the channel.
-func (g *group) events(ctx context.Context) <-chan Write {
+// events reads groups until ctx ends, and then closes them and the channel.
+func events(ctx context.Context, groups ...*group) <-chan Write {
 	writes := make(chan Write, 1024)
+	var reading sync.WaitGroup
+	if len(groups) == 0 {
+		reading.Go(func() { <-ctx.Done() })
+	}
+	for _, g := range groups {
+		reading.Go(func() { g.read(ctx, writes) })
+	}
 	go func() {
-		defer close(writes)
-		defer context.AfterFunc(ctx, g.close)()
-		defer g.close()
-		buffer := make([]byte, 64<<10)
-		for {
-			n, err := g.file.Read(buffer)
-			if err != nil {
-				return
-			}
-			for _, w := range g.parse(buffer[:n]) {
-				select {
-				case writes <- w:
-				default: // a reader that is late knows less, and waits for nothing
-				}
-			}
-		}
+		reading.Wait()
+		close(writes)
 	}()
 	return writes
+}
+
+func (g *group) read(ctx context.Context, writes chan<- Write) {
+	defer context.AfterFunc(ctx, g.close)()
+	defer g.close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := g.file.Read(buffer)
+		if err != nil {
+			return
+		}
+		for _, w := range g.parse(buffer[:n]) {
+			select {
+			case writes <- w:
+			default: // a reader that is late knows less, and waits for nothing
+			}
+		}
+	}
 }
 
 // parse reads events of fanotify(7), and closes their descriptors.
@@ -97,7 +105,7 @@ func (g *group) parse(b []byte) (all []Write) {
 			w.Path, _ = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 			_ = unix.Close(fd)
 		}
-		if g.fids {
+		if g.dir != "" {
 			g.name(&w, b[header:size])
 		}
 		if w.Path != "" && w.PID != os.Getpid() {
@@ -122,14 +130,9 @@ func (g *group) name(w *Write, info []byte) {
 			if n > len(h) {
 				return
 			}
-			g.mu.Lock()
-			dir := g.dirs[string(h[:n])]
-			g.mu.Unlock()
 			name, _, _ := bytes.Cut(h[n:], []byte{0})
-			if dir != "" {
-				w.Name = string(name)
-				w.Path = filepath.Join(dir, w.Name)
-			}
+			w.Name = string(name)
+			w.Path = filepath.Join(g.dir, w.Name)
 		}
 		info = info[size:]
 	}
@@ -137,33 +140,27 @@ func (g *group) name(w *Write, info []byte) {
 
 // WatchFiles reports who creates, writes, renames and removes files of directories, until
 // ctx ends. A directory that does not exist is not watched later either. It takes
-// CAP_SYS_ADMIN and Linux 5.9.
+// CAP_SYS_ADMIN and Linux 5.9, or 6.6 where the directories are on overlayfs, as in a node that
+// is a container.
 func WatchFiles(ctx context.Context, dirs ...string) (<-chan Write, error) {
-	g, err := newGroup(unix.FAN_REPORT_DIR_FID | unix.FAN_REPORT_NAME)
-	if err != nil {
-		return nil, err
-	}
+	const mask = unix.FAN_CREATE | unix.FAN_DELETE | unix.FAN_MOVED_FROM | unix.FAN_MOVED_TO | unix.FAN_CLOSE_WRITE | unix.FAN_MODIFY | unix.FAN_EVENT_ON_CHILD
+	// An event has the handle of its directory. A group for each directory needs no
+	// name_to_handle_at(2), which overlayfs does not support.
+	var groups []*group
 	for _, dir := range dirs {
-		if err := g.markDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			g.close()
+		g, err := newGroup(unix.FAN_REPORT_DIR_FID | unix.FAN_REPORT_NAME)
+		if err == nil {
+			groups, g.dir = append(groups, g), dir
+			err = g.mark(unix.FAN_MARK_ADD|unix.FAN_MARK_ONLYDIR, mask, dir)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			for _, g := range groups {
+				g.close()
+			}
 			return nil, err
 		}
 	}
-	return g.events(ctx), nil
-}
-
-func (g *group) markDir(dir string) error {
-	handle, _, err := unix.NameToHandleAt(unix.AT_FDCWD, dir, 0)
-	if err != nil {
-		return fmt.Errorf("watch who writes to %s: %w", dir, err)
-	}
-	key := binary.NativeEndian.AppendUint32(nil, uint32(handle.Size()))
-	key = binary.NativeEndian.AppendUint32(key, uint32(handle.Type()))
-	g.mu.Lock()
-	g.dirs[string(append(key, handle.Bytes()...))] = dir
-	g.mu.Unlock()
-	const mask = unix.FAN_CREATE | unix.FAN_DELETE | unix.FAN_MOVED_FROM | unix.FAN_MOVED_TO | unix.FAN_CLOSE_WRITE | unix.FAN_MODIFY | unix.FAN_EVENT_ON_CHILD
-	return g.mark(unix.FAN_MARK_ADD|unix.FAN_MARK_ONLYDIR, mask, dir)
+	return events(ctx, groups...), nil
 }
 
 // WatchSysctls reports who writes to files of this mount of /proc, until ctx ends: sysctls
@@ -178,5 +175,5 @@ func WatchSysctls(ctx context.Context) (<-chan Write, error) {
 		g.close()
 		return nil, err
 	}
-	return g.events(ctx), nil
+	return events(ctx, g), nil
 }

@@ -170,5 +170,5 @@ func watchOpens(ctx context.Context) (<-chan Write, error) {
 		g.close()
 		return nil, err
 	}
-	return g.events(ctx), nil
+	return events(ctx, g), nil
 }
