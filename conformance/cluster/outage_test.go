@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // outageFor is how long the API server is gone. The agent tries again after one second, two,
 // four, up to a minute: from then on a longer outage is nothing else.
-const outageFor = 3 * time.Minute
+var outageFor = flag.Duration("outage", 3*time.Minute, "how long the API server is gone in the play outage")
 
 // The API server is gone while one incident ends, another comes and goes several times, and a
 // third begins. When it is back, the condition is what is true then, and there are events
@@ -41,7 +42,7 @@ func outage(t *testing.T, c *Cluster) {
 	}
 	n.Write("/etc/cni/net.d/.new", `{"cniVersion": "1.0.0", "name": "trial", "plugins": [{"type": "bridge", "bridge": "trial0"}]}`)
 	n.In("mv", "/etc/cni/net.d/.new", "/etc/cni/net.d/05-trial.conflist")
-	time.Sleep(time.Until(began.Add(outageFor))) // nothing is awaited: this is the outage
+	time.Sleep(time.Until(began.Add(*outageFor))) // nothing is awaited: this is the outage
 	if failed := c.Metric(n, `cni_guard_kubernetes_requests_total{kind="condition",result="error"}`); failed == 0 {
 		t.Error("the agent has tried to write nothing")
 	}
