@@ -59,12 +59,16 @@ func confinement(capabilities []string) []string {
 // confinedRig is a rig whose agent is to enter the node's root.
 func confinedRig(t *testing.T, args ...string) *rig {
 	r := newRig(t, args...)
-	if err := os.Mkdir(r.path("host"), 0o755); err != nil {
+	// Not below a directory that is removed with all that it has: an unmount that fails would
+	// have the machine's files removed.
+	host, err := os.MkdirTemp("", "host")
+	if err != nil {
 		t.Fatal(err)
 	}
-	checktest.Shell(t, "mount --rbind / "+r.path("host"))
-	t.Cleanup(func() { checktest.Shell(t, "umount -l "+r.path("host")) })
-	r.args = append(r.args, "--root", r.path("host"))
+	t.Cleanup(func() { _ = os.Remove(host) })
+	checktest.Shell(t, "mount --rbind / "+host)
+	t.Cleanup(func() { checktest.Shell(t, "umount -l "+host) })
+	r.args = append(r.args, "--root", host)
 	return r
 }
 
