@@ -26,7 +26,7 @@ type AddressOverlapOptions struct {
 func (o *AddressOverlapOptions) Keys() []guard.Option {
 	return []guard.Option{{
 		Key: "apiServer", Value: guard.List(&o.APIServer, nil, "192.168.7.10", netip.ParseAddr),
-		Meaning: "The addresses of the API server. If empty: the one that the kubeconfig of kubelet names, where it can be read and names no host.",
+		Meaning: "The addresses of the API server. If empty: the address in kubelet's kubeconfig, if that can be read and has an IP address instead of a host name.",
 	}}
 }
 
@@ -37,9 +37,9 @@ func (addressOverlap) declare() guard.Declaration {
 func (addressOverlap) check() *Check {
 	return &Check{
 		ID:        "CG306",
-		Summary:   "The range of the pods contains addresses of the node's network: pods do not reach the node, the gateway, the DNS server or the API server, or the node does not reach its neighbors, depending on which addresses pods happen to get.",
-		Detection: "An address or a connected prefix of an interface that is not the pod network's, the gateway of the default route, a name server of /etc/resolv.conf (or, behind systemd-resolved, of /run/systemd/resolve/resolv.conf), or the API server of kubelet's kubeconfig lies in a range of pods. A route of the pod network leads into a connected prefix, or into a block of this node. Two routes lead to overlapping blocks of different nodes. Single addresses of other blocks are left out, as Calico borrows them.",
-		Remedy:    "Give the pods another range: one that contains nothing of the networks that the nodes talk to. For most networks that means a new cluster, or new nodes; compare the ranges before.",
+		Summary:   "The pod range contains addresses of the node's network: pods cannot reach the node, the gateway, the DNS server or the API server, or the node cannot reach its neighbors, depending on which addresses pods get.",
+		Detection: "An address or a connected prefix of an interface that is not the pod network's, the gateway of the default route, a name server of /etc/resolv.conf (or, behind systemd-resolved, of /run/systemd/resolve/resolv.conf), or the API server of kubelet's kubeconfig lies in a range of pods. A route of the pod network leads into a connected prefix, or into a block of this node. Two routes lead to overlapping blocks of different nodes. Single addresses of other blocks are ignored, because Calico borrows them.",
+		Remedy:    "Give the pods another range, one that overlaps no network that the nodes talk to. With most network plugins this requires a new cluster or new nodes; compare the ranges first.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeAddressOverlap,

@@ -19,10 +19,10 @@ import (
 var BridgeNetfilter = &Check{
 	ID:      "CG302",
 	Name:    "bridge-netfilter",
-	Summary: "A pod gets no answer from a Service whenever the Service chooses a pod on the same node, while Services on other nodes answer.",
+	Summary: "A pod gets no answer from a Service when the Service selects a pod on the same node, but does when it selects a pod on another node.",
 	Detection: "The node's end of the pod's veth is a port of a Linux bridge that is the pod's router, kube-proxy has rules on the node (the chain KUBE-SERVICES of iptables, the table kube-proxy of nftables, or the device kube-ipvs0), " +
 		"and the packets that the bridge forwards do not pass through them: neither /proc/sys/net/bridge/bridge-nf-call-iptables nor the bridge's own nf_call_iptables is 1 (`ip -d link show BRIDGE`), or br_netfilter is not loaded. For pods with IPv6 likewise bridge-nf-call-ip6tables.",
-	Remedy:  "Set net.bridge.bridge-nf-call-iptables = 1 in a file of /etc/sysctl.d, and name br_netfilter in a file of /etc/modules-load.d, or the setting is lost at the next boot.",
+	Remedy:  "Set net.bridge.bridge-nf-call-iptables = 1 in a file of /etc/sysctl.d, and name br_netfilter in a file of /etc/modules-load.d; without that, the setting is lost at the next boot.",
 	When:    guard.Add | guard.Node,
 	Default: guard.Warn,
 	Needs:   []*Check{StaleNetns, HostNetns, ForeignNetns},

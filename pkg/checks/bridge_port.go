@@ -25,10 +25,10 @@ import (
 var BridgePort = &Check{
 	ID:      "CG303",
 	Name:    "bridge-port",
-	Summary: "A pod is cut off because a network manager took the node's end of its veth away from the pod network's bridge, or set one of the two down.",
+	Summary: "A pod is cut off because a network manager removed the node's end of its veth from the pod network's bridge, or set the veth or the bridge down.",
 	Detection: "The result of the chain names a Linux bridge, and the node's end of the pod's veth is not a port of it (`ip link show master BRIDGE`), or one of the two is down. " +
 		"`guardctl doctor` looks at all pods on record; so do ADD and STATUS, once in 30 s, and each of them in the first seconds after systemd-networkd started. " +
-		"A port that systemd-networkd puts on another bridge by Bridge= is found and not repaired: it takes the port back within milliseconds, as often as it is moved.",
+		"A port that systemd-networkd puts on another bridge by Bridge= is reported but not repaired, because networkd moves it back within milliseconds each time.",
 	Remedy:  "Add the port to its bridge with: ip link set VETH master BRIDGE. Then keep the network manager of the node off the interfaces of pods: guardctl explain link-manager. Where systemd-networkd has Bridge= for them, do that first.",
 	When:    guard.Add | guard.Status | guard.Node,
 	Default: guard.Warn,

@@ -27,9 +27,9 @@ func (cloudForwarding) declare() guard.Declaration {
 func (cloudForwarding) check() *Check {
 	return &Check{
 		ID:        "CG601",
-		Summary:   "Pods on two nodes do not reach each other, while the nodes do, because the network of the cloud drops packets that have the address of a pod.",
-		Detection: "A route leads to pods of another node by its address in the same subnet, without a tunnel, and the node is a virtual machine of a cloud by /sys/class/dmi/id. On AWS, `guardctl doctor` asks the instance metadata service (IMDSv2) for the network interface and EC2 for its source/destination check (ec2:DescribeNetworkInterfaces). For OpenStack, Google Cloud and Azure there is a minor finding with the commands, as the node cannot ask them.",
-		Remedy:    "Let the cloud pass packets with the addresses of pods: switch the source/destination check off on AWS, set allowed address pairs on OpenStack, canIpForward on Google Cloud and IP forwarding on Azure; or have the network use a tunnel (Calico: ipipMode or vxlanMode Always; flannel: vxlan).",
+		Summary:   "Pods on two nodes cannot reach each other although the nodes can, because the cloud's network drops packets with the address of a pod.",
+		Detection: "A route leads to the pods of another node through that node's address in the same subnet, without a tunnel, and /sys/class/dmi/id shows that the node is a virtual machine of a cloud. On AWS, `guardctl doctor` asks the instance metadata service (IMDSv2) for the network interface and EC2 for its source/destination check (ec2:DescribeNetworkInterfaces). On OpenStack, Google Cloud and Azure the result is a minor finding with the commands to run, because the node cannot ask those clouds.",
+		Remedy:    "Let the cloud pass packets with the addresses of pods: switch off the source/destination check on AWS, set allowed address pairs on OpenStack, canIpForward on Google Cloud and IP forwarding on Azure; or have the network use a tunnel (Calico: ipipMode or vxlanMode Always; flannel: vxlan).",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeCloudForwarding,

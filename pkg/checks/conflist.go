@@ -26,9 +26,9 @@ var Conflist = &Check{
 	Summary: "A leftover or hidden config file overrides the intended one, so that new pods get the wrong network or do not start.",
 	Detection: "The file that the runtime selects from the conf dir is not the intended one, or the runtime attaches further files, or it refuses a file and loads nothing. Runtimes sort `.conf`, `.conflist` and `.json` files by name, hidden files first (`LC_ALL=C ls -A`). " +
 		"The intended file is the first of these that exists: the file of CRI-O's cni_default_network, the file that `guardctl install` edited, the file of the network that called, the only file with the guard, the file of the network that Multus names, the only file that is not a sample. If none exists, the result is unknown, and no pod is refused. " +
-		"Files that could replace the intended one later are minor findings. Not reported while they are not in use: files of podman and nerdctl, samples of CRI-O and containerd, files with loopback only, the file that the intended one was made from, and the files that a selected Multus delegates to. " +
+		"A file that could replace the intended one later is a minor finding. Not reported unless in use: files of podman and nerdctl, samples of CRI-O and containerd, files with loopback only, the file that the intended one was made from, and the files that a selected Multus delegates to. " +
 		"During an ADD, a file that was written less than two seconds ago is a minor finding. So is a file that sorts before the guard's and that CRI-O or cri-dockerd may skip because of its plugins: a call by CRI-O is near proof that it selected the guard's file.",
-	Remedy:     "Run `guardctl conf`, which shows the file that the runtime selects and why. Put the wrong file away with `guardctl conf quarantine FILE`, and keep the other.",
+	Remedy:     "Run `guardctl conf`, which shows the file that the runtime selects and why. Move the wrong file away with `guardctl conf quarantine FILE`, and keep the intended one.",
 	When:       guard.Add | guard.Status | guard.Node,
 	Default:    guard.Enforce,
 	StatusCode: guard.CodeUnavailable,
@@ -55,11 +55,11 @@ func (o *ConflistOptions) Keys() []guard.Option {
 		},
 		{
 			Key: "scope", Value: guard.OneOf(&o.Scope, ScopeEffective, ScopeAny),
-			Meaning: "`effective` refuses pods for a file that overrides the guard's or is attached beside it, and warns about others; `any` refuses pods for any other file.",
+			Meaning: "`effective` refuses pods for a file that overrides the guard's or is attached in addition to it, and warns about others; `any` refuses pods for any other file.",
 		},
 		{
 			Key: "runtime", Value: guard.OneOf(&o.Caller, CallerDetect, "containerd", "crio", "cri-dockerd", CallerNone),
-			Meaning: "The runtime whose selection rules apply: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by name, or `detect`, by the process that calls.",
+			Meaning: "The runtime whose selection rules apply: `containerd`, `crio`, `cri-dockerd`, `none` for callers that select a network by name, or `detect`, which goes by the calling process.",
 		},
 		{
 			Key: "maxConfNum", Value: guard.Int(&o.MaxConfNum, 1, 0, math.MaxInt),

@@ -17,7 +17,7 @@ var HostNetns = &Check{
 	Name:      "host-netns",
 	Summary:   "Plugins act on the node's own network namespace instead of the pod's, and take its lo down or delete its eth0, after a reboot or when process IDs are reused.",
 	Detection: "The namespace behind `CNI_NETNS` has the device and inode of the plugin's own namespace, or of that of process 1. To check: `stat -L -c %d:%i PATH /proc/self/ns/net` prints the same value twice.",
-	Remedy:    "Delete the pod if it does not go away. After a refused ADD, look with `ip link` for what the primary plugin left on the node. Then find out why the path leads to the node: the process ID of a path below `/proc` was reused, or something mounted over a pinned path.",
+	Remedy:    "Delete the pod if it does not go away. After a refused ADD, run `ip link` to find what the primary plugin left on the node. Then find out why the path leads to the node: the process ID of a path below `/proc` was reused, or something mounted over a pinned path.",
 	When:      guard.Add | guard.Del | guard.Verify,
 	Default:   guard.Enforce,
 	Code:      codeInvalidNetns,

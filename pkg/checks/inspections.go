@@ -45,7 +45,7 @@ func (runtimeState) check() *Check {
 	return &Check{
 		ID:        "CG203",
 		Summary:   "The files are correct, but pods get another network or none, because the runtime still uses what it loaded before.",
-		Detection: "According to its CRI status, containerd has loaded another network than its conf dir has, or none. Or the conf dir, plugin directories, max_conf_num or cni_default_network that the runtime uses differ from its configuration. Or the runtime reports that its network is not ready. CRI-O is asked by HTTP on the same socket.",
+		Detection: "According to its CRI status, containerd has loaded another network than its conf dir has, or none. Or the conf dir, plugin directories, max_conf_num or cni_default_network that the runtime uses differ from its configuration. Or the runtime reports that its network is not ready. For CRI-O this is read by HTTP from the CRI socket.",
 		Remedy:    "Check the files with `guardctl conf`. Restart the runtime once they are correct; running pods are not affected.",
 		When:      guard.Node,
 		Default:   guard.Warn,
@@ -65,7 +65,7 @@ func (chainPlugins) declare() guard.Declaration {
 func (chainPlugins) check() *Check {
 	return &Check{
 		ID:        "CG204",
-		Summary:   "No pod starts, or CRI-O selects another file, because a plugin is missing, cannot be executed, or does not support the CNI version of the file; or addresses leak, because guardctl is missing beside cni-guard.",
+		Summary:   "No pod starts, or CRI-O selects another file, because a plugin is missing, cannot be executed, or does not support the CNI version of the file; or addresses leak, because guardctl is missing next to cni-guard.",
 		Detection: "A plugin of the intended or the selected file, or the IPAM plugin of one, is in none of the runtime's plugin directories (the finding names where it is instead), has no execute permission, is on a file system that is mounted noexec, does not answer VERSION, or does not support the cniVersion of the file. Or a file has the guard, and guardctl, which it needs when it refuses a DEL, is in none of the plugin directories or is not executable there.",
 		Remedy:    "Install the program in the directory that the finding names, or add its directory to the plugin directories of the runtime.",
 		When:      guard.Node,
@@ -85,8 +85,8 @@ func (confChanges) check() *Check {
 	return &Check{
 		ID:        "CG205",
 		Summary:   "The conf dir is not what it was when the guard was installed: the runtime selects another file, or files were added, removed or changed.",
-		Detection: "The names and SHA-256 sums of the files, and the file that the runtime selects, differ from those in the installation record (`guardctl conf diff` shows the difference). That the runtime selects another file, or none, is a finding; any other change is a minor one, as networks rewrite their own files. Without a record the check does not apply.",
-		Remedy:    "Run `guardctl conf diff`, which shows the change; `guardctl conf` says which file is the intended one, and what to do about the others. If the change is meant, nothing needs to be done.",
+		Detection: "The names and SHA-256 sums of the files, and the file that the runtime selects, differ from those in the installation record (`guardctl conf diff` shows the difference). It is a finding if the runtime selects another file, or none; any other change is a minor finding, because network plugins rewrite their own files. Without a record the check does not apply.",
+		Remedy:    "Run `guardctl conf diff`, which shows the change; `guardctl conf` says which file is the intended one, and what to do about the others. If the change is intended, nothing needs to be done.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     inspect(func(i Inspections) Inspection { return i.Changes }),
@@ -106,8 +106,8 @@ func (podNetworks) check() *Check {
 	return &Check{
 		ID:        "CG206",
 		Summary:   "Pods that started during an incident stay on the wrong network or unguarded, and pods that are gone still hold addresses.",
-		Detection: "In the cache of the runtime's libcni, a running pod is attached to another network than the intended one. Minor findings: a pod was attached before cni-guard was in the file, and the runtime is CRI-O, which deletes pods as its cache says; a sandbox is gone and unknown to the runtime, but its attachment or its host-local reservation is still there.",
-		Remedy:    "Let the pods start again, by deleting them. For a pod that is gone, run the command in the finding: it first checks that the pod is not running.",
+		Detection: "In the cache of the runtime's libcni, a running pod is attached to another network than the intended one. Minor findings: a pod was attached before cni-guard was in the file, and the runtime is CRI-O, which deletes a pod with the configuration in its cache; a sandbox is gone and unknown to the runtime, but its attachment or its host-local reservation is still there.",
+		Remedy:    "Delete the pods, so that they start again on the intended network. For a pod that is gone, run the command in the finding: it first checks that the pod is not running.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     inspect(func(i Inspections) Inspection { return i.Pods }),

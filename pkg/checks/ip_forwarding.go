@@ -20,7 +20,7 @@ import (
 var IPForwarding = &Check{
 	ID:      "CG301",
 	Name:    "ip-forwarding",
-	Summary: "Pods reach nothing beyond their node, and connections time out, because the node does not forward their packets.",
+	Summary: "Pods cannot reach anything outside their node, and connections time out, because the node does not forward their packets.",
 	Detection: "For IPv4: `forwarding` below /proc/sys/net/ipv4/conf is 0 for the node's end of the pod's veth or, where that is a port, for its bridge or VRF. Where /proc/sys/net/ipv4/ip_forward is 0, too, that is the cause. STATUS and `guardctl doctor` judge by the pods on record, and look at conf/default, which new interfaces get. " +
 		"`guardctl doctor` also looks at tunnels with pod routes and at the interface of the default route. For IPv6 only /proc/sys/net/ipv6/conf/all/forwarding counts (or, since Linux 6.17, force_forwarding of the interface). Ports of Open vSwitch are left out, as are bridges that are not the pod's router.",
 	Remedy: "Set net.ipv4.ip_forward = 1 in a file of /etc/sysctl.d that sorts last, and look for what sets it to 0: a hardening role, an agent that applies CIS rules, or IPForward= and IPv4Forwarding= of systemd-networkd. " +

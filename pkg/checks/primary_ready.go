@@ -26,9 +26,9 @@ func (primaryReady) declare() guard.Declaration { return guard.Declaration{Name:
 func (primaryReady) check() *Check {
 	return &Check{
 		ID:        "CG311",
-		Summary:   "No pod starts on the node, because the network plugin lacks something that its daemon makes, or has no address left to give; or the pods have lost the gateway that it gave them.",
-		Detection: "A file that the plugin reads at each ADD is missing: flannel's /run/flannel/subnet.env, Calico's /var/lib/calico/nodename, the socket of the agent of Cilium, Antrea or OVN-Kubernetes. The bridge of the plugin has another IPv4 address than its range asks for, as after a new podCIDR, or has lost it while pods are on it, as after a start of systemd-networkd that manages the bridge. All addresses of a set of ranges of host-local are reserved (/var/lib/cni/networks/NETWORK).",
-		Remedy:    "Run the daemon of the network on this node, or remove what stands in its way, as the finding says.",
+		Summary:   "No pod starts on the node, because the network plugin lacks something that its daemon creates, or has no address left to assign; or the pods have lost the gateway that the plugin gave them.",
+		Detection: "A file that the plugin reads at each ADD is missing: flannel's /run/flannel/subnet.env, Calico's /var/lib/calico/nodename, the socket of the agent of Cilium, Antrea or OVN-Kubernetes. The bridge of the plugin has an IPv4 address that does not match its range, as after a change of podCIDR, or has lost its address while pods are attached, as after a start of a systemd-networkd that manages the bridge. All addresses of a set of ranges of host-local are reserved (/var/lib/cni/networks/NETWORK).",
+		Remedy:    "Run the network plugin's daemon on this node, or remove what the finding names as the obstacle.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probePrimaryReady,

@@ -25,9 +25,9 @@ func (reversePath) declare() guard.Declaration { return guard.Declaration{Name: 
 func (reversePath) check() *Check {
 	return &Check{
 		ID:        "CG308",
-		Summary:   "Packets of pods vanish on the node, without a log and without a rule that drops them, because the route back to their source leads over another interface.",
-		Detection: "rp_filter is strict on an interface that packets of pods arrive on (1 is the greater of net.ipv4.conf.all.rp_filter and that of the interface), and IPReversePathFilter of /proc/net/netstat grew since the last run, or, without an earlier run, while the check ran. For Cilium 2 counts as well. The kernel does not count by interface. Calico's rpfilter rule in the table raw is a rule of its own, and is not judged.",
-		Remedy:    "Set rp_filter to 2 on the interface that drops. To find it: sysctl -w net.ipv4.conf.all.log_martians=1, then dmesg shows \"martian source\" with the interface.",
+		Summary:   "The node drops packets of pods without a log message and without a firewall rule, because the route back to their source leads over another interface.",
+		Detection: "rp_filter is strict on an interface that packets of pods arrive on (1 is the greater of net.ipv4.conf.all.rp_filter and that of the interface), and IPReversePathFilter of /proc/net/netstat grew since the last run, or, without an earlier run, while the check ran. With Cilium, 2 is a finding as well. The kernel does not count by interface. Calico's own rpfilter rule in the table raw is not checked.",
+		Remedy:    "Set rp_filter to 2 on the interface that drops. To find it, run sysctl -w net.ipv4.conf.all.log_martians=1; dmesg then shows \"martian source\" with the interface.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeReversePath,

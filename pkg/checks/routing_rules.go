@@ -19,8 +19,8 @@ import (
 var RoutingRules = &Check{
 	ID:        "CG305",
 	Name:      "routing-rules",
-	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer at its own addresses, or finds no route at all; or it has deleted the rules of single pods, or added rules that lead the replies of pods astray.",
-	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". `guardctl doctor` also finds pods on record without a rule \"to ADDRESS lookup main\", if other pods have theirs or the network is AWS VPC CNI. Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no range of pods is known that it is about.",
+	Summary:   "A network manager has deleted the kernel's routing rules, so that the node does not answer on its own addresses or has no routes at all; or it has deleted the rules of individual pods, or added rules that send pods' replies the wrong way.",
+	Detection: "ip -4 rule or ip -6 rule shows no rule \"from all lookup local\" or \"from all lookup main\". `guardctl doctor` also finds pods on record without a rule \"to ADDRESS lookup main\", if other pods have theirs or the network is AWS VPC CNI. Minor findings: the rule for the table default is missing; a rule leads to one of the tables 30200 or 30400, which nm-cloud-setup makes, and no pod range that it applies to is known.",
 	Remedy:    "Add the rule that is missing. Then keep the network manager from deleting rules (docs/node.md): ManageForeignRoutingPolicyRules=no for systemd-networkd.",
 	When:      guard.Status | guard.Node,
 	Default:   guard.Warn,

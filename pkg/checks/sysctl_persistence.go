@@ -28,9 +28,9 @@ func (sysctlPersistence) declare() guard.Declaration {
 func (sysctlPersistence) check() *Check {
 	return &Check{
 		ID:        "CG309",
-		Summary:   "Pods have a network now and lose it at the next boot, or at the next sysctl --system: a file of the node sets forwarding, rp_filter or bridge-nf otherwise.",
-		Detection: "The settings of /etc, /run, /usr/local/lib and /usr/lib/sysctl.d and of /etc/sysctl.conf, in the order of systemd-sysctl and in that of sysctl --system, for the interfaces of pods: systemd-analyze cat-config sysctl.d shows them. Only what a file sets counts, and a later file may set it right again. Minor findings: rp_filter would become strict where it was made loose; a key of net.bridge is set before anything loads br_netfilter.",
-		Remedy:    "Set the value in a file that is read last, as the finding names it; systemctl restart systemd-sysctl applies it. Inform the owner of the file that sets it otherwise, such as a hardening role or a scanner (CVE-1999-0511): on a node that routes pods forwarding must be on.",
+		Summary:   "Pods have network now but lose it at the next boot or the next sysctl --system, because a sysctl file on the node sets forwarding, rp_filter or bridge-nf to another value.",
+		Detection: "Evaluates the settings for the interfaces of pods in sysctl.d below /etc, /run, /usr/local/lib and /usr/lib and in /etc/sysctl.conf, in the order of systemd-sysctl and in that of sysctl --system (`systemd-analyze cat-config sysctl.d` shows them). Only what a file sets counts, and a later file may set it right again. Minor findings: rp_filter would become strict where it was made loose; a key of net.bridge is set before anything loads br_netfilter.",
+		Remedy:    "Set the value in a file that is read last, which the finding names; systemctl restart systemd-sysctl applies it. Tell the owner of the file with the wrong value, such as a hardening role or a scanner (CVE-1999-0511), that forwarding must be on where a node routes pods.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeSysctlPersistence,

@@ -22,9 +22,9 @@ func (tablePressure) declare() guard.Declaration { return guard.Declaration{Name
 func (tablePressure) check() *Check {
 	return &Check{
 		ID:        "CG310",
-		Summary:   "Connections of pods fail at random, or new pods are not reached, because a table of the kernel is full: connection tracking, or the neighbors (ARP, NDP) of all namespaces together; or a runtime does not see a new network, as all inotify instances are in use.",
-		Detection: "drop or early_drop of /proc/net/stat/nf_conntrack, or table_fulls of /proc/net/stat/arp_cache or ndisc_cache, grew since the last run, or, without an earlier run, while the check ran. Or a table was more than 90 % full for ten minutes: net.netfilter.nf_conntrack_count against nf_conntrack_max, entries of arp_cache against net.ipv4.neigh.default.gc_thresh3, of ndisc_cache against that of IPv6. Less than ten minutes are a minor finding, as a node that does a lot of NAT may be that full and drop nothing. Run by root, it also makes an inotify instance with a watch, and finds that none is left (EMFILE, ENOSPC).",
-		Remedy:    "Raise the limit of the table that is named, in a file of sysctl.d (docs/node.md); for connection tracking set it in kube-proxy (--conntrack-max-per-core), which writes it at each start.",
+		Summary:   "Connections of pods fail at random, or new pods cannot be reached, because a kernel table is full: connection tracking, or the neighbors (ARP, NDP) of all namespaces together; or a runtime does not notice a new network, because all inotify instances are in use.",
+		Detection: "drop or early_drop of /proc/net/stat/nf_conntrack, or table_fulls of /proc/net/stat/arp_cache or ndisc_cache, grew since the last run, or, without an earlier run, while the check ran. Or a table was more than 90 % full for ten minutes: net.netfilter.nf_conntrack_count against nf_conntrack_max, entries of arp_cache against net.ipv4.neigh.default.gc_thresh3, of ndisc_cache against that of IPv6. Less than ten minutes is a minor finding, because a table may be that full on a node with much NAT and nothing is dropped. When run by root, the check also creates an inotify instance with a watch; it is a finding if none is left (EMFILE, ENOSPC).",
+		Remedy:    "Raise the limit of the table that the finding names, in a file of sysctl.d (docs/node.md). For connection tracking set it in kube-proxy (--conntrack-max-per-core), which overwrites the sysctl at each start.",
 		When:      guard.Node,
 		Default:   guard.Warn,
 		Probe:     probeTablePressure,

@@ -23,8 +23,8 @@ import (
 var TunnelWarmup = &Check{
 	ID:        "CG401",
 	Name:      "tunnel-warmup",
-	Summary:   "The first packets of a new pod to another node are lost in a tunnel that was not used for ten minutes, until the other node has sent one.",
-	Detection: "The peers are taken from the routes over tunnel devices. The node pings those that have not answered within `interval`, a second time if needed. An answer counts if it arrives through the tunnel. The results are in `stateDir/tunnels/peers.json`. Silence is a finding only if `require` says so.",
+	Summary:   "The first packets of a new pod to another node are lost if the tunnel has not been used for ten minutes, until the other node sends a packet.",
+	Detection: "The peers are taken from the routes over tunnel devices. The node pings each peer that has not answered within `interval`, a second time if needed. An answer counts if it arrives through the tunnel. The results are in `stateDir/tunnels/peers.json`. Silence is a finding only if `require` says so.",
 	Remedy:    "Allow IP protocol 4 (ipencap; not 94, which some call ipip) between the nodes in every firewall and security group; run guardctl tunnels --probe to see which peers are silent.",
 	When:      guard.Add,
 	Default:   guard.Warn,
@@ -52,7 +52,7 @@ func (o *TunnelWarmupOptions) Keys() []guard.Option {
 	return []guard.Option{
 		{
 			Key: "wait", Value: guard.Duration(&o.Wait, 200*time.Millisecond, 0, time.Second),
-			Meaning: "How long an ADD waits for answers at most, and only for peers that were never probed, or whose last answer is older than `interval`; at most `1s`. With `0s` no answer is awaited, and it stays unknown which peers answered.",
+			Meaning: "The longest time that an ADD waits for answers, at most `1s`. It waits only for peers that were never probed or whose last answer is older than `interval`. With `0s` it does not wait, and which peers answered stays unknown.",
 		},
 		{
 			// Ten minutes are the nf_conntrack_generic_timeout of Linux and the timeout of AWS security groups.
@@ -65,7 +65,7 @@ func (o *TunnelWarmupOptions) Keys() []guard.Option {
 		},
 		{
 			Key: "peers", Value: guard.List(&o.Peers, nil, "10.244.1.0", ParsePeer),
-			Meaning: "Addresses to warm besides those that follow from the kernel's routes, such as the tunnel addresses of other nodes.",
+			Meaning: "Addresses to warm in addition to those found in the kernel's routes, such as the tunnel addresses of other nodes.",
 		},
 		{
 			Key: "max", Value: guard.Int(&o.Max, 1000, 1, maxPeers),
@@ -73,7 +73,7 @@ func (o *TunnelWarmupOptions) Keys() []guard.Option {
 		},
 		{
 			Key: "require", Value: guard.OneOf(&o.Require, tunnel.RequireNone, tunnel.RequireAny, tunnel.RequireAll),
-			Meaning: "With `any` or `all` it is a finding if no peer, or not every peer, has answered. With `none` silent peers are no finding, because silence proves nothing. Beware of `all` under `enforce`: a single node that is off, or drops pings, keeps all pods from starting on all other nodes until it is back.",
+			Meaning: "With `any` it is a finding if no peer has answered, with `all` if some peer has not. With `none` silent peers are not a finding, because silence proves nothing. Do not combine `all` with `enforce` lightly: a single node that is off or drops pings then keeps pods from starting on all other nodes until it is back.",
 		},
 	}
 }

@@ -89,7 +89,7 @@ func printExplanation(w io.Writer, e entry) error {
 func (e entry) refusal() string {
 	switch {
 	case e.Code == 0:
-		return "It only reports: no call of the runtime runs it."
+		return "guardctl doctor and the agent run it, not the calls of the runtime, so it only reports."
 	case e.Default == guard.Enforce:
 		return fmt.Sprintf("By default a finding refuses the call with code %s.", e.codes())
 	}
