@@ -43,7 +43,9 @@ type Cluster struct {
 // programs are not built.
 func Up(t testing.TB) *Cluster {
 	t.Helper()
-	c := UpControlPlane(t)
+	c := UpAPIServer(t)
+	rigtest.Need(t, "nsenter", "unshare", "pivot_root", "mount", "runc", "ctr", "iptables")
+	c.startControllers()
 	for i := range Nodes {
 		c.node = append(c.node, c.newNode(i))
 	}
@@ -60,9 +62,9 @@ func Up(t testing.TB) *Cluster {
 	return c
 }
 
-// UpControlPlane starts a cluster without nodes. It skips the test where the programs are
-// not built.
-func UpControlPlane(t testing.TB) *Cluster {
+// UpAPIServer starts etcd and an API server, without controllers and nodes. It skips the test
+// where the programs are not built.
+func UpAPIServer(t testing.TB) *Cluster {
 	t.Helper()
 	bin := os.Getenv("CNI_GUARD_CLUSTER")
 	if bin == "" {
@@ -72,7 +74,7 @@ func UpControlPlane(t testing.TB) *Cluster {
 	if !filepath.IsAbs(bin) || os.Getenv("CNI_GUARD_NODE") != "private" {
 		t.Fatal("a cluster runs through scripts/cluster.sh")
 	}
-	rigtest.Need(t, "nsenter", "unshare", "pivot_root", "ip", "mount", "runc", "ctr", "iptables")
+	rigtest.Need(t, "ip")
 	c := &Cluster{t: t, dir: t.TempDir(), bin: bin}
 	c.whole = c
 	t.Cleanup(func() {
@@ -85,7 +87,7 @@ func UpControlPlane(t testing.TB) *Cluster {
 		ip address add ` + serviceAddress + `/32 dev lan
 		ip link set lan up`)
 	t.Cleanup(func() { c.sh("ip link delete lan") })
-	c.startControlPlane()
+	c.startAPIServer()
 	return c
 }
 

@@ -16,28 +16,34 @@ import (
 	"time"
 )
 
-// startControlPlane starts etcd, the API server, the controller manager and the
-// scheduler, and returns when the API server is ready.
-func (c *Cluster) startControlPlane() {
+// startAPIServer starts etcd and the API server, and returns when that is ready.
+func (c *Cluster) startAPIServer() {
 	c.t.Helper()
 	c.writeKeys()
-	kubernetes := func(name string, args ...string) {
-		c.start(name, exec.Command(c.program("kubernetes", name), args...))
-	}
-	kubernetes("etcd",
+	c.start("etcd", exec.Command(c.program("kubernetes", "etcd"),
 		"--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync", "--log-level=error",
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
-		"--listen-peer-urls=http://127.0.0.1:2380")
+		"--listen-peer-urls=http://127.0.0.1:2380"))
 	c.api = newAPI(c.t, "https://"+masterAddress, "admin", c.pki("apiserver.crt"))
 	c.StartAPIServer()
 	for name, config := range map[string]string{"admin": "admin", "node1": "node1", "node2": "node2"} {
 		c.writeKubeconfig(name, config)
 	}
-	kubernetes("kube-controller-manager",
-		"--kubeconfig="+c.pki("admin.kubeconfig"), "--leader-elect=false", "--profiling=false",
-		"--service-account-private-key-file="+c.pki("sa.key"), "--root-ca-file="+c.pki("apiserver.crt"),
-		"--allocate-node-cidrs", "--cluster-cidr=10.244.0.0/16", "--service-cluster-ip-range=10.96.0.0/16")
-	kubernetes("kube-scheduler", "--kubeconfig="+c.pki("admin.kubeconfig"), "--leader-elect=false", "--profiling=false")
+}
+
+// startControllers starts the controller manager and the scheduler.
+func (c *Cluster) startControllers() {
+	c.t.Helper()
+	for name, args := range map[string][]string{
+		"kube-controller-manager": {
+			"--service-account-private-key-file=" + c.pki("sa.key"), "--root-ca-file=" + c.pki("apiserver.crt"),
+			"--allocate-node-cidrs", "--cluster-cidr=10.244.0.0/16", "--service-cluster-ip-range=10.96.0.0/16",
+		},
+		"kube-scheduler": nil,
+	} {
+		common := []string{"--kubeconfig=" + c.pki("admin.kubeconfig"), "--leader-elect=false", "--profiling=false"}
+		c.start(name, exec.Command(c.program("kubernetes", name), append(common, args...)...))
+	}
 }
 
 // StartAPIServer starts the API server and returns when it is ready. It ends with the

@@ -15,7 +15,7 @@ import (
 // The API server accepts what the chart makes for each distribution, strictly and without a
 // warning, and the account of the agent may do what it needs and no more. It takes no node.
 func TestServerSide(t *testing.T) {
-	c := UpControlPlane(t)
+	c := UpAPIServer(t)
 	definitions, err := filepath.Glob(filepath.Join(c.bin, "crds", "*.yaml"))
 	if err != nil || len(definitions) < 2 {
 		t.Fatalf("%d custom resource definitions (%v): run scripts/cluster.sh", len(definitions), err)
