@@ -112,7 +112,7 @@ func probeCloudForwarding(ctx context.Context, t *Target) ([]guard.Finding, erro
 		Problem:  fmt.Sprintf("carries packets of pods without a tunnel, which %s drops unless that is switched off for %s", c.drops, addr),
 		Evidence: fmt.Sprintf("route %s; %s", block, evidence),
 		Impact:   "where it drops them, pods of this node and of other nodes do not reach each other",
-		Remedy:   fmt.Sprintf("Look at it from where you have the rights: %s. To set it: %s.", strings.ReplaceAll(c.look, "ADDR", addr), c.remedy),
+		Remedy:   fmt.Sprintf("Check it from a machine with the rights to do so: %s. To change it: %s.", strings.ReplaceAll(c.look, "ADDR", addr), c.remedy),
 		Minor:    true,
 	}}, nil
 }

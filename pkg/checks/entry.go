@@ -302,7 +302,7 @@ func (e LoadedEntry) confDirFindings() []guard.Finding {
 		Object:   assess.QuoteName(e.Path),
 		Problem:  fmt.Sprintf("has \"confDir\": %q in the entry of cni-guard, which %s", named, how),
 		Evidence: fmt.Sprintf("%s reads %s", e.runtime.Kind.DisplayName(), assess.QuoteName(dir)),
-		Impact:   "the checks conflist and pod-cidr look into the wrong directory when a pod starts",
+		Impact:   "the checks conflist and pod-cidr read the wrong directory when a pod starts",
 		Remedy:   fmt.Sprintf("Set \"confDir\" to %q in the entry of cni-guard in %s, and in the template that the file is written from, if there is one.", dir, assess.QuoteName(e.Path)),
 	}}
 }

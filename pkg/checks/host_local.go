@@ -172,7 +172,7 @@ func poolsFull(t *Target, dir, network string, pools []pool) ([]guard.Finding, e
 			Object:  "node",
 			Problem: "has no address left in " + strings.Join(ranges, ", "), Impact: "no pod starts",
 			Evidence: fmt.Sprintf("all %d are reserved in %s", used, dir), Command: "guardctl release --orphans",
-			Remedy: "List what pods that are gone still hold with: guardctl release --orphans. If that is nothing, the node runs as many pods as the range has addresses.",
+			Remedy: "Run guardctl release --orphans to list the addresses that deleted pods still hold. If there are none, the node runs as many pods as the range has addresses.",
 		})
 	}
 	return findings, nil

@@ -57,7 +57,7 @@ func inotifyFindings(t *Target) ([]guard.Finding, error) {
 		Object:   "node/inotify",
 		Problem:  fmt.Sprintf("has no %s left for root", of),
 		Evidence: fmt.Sprintf("/proc/sys/%s is used up", limit),
-		Impact:   "a runtime that starts now does not see changes of its network configuration, nor kubelet those of ConfigMaps",
+		Impact:   "a runtime that starts now does not see changes of its network configuration, and kubelet does not see changes of ConfigMaps",
 	}
 	if most, err := t.number(limit); err == nil {
 		f.Evidence, raised = fmt.Sprintf("/proc/sys/%s = %d, all in use", limit, most), max(raised, 2*most)

@@ -357,7 +357,7 @@ func (j *networkdJudge) ruleFindings(t *Target, uplinks map[string]hostconf.Link
 		Problem:  fmt.Sprintf("deletes rules that others added, and pods depend on %d", len(rules)),
 		Evidence: fmt.Sprintf("%s; %s", setting("ManageForeignRoutingPolicyRules", "yes", where), rules[0]),
 		Impact:   "their traffic leaves by the wrong interface, or the node loses its own addresses, after a link is configured again",
-		Command:  j.leaveForeign(), Remedy: "Let networkd leave them alone: " + j.leaveForeign() + ". It holds from networkd's next start",
+		Command:  j.leaveForeign(), Remedy: "Make networkd leave these rules alone: " + j.leaveForeign() + ". It holds from networkd's next start",
 	}}, nil
 }
 

@@ -116,8 +116,8 @@ func networkingOffFindings(t *Target, root hostconf.Root, conf *hostconf.Network
 		Object:   "NetworkManager",
 		Problem:  fmt.Sprintf("has its networking switched off (%s: NetworkingEnabled=%s), as by nmcli networking off, which deleted the addresses and routes of %s: pods there are not reached", where, where.Text, owned.shown(links)),
 		Evidence: fmt.Sprintf("%s: NetworkingEnabled=%s; no address on %s", where, where.Text, owned.shown(links)),
-		Impact:   "The node does not reach the pods of these interfaces, nor they anything beyond their bridge.",
-		Remedy:   "Keep NetworkManager from them before networking is switched on, as that takes the ports of a bridge: " + command + ". Then restart the pod of the network on this node; the plugin bridge gives a bridge its address with the next pod.",
+		Impact:   "The node cannot reach the pods on these interfaces, and they cannot reach anything beyond their bridge.",
+		Remedy:   "Keep NetworkManager off these interfaces before you switch networking on, because that removes the ports of a bridge: " + command + ". Then restart the network plugin's pod on this node; the plugin bridge restores the address of a bridge with the next pod.",
 		Command:  command,
 	}}, nil
 }
@@ -189,7 +189,7 @@ func udevFindings(t *Target, root hostconf.Root, owned ownership) ([]guard.Findi
 		f := guard.Finding{
 			Object: policy.File, Problem: fmt.Sprintf("has udevd replace the MAC of %s after CNI made it", l.pattern), Minor: minor,
 			Evidence: fmt.Sprintf("line %d: MACAddressPolicy=%s", policy.Line, policy.Text),
-			Impact:   "pods of the AWS VPC CNI keep the first one as that of their gateway, and lose their network",
+			Impact:   "pods of the AWS VPC CNI keep the old MAC as that of their gateway, and lose their network",
 			Command:  writeFile("/etc/systemd/network/"+firstLinkFile(files), "[Match]", "OriginalName="+l.pattern, "[Link]", "MACAddressPolicy=none") + " && udevadm control --reload",
 		}
 		if minor {

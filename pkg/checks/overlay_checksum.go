@@ -79,8 +79,8 @@ func (p *pathEvidence) checksumFindings(t *Target) []guard.Finding {
 			Object:   "node/" + d.Name,
 			Problem:  fmt.Sprintf("carries pings to %s, and neither TCP nor UDP, which the node itself answers: a NIC or a kernel breaks the checksums of what it encapsulates, or the peer's firewall drops both on its tunnel device", peerName(b.peer)),
 			Evidence: fmt.Sprintf("port %d of %s: TCP and UDP silent; of %s: answered; kernel %s", echo.Port, b.peer.Probed, b.peer.Outer, release),
-			Impact:   "pods of the two nodes reach each other with pings only",
-			Remedy:   fmt.Sprintf("On both nodes: ethtool -K %s tx-checksum-ip-generic off. If TCP passes then, have the network set that (Calico: FELIX_FEATUREDETECTOVERRIDE=ChecksumOffloadBroken=true; flannel 0.26 and later does it itself), and update the driver or kernel.", d.Name),
+			Impact:   "pods on the two nodes can ping each other, but TCP and UDP fail",
+			Remedy:   fmt.Sprintf("On both nodes: ethtool -K %s tx-checksum-ip-generic off. If TCP then passes, make the network plugin set that (Calico: FELIX_FEATUREDETECTOVERRIDE=ChecksumOffloadBroken=true; flannel 0.26 and later does it itself), and update the driver or kernel.", d.Name),
 			Minor:    true,
 		}
 		if err == nil && offload.Checksum {
@@ -127,7 +127,7 @@ func (p *pathEvidence) knownDrivers(t *Target) []guard.Finding {
 			Object:   "node/" + d.Name,
 			Problem:  fmt.Sprintf("leaves checksums to %s, whose driver vmxnet3 breaks those of VXLAN on some versions of ESXi, and no peer showed that TCP passes", d.parent.Name),
 			Evidence: fmt.Sprintf("ethtool -i %s: driver: vmxnet3; ethtool -k %s: tx-checksumming: on", d.parent.Name, d.Name),
-			Impact:   "pods of two nodes may reach each other with pings only (calico#9433, k3s#8348)",
+			Impact:   "pods on two nodes may be able to ping each other, but not to use TCP or UDP (calico#9433, k3s#8348)",
 			Remedy:   fmt.Sprintf("Check whether a pod reaches a pod of another node over TCP. If not: ethtool -K %s tx-checksum-ip-generic off, on every node.", d.Name),
 			Minor:    true,
 		})

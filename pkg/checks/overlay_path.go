@@ -193,7 +193,7 @@ func (t *Target) checksumErrors() []guard.Finding {
 				Problem:  fmt.Sprintf("got %d packets with wrong checksums %s", g.By[tcp]+g.By[udp], g.Over),
 				Evidence: fmt.Sprintf("/proc/net/snmp: InCsumErrors of Tcp %d -> %d, of Udp %d -> %d", g.From[tcp], now[tcp], g.From[udp], now[udp]),
 				Impact:   "a sender's NIC or kernel breaks the checksums of what it encapsulates, and its TCP and UDP to this node fail or take seconds",
-				Remedy:   "Find the sender with: tcpdump -vvv -ni any 'tcp or udp' | grep -i incorrect (on the receiver). There: ethtool -K TUNNEL tx-checksum-ip-generic off. Kernels before 5.7 do this after NAT in VXLAN (kubernetes PR 92035).",
+				Remedy:   "Find the sender, on this node: tcpdump -vvv -ni any 'tcp or udp' | grep -i incorrect. Then, on the sender: ethtool -K TUNNEL tx-checksum-ip-generic off. Kernels before 5.7 break checksums after NAT in VXLAN (kubernetes PR 92035).",
 				Minor:    true,
 			})
 			if t.now().Sub(last.At) < fresh { // so that a second run reports the same

@@ -131,7 +131,7 @@ func (n need) missing(t *Target) ([]guard.Finding, error) {
 		Object:  "node",
 		Problem: "has no " + n.path, Impact: "no pod starts",
 		Evidence: fmt.Sprintf("the plugin of %s needs it at each ADD; %s", n.network, n.what),
-		Remedy:   fmt.Sprintf("Check why the daemon of %s does not run on this node: its log names the cause, such as a node without podCIDR, or an API server that is not reached.", n.network),
+		Remedy:   fmt.Sprintf("Check why the daemon of %s does not run on this node: its log names the cause, such as a node without podCIDR, or an API server that it cannot reach.", n.network),
 	}}, nil
 }
 
@@ -212,7 +212,7 @@ func bridgeAddress(ctx context.Context, t *Target, bridge string, want netip.Pre
 		Object:  "node/" + bridge,
 		Problem: fmt.Sprintf("has %s, and the plugin wants to give it %s", strings.Join(have, ", "), want),
 		Impact:  fmt.Sprintf("no pod starts (%q already has an IP address different from %s)", bridge, want),
-		Remedy:  fmt.Sprintf("Drain the node, as the pods on the bridge lose their network, and run: ip link delete %s. The next pod makes it again.", printable.Word(bridge)),
+		Remedy:  fmt.Sprintf("Drain the node, because the pods on the bridge lose their network, and run: ip link delete %s. The next pod creates it again.", printable.Word(bridge)),
 	}}, nil
 }
 

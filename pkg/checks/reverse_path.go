@@ -79,7 +79,7 @@ func probeReversePath(ctx context.Context, t *Target) ([]guard.Finding, error) {
 	// An uplink also drops what others forge; only Cilium is known to suffer (cilium#13130).
 	minor := len(pods) == 0 && !cilium
 	return []guard.Finding{{
-		Object: "node", Problem: problem, Evidence: evidence, Impact: "packets of pods that arrive there vanish", Remedy: remedy, Minor: minor,
+		Object: "node", Problem: problem, Evidence: evidence, Impact: "packets of pods that arrive there are dropped", Remedy: remedy, Minor: minor,
 	}}, nil
 }
 

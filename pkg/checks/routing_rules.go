@@ -160,8 +160,8 @@ func cloudRules(t *Target, rules []netstate.Rule) ([]guard.Finding, error) {
 		f := guard.Finding{
 			Object:  "node",
 			Problem: fmt.Sprintf("has the rule %q of nm-cloud-setup", text),
-			Impact:  "pods with an address that the cloud gave to this node would reply by that table",
-			Remedy:  "Check whether pods have addresses of the rule. If so: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service, then restart the node.",
+			Impact:  "pods with an address that the cloud gave to this node would use that table for replies",
+			Remedy:  "Check whether pods have addresses that the rule matches. If so: systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service, then restart the node.",
 			Minor:   true,
 		}
 		if r.Src.IsValid() && ranges.contains(r.Src.Addr()) {

@@ -164,7 +164,7 @@ func (j *sysctlJudge) bridging() {
 		Evidence: fmt.Sprintf("line %d: %s = %s; no file of modules-load.d names br_netfilter", set.Line, dotted(set.Key), set.Text),
 		Impact:   "the setting is lost at the next boot",
 		Command:  writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
-		Remedy:   "Have it loaded first: " + writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
+		Remedy:   "Load the module first: " + writeFile("/etc/modules-load.d/cni.conf", "br_netfilter"),
 		Minor:    now == "1",
 	})
 }

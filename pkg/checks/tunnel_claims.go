@@ -88,7 +88,7 @@ func (e *tunnelEvidence) lostFindings(t *Target) []guard.Finding {
 			Object:   "node/" + u.Device,
 			Problem:  fmt.Sprintf("has %s as a node of the network, and no route leads to pods there", u.Outer),
 			Evidence: fmt.Sprintf("bridge fdb show dev %s has dst %s; no route over %s leads there", u.Device, u.Outer, u.Device),
-			Impact:   "pods of this node do not reach those of " + u.Outer.String() + "; none, if that node has left the cluster",
+			Impact:   "pods of this node do not reach those of " + u.Outer.String() + "; no effect if that node has left the cluster",
 			Remedy:   "Compare the podCIDR of all nodes: kubectl get nodes -o custom-columns=NAME:.metadata.name,PODCIDRS:.spec.podCIDRs. If two have the same, remove one of the nodes and let it join again; else restart the network's daemon on this node.",
 			Minor:    true,
 		}

@@ -30,7 +30,7 @@ func flannelUDPFindings(d netstate.TunnelDump, memory peerMemory) []guard.Findin
 				Problem:  "is up, and no process holds it: flanneld, which carries its packets (backend udp), does not run",
 				Evidence: fmt.Sprintf("ip link show %s: NO-CARRIER", l.Name),
 				Impact:   impact,
-				Remedy:   "Start flannel on this node, and read its log for why it ended.",
+				Remedy:   "Start flannel on this node, and find in its log why it stopped.",
 			})
 		}
 	}
@@ -40,7 +40,7 @@ func flannelUDPFindings(d netstate.TunnelDump, memory peerMemory) []guard.Findin
 			Problem:  "is gone, and no other route leads to the pod network: flanneld, whose device it is (backend udp), does not run",
 			Evidence: "the device was there at " + at.Format(time.DateTime+" MST"),
 			Impact:   impact,
-			Remedy:   "Start flannel on this node, and read its log for why it ended.",
+			Remedy:   "Start flannel on this node, and find in its log why it stopped.",
 		})
 	}
 	return findings
