@@ -27,13 +27,13 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace",
 		Short: "Print who changes links, addresses, routes, rules, sysctls and the conf dir",
-		Long: "Trace prints a line for each change of the node's network and of the files of the conf\n" +
-			"dir and the plugin directories, from now on: when, what from the old to the new, and\n" +
-			"who. It changes nothing, and needs no eBPF.\n\n" +
-			"\"by pid ...\" is a fact: the kernel named the process or its socket. Of links it names\n" +
-			"none; then the line says so, and names the programs that were started just before, of\n" +
-			"which one may have made the change. Run it as root on the node, or in a container with\n" +
-			"hostNetwork and hostPID: what it cannot see it says on standard error.\n\n" +
+		Long: "Trace prints a line for each change of the node's network, the files of the conf dir\n" +
+			"and the plugin directories while it runs: the time, the old and the new value, and the\n" +
+			"process that made the change. It changes nothing, and needs no eBPF.\n\n" +
+			"\"by pid ...\" is a fact: the kernel named the process or its socket. For changes of\n" +
+			"links the kernel names none; the line then says so and lists programs that started just\n" +
+			"before, one of which may have made the change. Run trace as root on the node, or in a\n" +
+			"container with hostNetwork and hostPID. It reports on standard error what it cannot see.\n\n" +
 			"It ends at Ctrl-C or after --for, with exit code 0.",
 		Example: "  guardctl trace\n  guardctl trace --for 10m -o json >trace.jsonl\n  guardctl trace --kind link,file",
 		Args:    cli.NoArgs,
