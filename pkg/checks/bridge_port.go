@@ -185,11 +185,10 @@ func (s strayPort) finding(t *Target) guard.Finding {
 	undone := t.repairs("bridge-port").before(s.bridge.Name, "; cni-guard has repaired ports of "+s.bridge.Name+" %s")
 	switch {
 	case s.lost():
-		now := "of nothing"
+		f.Problem, f.Impact = fmt.Sprintf("is not a port of %s or any other bridge", s.bridge.Name), s.pod+" is cut off"
 		if s.Master != 0 {
-			now = "of " + s.master.Name
+			f.Problem = fmt.Sprintf("is a port of %s instead of %s", s.master.Name, s.bridge.Name)
 		}
-		f.Problem, f.Impact = fmt.Sprintf("is a port %s, not of %s", now, s.bridge.Name), s.pod+" is cut off"
 		f.Command = fmt.Sprintf("ip link set %s master %s", printable.Word(s.Name), printable.Word(s.bridge.Name))
 		f.Change = fmt.Sprintf("master of %s: %s -> %s", s.Name, orNone(s.master.Name), s.bridge.Name)
 		if s.hasVLANs(t) {
