@@ -1,7 +1,7 @@
 #!/bin/sh
 # api-server.sh: has a real API server of Kubernetes judge what the Helm chart makes, and what its
-# account may do. The first run builds the API server, etcd, kubectl and helm, which takes ten
-# minutes; scripts/cluster.sh runs the same test, and everything that needs nodes.
+# account may do. The first run builds the API server, etcd, kubectl and helm: twenty minutes on
+# two idle cores. scripts/cluster.sh runs the same test, and everything that needs nodes.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
