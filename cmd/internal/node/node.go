@@ -36,6 +36,9 @@ type Node struct {
 	Notes   []string          // how the site was found, a sentence each
 	Record  *installer.Record // of the installation; nil if there is none or it cannot be read
 
+	// Plugins has the answers of plugins that were asked before. Copies of the node share it.
+	Plugins *pluginquery.Cache
+
 	// SourceDestCheck asks AWS, for the checks (checks.Target); nil if it may not be asked.
 	SourceDestCheck func(context.Context, net.HardwareAddr) (checks.CloudInterface, error)
 
@@ -54,7 +57,7 @@ type Recording interface {
 
 // New adds the flags that describe a node to a command and to those below it.
 func New(cmd *cobra.Command) *Node {
-	return &Node{SiteFlags: cli.NewSiteFlags(cmd, cmd.PersistentFlags())}
+	return &Node{SiteFlags: cli.NewSiteFlags(cmd, cmd.PersistentFlags()), Plugins: new(pluginquery.Cache)}
 }
 
 // Find finds the site as it is now; the flags override what is found.
@@ -75,7 +78,7 @@ func (n *Node) Find(ctx context.Context) error {
 		return cli.Unknown(err, "name the runtime with --runtime, or its directory with --conf-dir")
 	}
 	n.Notes = n.Site.How
-	n.Site.Runtime.Supports = pluginquery.SupportsFunc(pluginquery.Timeout)
+	n.Site.Runtime.Supports = n.Plugins.SupportsFunc(pluginquery.Timeout)
 	n.Record, err = installer.ReadRecord(n.RecordDir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -131,7 +134,7 @@ func (n *Node) FindRecorded(ctx context.Context, r *installer.Record) error {
 		ConfDir: cmp.Or(n.ConfDir, r.Site.ConfDir),
 		Runtime: conflist.Runtime{
 			Kind: r.Site.Runtime, MaxConfNum: r.Site.MaxConfNum, DefaultNetwork: r.Site.DefaultNetwork,
-			BinDirs: r.Site.BinDirs, Supports: pluginquery.SupportsFunc(pluginquery.Timeout),
+			BinDirs: r.Site.BinDirs, Supports: n.Plugins.SupportsFunc(pluginquery.Timeout),
 		},
 	}
 	return nil

@@ -29,39 +29,6 @@ const (
 	busyDelay  = 10 * time.Millisecond // between two attempts to run a file that is being written
 )
 
-// SupportsFunc returns a function for conflist.Runtime.Supports: its error says why a
-// plugin does not support a version of the spec. It runs each binary once, as CRI-O and
-// cri-dockerd do before they load a file, waits at most timeout for the answer, and
-// remembers it. A plugin that does not answer in time, or could not be run for a shortage
-// of this process, is assumed to support all versions: a busy node is no proof that the
-// runtime refuses the file, and the check chain-plugins reports it as unknown. One
-// goroutine may use it at a time.
-func SupportsFunc(timeout time.Duration) func(binary, cniVersion string) error {
-	type answer struct {
-		versions []string
-		err      error
-	}
-	answers := map[string]answer{}
-	return func(binary, cniVersion string) error {
-		a, ok := answers[binary]
-		if !ok {
-			ctx, cancel := context.WithTimeout(context.Background(), timeout)
-			defer cancel()
-			a.versions, a.err = Versions(ctx, binary)
-			answers[binary] = a
-		}
-		switch {
-		case errors.Is(a.err, context.DeadlineExceeded), IsShortage(a.err):
-			return nil
-		case a.err != nil:
-			return fmt.Errorf("it does not answer VERSION: %w", a.err)
-		case !slices.Contains(a.versions, cniVersion):
-			return fmt.Errorf("it does not support cniVersion %s, only %s", cniVersion, strings.Join(a.versions, ", "))
-		}
-		return nil
-	}
-}
-
 // Versions runs the plugin with the verb VERSION, as runtimes do before they use it, and
 // returns the versions of the spec that it supports. It waits until the deadline of ctx,
 // or Timeout if ctx has none. The error says what the plugin did instead of answering

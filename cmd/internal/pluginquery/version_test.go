@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func TestSupportsFunc(t *testing.T) {
 			if err := os.WriteFile(plugin, []byte("#!/bin/sh\n"+c.body+"\n"), c.mode); err != nil {
 				t.Fatal(err)
 			}
-			err := pluginquery.SupportsFunc(time.Minute)(plugin, c.version)
+			err := new(pluginquery.Cache).SupportsFunc(time.Minute)(plugin, c.version)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -142,25 +143,71 @@ func TestSupportsFunc(t *testing.T) {
 // A plugin that does not answer in time proves nothing: CRI-O waits longer, and the node
 // may be busy.
 func TestSupportsFuncTimeout(t *testing.T) {
-	if err := pluginquery.SupportsFunc(10*time.Millisecond)(script(t, "exec sleep 60"), "1.0.0"); err != nil {
+	if err := new(pluginquery.Cache).SupportsFunc(10*time.Millisecond)(script(t, "exec sleep 60"), "1.0.0"); err != nil {
 		t.Errorf("the plugin is said to be refused: %v", err)
 	}
 }
 
-// A plugin is run once, however many versions are asked for.
-func TestSupportsFuncAsksOnce(t *testing.T) {
-	plugin := filepath.Join(t.TempDir(), "plugin")
-	if err := os.WriteFile(plugin, []byte("#!/bin/sh\n"+supports+"\n"), 0o755); err != nil {
+// A plugin is run once for as long as its file is the same, and one that fails once for each
+// function. Many goroutines may ask at once.
+func TestCache(t *testing.T) {
+	runs := filepath.Join(t.TempDir(), "runs")
+	plugin := script(t, "echo run >>"+runs+"; "+supports)
+	cache := new(pluginquery.Cache)
+	ran := func() int {
+		text, err := os.ReadFile(runs)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), "run")
+	}
+	for range 3 {
+		ask := cache.SupportsFunc(time.Minute)
+		for _, version := range []string{"1.0.0", "0.4.0"} {
+			if err := ask(plugin, version); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := ran(); n != 1 {
+		t.Errorf("the plugin ran %d times", n)
+	}
+
+	newer := script(t, "echo run >>"+runs+`; echo '{"cniVersion":"1.1.0","supportedVersions":["1.1.0"]}'`)
+	if err := os.Rename(newer, plugin); err != nil {
 		t.Fatal(err)
 	}
-	check := pluginquery.SupportsFunc(time.Minute)
-	if err := check(plugin, "1.0.0"); err != nil {
-		t.Fatal(err)
+	ask := cache.SupportsFunc(time.Minute)
+	if err := ask(plugin, "1.0.0"); err == nil || ran() != 2 {
+		t.Errorf("a plugin that was replaced: %v, after %d runs", err, ran())
 	}
+
+	broken := script(t, "echo run >>"+runs+"; exit 1")
+	for range 2 {
+		if err := ask(broken, "1.0.0"); err == nil {
+			t.Error("a plugin that fails supports a version")
+		}
+	}
+	if n := ran(); n != 3 {
+		t.Errorf("a plugin that fails ran %d times", n-2)
+	}
+
+	var asking sync.WaitGroup
+	for range 16 {
+		asking.Go(func() {
+			for range 200 {
+				_ = ask(broken, "1.0.0")
+				if err := ask(plugin, "1.1.0"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	asking.Wait()
 	if err := os.Remove(plugin); err != nil {
 		t.Fatal(err)
 	}
-	if err := check(plugin, "0.4.0"); err != nil {
-		t.Errorf("it was asked again: %v", err)
+	if err := ask(plugin, "1.1.0"); err == nil {
+		t.Error("a plugin that is gone supports a version")
 	}
 }

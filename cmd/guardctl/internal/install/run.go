@@ -75,7 +75,7 @@ func (c *changeFlags) once(plan func(installer.Request) (installer.Plan, error),
 func (c *changeFlags) complete() error {
 	r := &c.request
 	r.RecordDir = c.site.RecordDir
-	r.Supports = pluginquery.SupportsFunc(installer.StartTimeout)
+	r.Supports = new(pluginquery.Cache).SupportsFunc(installer.StartTimeout)
 	if r.From == "" && c.cmd.Name() != "uninstall" {
 		self, err := os.Executable()
 		if err != nil {

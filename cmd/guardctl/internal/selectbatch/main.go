@@ -46,7 +46,7 @@ func main() {
 // serve answers requests until the end of in.
 func serve(in io.Reader, out io.Writer) error {
 	requests, answers := json.NewDecoder(in), json.NewEncoder(out)
-	supports := pluginquery.SupportsFunc(installer.StartTimeout)
+	supports := new(pluginquery.Cache).SupportsFunc(installer.StartTimeout)
 	for {
 		var r request
 		if err := requests.Decode(&r); errors.Is(err, io.EOF) {
