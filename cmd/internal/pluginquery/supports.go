@@ -27,8 +27,8 @@ type cached struct {
 	versions []string
 }
 
-// identity tells a file from another one at its path, and from what it was before. The time
-// of the last change (ctime) cannot be set.
+// An identity is another one if the path names another file, or its content was changed. The
+// time of the last change (ctime) cannot be set by a program.
 type identity struct {
 	dev, ino uint64
 	size     int64
