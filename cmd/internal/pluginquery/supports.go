@@ -15,8 +15,8 @@ import (
 )
 
 // A Cache remembers which versions plugins support for as long as their files stay the same,
-// so that a process that lives on does not start each plugin again and again. The zero value
-// is empty. It is safe for concurrent use.
+// so that a daemon does not start each plugin at every look. The zero value is empty. It is
+// safe for concurrent use.
 type Cache struct {
 	mu      sync.Mutex
 	plugins map[string]cached // by path
@@ -27,8 +27,8 @@ type cached struct {
 	versions []string
 }
 
-// An identity is another one if the path names another file, or its content was changed. The
-// time of the last change (ctime) cannot be set by a program.
+// An identity changes when the path leads to another file, or when the content of the file
+// changes: a program cannot set the time of the last change (ctime).
 type identity struct {
 	dev, ino uint64
 	size     int64
@@ -43,8 +43,8 @@ func identify(path string) (identity, bool) {
 	return identity{uint64(st.Dev), st.Ino, st.Size, st.Ctim}, true
 }
 
-// Versions is the function of that name, for a file that has not answered yet. An error is
-// not remembered.
+// Versions returns what the function Versions does, and runs the plugin only if its file has not
+// answered before. An error is not remembered.
 func (c *Cache) Versions(ctx context.Context, binary string) ([]string, error) {
 	before, ok := identify(binary)
 	c.mu.Lock()
